@@ -1,0 +1,309 @@
+//! One claim from start to end: the only loop over endpoints.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::notification::{Attempt, Decision, End, FailureReason, Ledger, Round, StreamRule, Tried, decide};
+use crate::outcome::{Outcome, Unknown};
+use crate::request::{Telling, reference, request};
+use crate::retry::RetryPolicy;
+use crate::send::{Reply, Sender};
+use crate::store::{AnyStore, Claim, Step, StoreError, StoreErrorKind, Then, Written};
+use crate::supplier::{Activity, Endpoint, Supplier};
+use crate::suppliers::{AnySuppliers, LookupError};
+use crate::time::Timestamp;
+
+/// What a delivery needs, beside its claim.
+pub(crate) struct Courier {
+    pub(crate) store: AnyStore,
+    pub(crate) suppliers: AnySuppliers,
+    pub(crate) sender: Sender,
+    pub(crate) timing: Timing,
+    /// Cancelled when the grace of a shutdown is over: what is held is handed back.
+    pub(crate) hand_back: CancellationToken,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// One exchange with one endpoint.
+    pub(crate) timeout: Duration,
+    /// How much longer than that a lease is.
+    pub(crate) lease_margin: Duration,
+    /// For suppliers without a schedule of their own.
+    pub(crate) retry: RetryPolicy,
+}
+
+impl Timing {
+    pub(crate) fn lease(&self) -> Duration {
+        self.timeout.saturating_add(self.lease_margin)
+    }
+}
+
+/// Which endpoints a round calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Calling {
+    WhatIsDue,
+    WhatIsOpen,
+}
+
+/// A claim as its holder sees it.
+pub(crate) struct Held {
+    pub(crate) claim: Claim,
+    pub(crate) calling: Calling,
+    /// The store's time when the claim was given, and our clock when we were told.
+    pub(crate) now: Timestamp,
+    pub(crate) told: Instant,
+    /// When we asked for the claim: the lease counts from there.
+    pub(crate) asked: Instant,
+}
+
+/// How a delivery ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// The end is recorded.
+    Settled(Then),
+    /// Another holder or a person was there first; nothing of ours was recorded.
+    Superseded,
+}
+
+/// How long a notification waits after its supplier could not be looked up, or is paused.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+impl Courier {
+    /// Sends what the claim allows and records what came of it.
+    ///
+    /// Every future in here may be dropped: what was recorded is true, and the lease runs out.
+    pub(crate) async fn deliver(&self, held: Held) -> Result<Delivered, StoreError> {
+        let delivery = Delivery {
+            courier: self,
+            deadline: held.asked + self.timing.lease(),
+            ledger: held.claim.ledger.for_schedule(held.claim.reopened),
+            recorded: held.claim.attempts,
+            unrecorded: Vec::new(),
+            held,
+        };
+        let found = self.suppliers.find(&delivery.held.claim.key.supplier).await;
+        let then = match found {
+            Ok(Some(supplier)) if supplier.activity() == Activity::Active => return delivery.go(&supplier).await,
+            Ok(Some(_)) => Then::HandBack { after: LOOK_AGAIN },
+            Ok(None) => failed(FailureReason::SupplierRemoved),
+            Err(LookupError::Invalid(error)) => {
+                tracing::error!(%error, key = %delivery.held.claim.key, "the supplier's configuration is not usable");
+                failed(FailureReason::Config)
+            }
+            Err(error @ LookupError::Unavailable { .. }) => {
+                tracing::warn!(%error, key = %delivery.held.claim.key, "handed back without a try");
+                Then::HandBack { after: LOOK_AGAIN }
+            }
+        };
+        delivery.settle(then).await
+    }
+}
+
+fn failed(reason: FailureReason) -> Then {
+    Then::Failed { reason, stream: StreamRule::Holds }
+}
+
+struct Delivery<'a> {
+    courier: &'a Courier,
+    held: Held,
+    ledger: Ledger,
+    /// Until when we may send.
+    deadline: Instant,
+    /// How many attempts the store has.
+    recorded: u32,
+    /// What was tried since.
+    unrecorded: Vec<Attempt>,
+}
+
+impl Delivery<'_> {
+    async fn go(mut self, supplier: &Supplier) -> Result<Delivered, StoreError> {
+        self.begin(supplier);
+        loop {
+            match decide(&self.ledger, &self.held.claim.key, supplier, self.now()) {
+                Decision::Settle(end) => {
+                    let then = match end {
+                        End::Notified { reference } => Then::Notified { reference },
+                        End::Again { after } => Then::Again { after },
+                        End::Failed { reason } => failed(reason),
+                    };
+                    return self.settle(then).await;
+                }
+                Decision::Call(endpoint) => {
+                    if !self.may_go_on() && self.keep().await? == Written::Stale {
+                        return Ok(Delivered::Superseded);
+                    }
+                    if !self.is_time_for_a_call() || self.courier.hand_back.is_cancelled() {
+                        return self.give_back().await;
+                    }
+                    if self.call(supplier, endpoint).await == Called::Not {
+                        return self.give_back().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins a round, or goes on with the one that another holder did not finish.
+    fn begin(&mut self, supplier: &Supplier) {
+        let taken_over = self.held.claim.taken_over;
+        match self.held.calling {
+            Calling::WhatIsOpen => self.ledger.begin(Round::of_all()),
+            Calling::WhatIsDue if taken_over && self.ledger.in_round() => {}
+            Calling::WhatIsDue => self.ledger.begin(Round::of_due(self.now())),
+        }
+        if !taken_over {
+            return;
+        }
+        // What was next may have been called: the record says so before it is called again.
+        let now = self.now();
+        if let Decision::Call(endpoint) = decide(&self.ledger, &self.held.claim.key, supplier, now) {
+            let outcome = Outcome::Unknown { why: Unknown::Interrupted };
+            self.note(endpoint, outcome, now, Duration::ZERO);
+            self.ledger.enter_interrupted(self.tried(supplier, endpoint, now, &Reply::of(outcome, Duration::ZERO)));
+        }
+    }
+
+    /// One POST and what it came to.
+    async fn call(&mut self, supplier: &Supplier, endpoint: &Endpoint) -> Called {
+        let claim = &self.held.claim;
+        let telling =
+            Telling { event_id: &claim.event_id, body: &claim.body, traceparent: claim.traceparent.as_deref() };
+        let request = request(supplier, endpoint, &telling, Timestamp::from(SystemTime::now()));
+        let (at, began) = (self.now(), Instant::now());
+        let (deadline, timeout) = (self.deadline, self.courier.timing.timeout);
+        let in_time = move || deadline.saturating_duration_since(Instant::now()) >= timeout;
+        let reply = tokio::select! {
+            biased;
+            reply = self.courier.sender.send(request, in_time) => match reply {
+                Some(reply) => reply,
+                None => return Called::Not,
+            },
+            () = self.courier.hand_back.cancelled() => {
+                Reply::of(Outcome::Unknown { why: Unknown::Interrupted }, began.elapsed())
+            }
+        };
+        tracing::debug!(key = %self.held.claim.key, endpoint = endpoint.shown(), outcome = %reply.outcome, "attempt");
+        self.note(endpoint, reply.outcome, at, reply.took);
+        self.ledger.enter(self.tried(supplier, endpoint, at, &reply));
+        Called::Once
+    }
+
+    fn note(&mut self, endpoint: &Endpoint, outcome: Outcome, at: Timestamp, took: Duration) {
+        let (shown, id) = (endpoint.shown().to_owned(), endpoint.id().clone());
+        self.unrecorded.push(Attempt::new(shown, id, outcome, at, took));
+    }
+
+    fn tried<'t>(&self, supplier: &'t Supplier, endpoint: &'t Endpoint, at: Timestamp, reply: &Reply) -> Tried<'t>
+    where
+        Self: 't,
+    {
+        Tried {
+            endpoint,
+            outcome: reply.outcome,
+            at,
+            over: self.now(),
+            retry_after: reply.retry_after,
+            reference: reference(supplier, reply.body.as_deref()),
+            policy: supplier.retry().copied().unwrap_or(self.courier.timing.retry),
+            on_unknown: supplier.on_unknown(),
+            random: random(),
+        }
+    }
+
+    /// Nothing is left to be recorded before the next call, and the lease is long enough for it.
+    fn may_go_on(&self) -> bool {
+        self.unrecorded.is_empty() && self.is_time_for_a_call()
+    }
+
+    fn is_time_for_a_call(&self) -> bool {
+        self.deadline.saturating_duration_since(Instant::now()) >= self.courier.timing.timeout
+    }
+
+    /// Records what was tried and begins the lease anew: one write.
+    async fn keep(&mut self) -> Result<Written, StoreError> {
+        let asked = Instant::now();
+        let lease = self.courier.timing.lease();
+        let written = self.record(Then::Keep { lease }).await?;
+        self.deadline = asked + lease;
+        Ok(written)
+    }
+
+    /// Ends the claim in the middle of a round: what is open is due again when the ledger says.
+    async fn give_back(self) -> Result<Delivered, StoreError> {
+        self.settle(Then::HandBack { after: Duration::ZERO }).await
+    }
+
+    async fn settle(mut self, then: Then) -> Result<Delivered, StoreError> {
+        self.ledger.end_round();
+        let key = self.held.claim.key.clone();
+        match self.record(then.clone()).await? {
+            Written::Applied => {
+                tracing::info!(%key, event_id = %self.held.claim.event_id, end = end_word(&then), "settled");
+                Ok(Delivered::Settled(then))
+            }
+            Written::Stale => {
+                tracing::warn!(%key, "another holder took over; nothing was recorded");
+                Ok(Delivered::Superseded)
+            }
+        }
+    }
+
+    /// Writes until it is certain. What is repeated is the record, never the POST; it ends when another lease has gone
+    /// by, for then others have long taken over.
+    async fn record(&mut self, then: Then) -> Result<Written, StoreError> {
+        let step = Step::new(self.held.claim.key.clone(), self.held.claim.token, self.ledger.clone(), then)
+            .with_attempts(self.recorded, self.unrecorded.clone());
+        let give_up = self.deadline + self.courier.timing.lease();
+        let mut pause = Duration::from_millis(20);
+        loop {
+            match self.courier.store.write(std::slice::from_ref(&step)).await {
+                Ok(written) => {
+                    let written = written.first().copied().ok_or_else(no_answer)?;
+                    self.recorded = self.recorded.saturating_add(u32::try_from(self.unrecorded.len()).unwrap_or(0));
+                    self.unrecorded.clear();
+                    return Ok(written);
+                }
+                Err(error) if error.is_transient() && Instant::now() + pause < give_up => {
+                    tracing::warn!(%error, key = %step.key, "the record is written again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(2));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The store's time, reckoned.
+    fn now(&self) -> Timestamp {
+        self.held.now.after(self.held.told.elapsed())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Called {
+    Once,
+    Not,
+}
+
+fn end_word(then: &Then) -> &'static str {
+    match then {
+        Then::Keep { .. } => "kept",
+        Then::Notified { .. } => "notified",
+        Then::Again { .. } => "again",
+        Then::Failed { reason, .. } => reason.as_str(),
+        Then::HandBack { .. } => "handed back",
+    }
+}
+
+fn no_answer() -> StoreError {
+    StoreError::new(StoreErrorKind::Unusable, "the store answered less than it was asked")
+}
+
+/// 0.0 to 1.0, good enough to spread retries: the standard library seeds its hash keys from the system.
+fn random() -> f64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let bits = RandomState::new().build_hasher().finish() >> 11;
+    bits as f64 / (1u64 << 53) as f64
+}

@@ -1,0 +1,287 @@
+//! The front door: an order goes in, its suppliers are told.
+
+mod builder;
+mod report;
+mod round;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::deliver::{Calling, Courier};
+use crate::error::Error;
+use crate::event::Event;
+use crate::names::{OrderCode, Source, SupplierId};
+use crate::notification::{Closed, Key, Notification, OrderState, State};
+use crate::order::PaidOrder;
+use crate::store::{
+    Counts, Cursor, Filter, Inserted, Intervention, Listing, NewNotification, Page, Selection, Start, Store,
+};
+use crate::supplier::Supplier;
+use crate::suppliers::Suppliers;
+
+pub use builder::DispatcherBuilder;
+pub use report::{EndpointCheck, Enqueued, Entry, OrderReport, Report, Stored, Verdict};
+
+/// Tells suppliers about orders. Build one, keep it in the application's state, clone it freely: clones are handles.
+///
+/// In a request handler call [`enqueue`](Self::enqueue), which returns after one durable write. [`notify`](Self::notify)
+/// also waits for the suppliers, up to a minute per URL.
+#[derive(Clone)]
+pub struct Dispatcher {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    source: Source,
+    courier: Courier,
+    slots: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    /// Rung when there may be something new to claim.
+    bell: Notify,
+}
+
+impl Dispatcher {
+    /// Begins a dispatcher for an installation, with its storage and its supplier lookup.
+    ///
+    /// `source` names the installation for ever: it is part of every event id, and keeps staging and production, or two
+    /// marketplaces, apart in one store.
+    pub fn builder(source: Source, store: impl Store, suppliers: impl Suppliers) -> DispatcherBuilder {
+        DispatcherBuilder::new(source, store, suppliers)
+    }
+
+    /// The name of the installation.
+    pub fn source(&self) -> &Source {
+        &self.inner.source
+    }
+
+    /// The key of the one `order.created` of an order for a supplier.
+    pub fn key(&self, supplier: &SupplierId, order: &OrderCode) -> Key {
+        Key::order_created(self.inner.source.clone(), supplier.clone(), order.clone())
+    }
+
+    /// Stores `order.created` for each supplier that has lines in the order: one durable write, nothing is sent.
+    ///
+    /// When this has returned, each of them ends as notified, as a visible failure, or closed by somebody. An order that
+    /// was stored before is not stored again; other content under the same code is reported as a conflict for the
+    /// suppliers whose part differs, and changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSupplier`], [`Error::Lookup`] or [`Error::Event`]: nothing was stored. [`Error::Store`]: it is not
+    /// certain that anything was; call again, the same order is stored once.
+    pub async fn enqueue(&self, order: &PaidOrder) -> Result<Enqueued, Error> {
+        self.ensure_open()?;
+        let new = self.inner.prepare(order).await?;
+        self.inner.store(&new).await
+    }
+
+    /// Stores one event for one supplier, with the caller's occurrence: one durable write, nothing is sent.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    pub async fn enqueue_event(
+        &self,
+        supplier: &SupplierId,
+        order: &OrderCode,
+        event: Event,
+    ) -> Result<Enqueued, Error> {
+        self.ensure_open()?;
+        let new = self.inner.prepare_event(supplier, order, event).await?;
+        self.inner.store(&new).await
+    }
+
+    /// Stores what is new and does one round for what is new or due: suppliers side by side, the endpoints of each one
+    /// after another.
+    ///
+    /// It waits for the suppliers, **up to a minute per URL**; in a request handler use [`enqueue`](Self::enqueue). The
+    /// work is done in a task of the dispatcher's own: dropping this future stops the waiting, not the delivery. What is
+    /// not due, being sent by somebody else, failed or final is reported as it is.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue). A refused, lost or blocked POST is no error: it is in the report.
+    pub async fn notify(&self, order: &PaidOrder) -> Result<Report, Error> {
+        let order = order.clone();
+        self.run(async move |inner| {
+            let new = inner.prepare(&order).await?;
+            inner.notify(&new).await
+        })
+        .await
+    }
+
+    /// [`notify`](Self::notify) for one event and one supplier, with the caller's occurrence.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    pub async fn notify_event(&self, supplier: &SupplierId, order: &OrderCode, event: Event) -> Result<Report, Error> {
+        let (supplier, order) = (supplier.clone(), order.clone());
+        self.run(async move |inner| {
+            let new = inner.prepare_event(&supplier, &order, event).await?;
+            inner.notify(&new).await
+        })
+        .await
+    }
+
+    /// Tries a notification at once, by hand: also before it is due, and also when it has failed. Endpoints that have
+    /// accepted are not called again. One that somebody is sending is left alone and returned as it is.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::NotFound`], [`Error::Store`].
+    pub async fn retry(&self, key: &Key) -> Result<Notification, Error> {
+        let key = key.clone();
+        self.run(async move |inner| {
+            let notification = inner.get(&key).await?;
+            refuse_final(&notification)?;
+            if matches!(notification.state, State::Failed { .. }) {
+                inner.intervene(&Selection::Keys(vec![key.clone()]), &Intervention::Reopen, 1).await?;
+            }
+            inner.deliver(vec![key.clone()], Calling::WhatIsOpen).await?;
+            inner.get(&key).await
+        })
+        .await
+    }
+
+    /// Reopens all that failed for want of a configuration of this supplier (`no_endpoints`, `supplier_removed`,
+    /// `config`) and tries it, one hundred notifications at a time.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; what was reopened until then stays pending.
+    pub async fn resume(&self, supplier: &SupplierId) -> Result<Report, Error> {
+        let supplier = supplier.clone();
+        self.run(async move |inner| inner.resume(supplier).await).await
+    }
+
+    /// Closes a notification that is not notified yet, for example because the order was refunded.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while somebody is sending it,
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn withdraw(&self, key: &Key, reason: &str) -> Result<Notification, Error> {
+        self.inner.decide_by_hand(key, Intervention::Withdraw { reason: reason.to_owned() }).await
+    }
+
+    /// Records that the supplier was told elsewhere: by phone, or by the system before this one. A notification that is
+    /// not stored yet is stored as notified, so that an order from before the go-live is never sent.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while somebody is sending it, [`Error::Store`].
+    pub async fn mark_notified(&self, key: &Key, reference: &str) -> Result<Notification, Error> {
+        let reference = reference.to_owned();
+        let new = NewNotification::new(key.clone(), Start::Notified { reference: reference.clone() });
+        let inserted = self.inner.courier.store.insert(&[new]).await.map_err(Error::Store)?;
+        match inserted.first() {
+            Some(Inserted::New { .. }) => self.inner.get(key).await,
+            _ => self.inner.decide_by_hand(key, Intervention::MarkNotified { reference }).await,
+        }
+    }
+
+    /// One notification with everything.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn notification(&self, key: &Key) -> Result<Option<Notification>, Error> {
+        self.inner.courier.store.get(key).await.map_err(Error::Store)
+    }
+
+    /// Where an order stands, with its notifications; `None` when nothing is stored about it.
+    ///
+    /// # Errors
+    /// [`Error::Store`], also when a row of the order cannot be read.
+    pub async fn order(&self, order: &OrderCode) -> Result<Option<OrderReport>, Error> {
+        let mut filter = Filter::of(self.inner.source.clone());
+        filter.order = Some(order.clone());
+        let mut notifications = Vec::new();
+        let mut after: Option<Cursor> = None;
+        loop {
+            let page = after.take().map_or(Page::first(500), |cursor| Page::after(cursor, 500));
+            let listing = self.list(&filter, &page).await?;
+            if let Some(refused) = listing.refused.first() {
+                return Err(Error::Store(round::corrupt(refused)));
+            }
+            notifications.extend(listing.notifications);
+            match listing.next {
+                Some(cursor) => after = Some(cursor),
+                None => break,
+            }
+        }
+        let state = OrderState::of(&notifications);
+        Ok((!notifications.is_empty()).then_some(OrderReport { state, notifications }))
+    }
+
+    /// Notifications of the whole installation, page by page, without their bodies.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, Error> {
+        self.inner.courier.store.list(filter, page).await.map_err(Error::Store)
+    }
+
+    /// How many notifications there are in each state.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn count(&self, filter: &Filter) -> Result<Counts, Error> {
+        self.inner.courier.store.count(filter).await.map_err(Error::Store)
+    }
+
+    /// What the guard, name resolution and TLS say about each endpoint of a configuration: the same guard that judges when
+    /// sending. Sends no event.
+    pub async fn check(&self, supplier: &Supplier) -> Vec<EndpointCheck> {
+        let mut checks = Vec::with_capacity(supplier.endpoints().len());
+        for endpoint in supplier.endpoints() {
+            let verdict = Verdict::of(self.inner.courier.sender.check_url(endpoint.url()).await);
+            checks.push(EndpointCheck { endpoint: endpoint.shown().to_owned(), verdict });
+        }
+        checks
+    }
+
+    /// Says that something may have been stored behind the dispatcher's back: call it after the commit of a transaction
+    /// that an event was inserted in. A hint; without it the next look finds the event.
+    pub fn wake(&self) {
+        self.inner.bell.notify_one();
+    }
+
+    /// Takes nothing new, waits for what is being sent, and after the grace period hands back the rest: a POST that is in
+    /// flight then is cut and recorded as unknown.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.inner.stopping.cancel();
+        self.inner.tasks.close();
+        if tokio::time::timeout(grace, self.inner.tasks.wait()).await.is_err() {
+            self.inner.courier.hand_back.cancel();
+            self.inner.tasks.wait().await;
+        }
+    }
+
+    fn ensure_open(&self) -> Result<(), Error> {
+        if self.inner.stopping.is_cancelled() { Err(Error::ShuttingDown) } else { Ok(()) }
+    }
+
+    /// Does the work in a task of the dispatcher's own.
+    async fn run<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.ensure_open()?;
+        self.inner.tasks.spawn(work(Arc::clone(&self.inner))).await.map_err(|_| Error::Panicked)?
+    }
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatcher").field("source", &self.inner.source).finish_non_exhaustive()
+    }
+}
+
+fn refuse_final(notification: &Notification) -> Result<(), Error> {
+    let key = || Box::new(notification.key.clone());
+    match &notification.state {
+        State::Notified { reference, .. } => Err(Error::AlreadyNotified { key: key(), reference: reference.clone() }),
+        State::Closed { why: Closed::Withdrawn { .. } | Closed::NotWanted, .. } => Err(Error::Closed { key: key() }),
+        State::Pending { .. } | State::Sending { .. } | State::Failed { .. } => Ok(()),
+    }
+}

@@ -1,0 +1,134 @@
+//! How a dispatcher is set up.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::deliver::{Courier, Timing};
+use crate::error::Error;
+use crate::guard::Network;
+use crate::names::Source;
+use crate::retry::RetryPolicy;
+use crate::send::{SendSettings, Sender};
+use crate::store::{AnyStore, Store, erase};
+use crate::suppliers::{AnySuppliers, Suppliers};
+
+use super::{Dispatcher, Inner};
+
+/// Sets up a [`Dispatcher`].
+///
+/// Defaults: 60 s for one exchange with one endpoint, leases 5 s longer than that, 256 deliveries at the same time, the
+/// default [`RetryPolicy`], the platform's root certificates, no network allowed beside the public one.
+pub struct DispatcherBuilder {
+    source: Source,
+    store: AnyStore,
+    suppliers: AnySuppliers,
+    timeout: Duration,
+    lease_margin: Duration,
+    concurrency: NonZeroUsize,
+    retry: RetryPolicy,
+    allowed: Vec<Network>,
+    roots: Vec<Vec<u8>>,
+}
+
+impl DispatcherBuilder {
+    const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+    pub(super) fn new(source: Source, store: impl Store, suppliers: impl Suppliers) -> Self {
+        DispatcherBuilder {
+            source,
+            store: erase(store),
+            suppliers: AnySuppliers::new(suppliers),
+            timeout: Duration::from_secs(60),
+            lease_margin: Duration::from_secs(5),
+            concurrency: Self::CONCURRENCY,
+            retry: RetryPolicy::DEFAULT,
+            allowed: Vec::new(),
+            roots: Vec::new(),
+        }
+    }
+
+    /// The limit for one exchange with one endpoint. Default 60 s; 1 ms to 1 h.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How much longer than the timeout a lease is: what a store may take to answer while nobody takes over. Default 5 s;
+    /// 1 ms to 1 h.
+    #[must_use]
+    pub fn lease_margin(mut self, margin: Duration) -> Self {
+        self.lease_margin = margin;
+        self
+    }
+
+    /// How many deliveries go on at the same time. Default 256; each takes a file descriptor.
+    #[must_use]
+    pub fn concurrency(mut self, number: NonZeroUsize) -> Self {
+        self.concurrency = number;
+        self
+    }
+
+    /// The schedule for suppliers without one of their own.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Allows a network that is not public, for test systems and partners behind a private line: any port there, and local
+    /// names that resolve into it. The operator's setting, never a supplier's.
+    #[must_use]
+    pub fn allow_network(mut self, network: Network) -> Self {
+        self.allowed.push(network);
+        self
+    }
+
+    /// Trusts one more root, or several, in PEM; the platform's roots stay.
+    #[must_use]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots.push(pem.into());
+        self
+    }
+
+    /// Builds it. Nothing is sent, looked up or stored yet.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a time out of its range, [`Error::RootCertificate`] for a root that is not one.
+    pub fn build(self) -> Result<Dispatcher, Error> {
+        let range = Duration::from_millis(1)..=Duration::from_secs(3600);
+        for (setting, value) in [("timeout", self.timeout), ("lease_margin", self.lease_margin)] {
+            if !range.contains(&value) {
+                return Err(Error::Setting { setting, problem: "must be from 1 ms to 1 h" });
+            }
+        }
+        let settings = SendSettings { allowed: self.allowed, extra_roots_pem: self.roots, timeout: self.timeout };
+        let courier = Courier {
+            store: self.store,
+            suppliers: self.suppliers,
+            sender: Sender::new(settings).map_err(|_| Error::RootCertificate)?,
+            timing: Timing { timeout: self.timeout, lease_margin: self.lease_margin, retry: self.retry },
+            hand_back: CancellationToken::new(),
+        };
+        let inner = Inner {
+            source: self.source,
+            courier,
+            slots: Arc::new(Semaphore::new(self.concurrency.get().min(Semaphore::MAX_PERMITS))),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            bell: Notify::new(),
+        };
+        Ok(Dispatcher { inner: Arc::new(inner) })
+    }
+}
+
+impl std::fmt::Debug for DispatcherBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DispatcherBuilder").field("source", &self.source).finish_non_exhaustive()
+    }
+}

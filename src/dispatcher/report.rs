@@ -1,0 +1,135 @@
+//! What the dispatcher answers.
+
+use std::fmt;
+
+use crate::event::EventId;
+use crate::notification::{Key, Notification, OrderState, State};
+use crate::outcome::{Blocked, NotSent, Outcome};
+use crate::store::Inserted;
+
+/// What `enqueue` did, per supplier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Enqueued {
+    /// One for each notification, in the order of the suppliers in the order.
+    pub stored: Vec<Stored>,
+}
+
+impl Enqueued {
+    /// The notifications whose key was stored before with other content. The first content stays.
+    pub fn conflicts(&self) -> impl Iterator<Item = &Stored> {
+        self.stored.iter().filter(|stored| stored.inserted == Inserted::Differs)
+    }
+}
+
+/// One notification that was to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stored {
+    /// Which one.
+    pub key: Key,
+    /// The id that receivers deduplicate on.
+    pub event_id: EventId,
+    /// What became of it.
+    pub inserted: Inserted,
+}
+
+/// What `notify` came to, per supplier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// One for each notification, in the order of the suppliers in the order.
+    pub entries: Vec<Entry>,
+}
+
+impl Report {
+    /// Whether every supplier is told, now or before, and nothing is in conflict.
+    pub fn is_told(&self) -> bool {
+        self.entries
+            .iter()
+            .all(|entry| matches!(entry.notification.state, State::Notified { .. }) && !entry.is_conflict())
+    }
+
+    /// The entry of a supplier.
+    pub fn of(&self, supplier: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.notification.key.supplier.as_str() == supplier)
+    }
+}
+
+/// One notification after a call: who accepted, what failed and why, what happens next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// As the store has it: its state says what happens next, its attempts and [endpoints](Notification::endpoints) who
+    /// accepted, and what failed and why.
+    pub notification: Notification,
+    /// Whether it was new.
+    pub inserted: Inserted,
+}
+
+impl Entry {
+    /// Whether the order came with other content than was stored before. The first content stays.
+    pub fn is_conflict(&self) -> bool {
+        self.inserted == Inserted::Differs
+    }
+}
+
+/// Where an order stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OrderReport {
+    /// Derived from its notifications.
+    pub state: OrderState,
+    /// All of them, without their bodies.
+    pub notifications: Vec<Notification>,
+}
+
+/// What was found about one endpoint without sending anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointCheck {
+    /// Scheme, host, port and path.
+    pub endpoint: String,
+    /// What was found.
+    pub verdict: Verdict,
+}
+
+/// What the guard, name resolution, connection and TLS say about an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// A TLS connection can be made.
+    Reachable,
+    /// The guard refuses to dial it.
+    Blocked {
+        /// What it objects to.
+        why: Blocked,
+    },
+    /// No TLS connection can be made.
+    Unreachable {
+        /// What is in the way.
+        why: NotSent,
+    },
+}
+
+impl Verdict {
+    pub(super) fn of(checked: Result<(), Outcome>) -> Self {
+        match checked {
+            Ok(()) => Verdict::Reachable,
+            Err(Outcome::Blocked { why }) => Verdict::Blocked { why },
+            Err(Outcome::NotSent { why }) => Verdict::Unreachable { why },
+            // Nothing is sent, so nothing else can come of it.
+            Err(_) => Verdict::Unreachable { why: NotSent::Unreachable },
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Reachable => f.write_str("reachable"),
+            Verdict::Blocked { why } => write!(f, "blocked: {why}"),
+            Verdict::Unreachable { why } => write!(f, "unreachable: {why}"),
+        }
+    }
+}

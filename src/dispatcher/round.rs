@@ -1,0 +1,210 @@
+//! What the dispatcher does inside its own tasks: prepare, store, claim, deliver, look.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::deliver::{Calling, Held};
+use crate::error::Error;
+use crate::event::Event;
+use crate::names::{OrderCode, SupplierId};
+use crate::notification::{FailureReason, Key, Notification};
+use crate::order::PaidOrder;
+use crate::store::{
+    ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Pick, Refused, Selection, Start,
+    StoreError, StoreErrorKind,
+};
+use crate::supplier::Supplier;
+
+use super::{Enqueued, Entry, Inner, Report, Stored, refuse_final};
+
+/// How many notifications `resume` reopens at a time.
+const RESUMED_AT_ONCE: u32 = 100;
+
+impl Inner {
+    /// The notifications of an order, one for each supplier that has lines in it.
+    pub(super) async fn prepare(&self, order: &PaidOrder) -> Result<Vec<NewNotification>, Error> {
+        let mut new = Vec::new();
+        for id in order.suppliers() {
+            let supplier = self.supplier(&id).await?;
+            // A supplier out of the order's own list has lines in it.
+            let event = Event::order_created(order, &id, supplier.privacy()).map_err(Error::Event)?;
+            new.extend(event.map(|event| self.new_notification(&id, order.order_code(), event)));
+        }
+        Ok(new)
+    }
+
+    pub(super) async fn prepare_event(
+        &self,
+        supplier: &SupplierId,
+        order: &OrderCode,
+        event: Event,
+    ) -> Result<Vec<NewNotification>, Error> {
+        self.supplier(supplier).await?;
+        Ok(vec![self.new_notification(supplier, order, event)])
+    }
+
+    async fn supplier(&self, id: &SupplierId) -> Result<Supplier, Error> {
+        let found = self.courier.suppliers.find(id).await;
+        found
+            .map_err(|source| Error::Lookup { supplier: id.clone(), source })?
+            .ok_or_else(|| Error::UnknownSupplier { supplier: id.clone() })
+    }
+
+    fn new_notification(&self, supplier: &SupplierId, order: &OrderCode, event: Event) -> NewNotification {
+        let (source, kind, occurrence) = (self.source.clone(), event.kind().clone(), event.occurrence().clone());
+        let key = Key::new(source, supplier.clone(), order.clone(), kind, occurrence);
+        let mut new = NewNotification::new(key, Start::Pending(event.body().clone()));
+        new.content_digest = Some(event.digest());
+        new.memo = event.memo().cloned();
+        new
+    }
+
+    pub(super) async fn store(&self, new: &[NewNotification]) -> Result<Enqueued, Error> {
+        let inserted = self.courier.store.insert(new).await.map_err(Error::Store)?;
+        if inserted.len() != new.len() {
+            let what = "the store answered less than it was asked";
+            return Err(Error::Store(StoreError::new(StoreErrorKind::Unusable, what)));
+        }
+        if inserted.iter().any(|inserted| matches!(inserted, Inserted::New { .. })) {
+            self.bell.notify_one();
+        }
+        let stored = |(new, inserted): (&NewNotification, Inserted)| Stored {
+            key: new.key.clone(),
+            event_id: new.event_id.clone(),
+            inserted,
+        };
+        Ok(Enqueued { stored: new.iter().zip(inserted).map(stored).collect() })
+    }
+
+    pub(super) async fn notify(self: &Arc<Self>, new: &[NewNotification]) -> Result<Report, Error> {
+        let stored = self.store(new).await?.stored;
+        let keys = stored.iter().map(|stored| stored.key.clone()).collect();
+        self.deliver(keys, Calling::WhatIsDue).await?;
+        let mut entries = Vec::with_capacity(stored.len());
+        for Stored { key, inserted, .. } in stored {
+            entries.push(Entry { notification: self.get(&key).await?, inserted });
+        }
+        Ok(Report { entries })
+    }
+
+    pub(super) async fn resume(self: &Arc<Self>, supplier: SupplierId) -> Result<Report, Error> {
+        let selection = Selection::FailedFor {
+            source: self.source.clone(),
+            supplier,
+            reasons: FailureReason::OF_CONFIGURATION.to_vec(),
+        };
+        let mut resumed: Vec<Key> = Vec::new();
+        loop {
+            let changed = self.intervene(&selection, &Intervention::Reopen, RESUMED_AT_ONCE).await?.changed;
+            // What fails again at once has been reopened already; once a call is enough.
+            let again = changed.iter().any(|key| resumed.contains(key));
+            if changed.is_empty() {
+                break;
+            }
+            self.deliver(changed.clone(), Calling::WhatIsOpen).await?;
+            resumed.extend(changed);
+            if again {
+                break;
+            }
+        }
+        let mut entries: Vec<Entry> = Vec::with_capacity(resumed.len());
+        resumed.sort();
+        resumed.dedup();
+        for key in resumed {
+            let mut notification = self.get(&key).await?;
+            notification.body = None;
+            entries.push(Entry { notification, inserted: Inserted::Existing });
+        }
+        Ok(Report { entries })
+    }
+
+    /// Claims these and delivers what was claimed, side by side, each as soon as there is a slot for it.
+    pub(super) async fn deliver(self: &Arc<Self>, mut keys: Vec<Key>, calling: Calling) -> Result<(), Error> {
+        let mut running = Vec::new();
+        while !keys.is_empty() {
+            // The slot comes first: a claim that waits for one would be a lease that runs out.
+            let mut slots = self.slots(keys.len()).await?;
+            let pick = match calling {
+                Calling::WhatIsDue => Pick::DueOf(keys.clone()),
+                Calling::WhatIsOpen => Pick::NowOf(keys.clone()),
+            };
+            let limit = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+            let (asked, claims) = self.claim(pick, limit).await?;
+            let told = Instant::now();
+            let all_were_there = claims.claims.len() == slots.len();
+            for claim in claims.claims {
+                keys.retain(|key| *key != claim.key);
+                let slot = slots.pop();
+                let held = Held { claim, calling, now: claims.now, told, asked };
+                let inner = Arc::clone(self);
+                running.push(self.tasks.spawn(async move {
+                    let delivered = inner.courier.deliver(held).await;
+                    drop(slot);
+                    delivered
+                }));
+            }
+            if !all_were_there {
+                break;
+            }
+        }
+        let mut result = Ok(());
+        for task in running {
+            match task.await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => result = Err(Error::Store(error)),
+                Err(_) => result = Err(Error::Panicked),
+            }
+        }
+        result
+    }
+
+    async fn claim(&self, pick: Pick, limit: u32) -> Result<(Instant, Claims), Error> {
+        let asked = Instant::now();
+        let request = ClaimRequest::new(self.source.clone(), pick, limit, self.courier.timing.lease());
+        let claims = self.courier.store.claim(&request).await.map_err(Error::Store)?;
+        for refused in &claims.refused {
+            tracing::error!(row = refused.row, problem = refused.problem, "a row cannot be read");
+        }
+        Ok((asked, claims))
+    }
+
+    /// At least one slot, and as many more as are free, up to `wanted`.
+    async fn slots(&self, wanted: usize) -> Result<Vec<OwnedSemaphorePermit>, Error> {
+        // The semaphore is never closed.
+        let first = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Error::ShuttingDown)?;
+        let more = (1..wanted).map_while(|_| Arc::clone(&self.slots).try_acquire_owned().ok());
+        Ok(std::iter::once(first).chain(more).collect())
+    }
+
+    pub(super) async fn get(&self, key: &Key) -> Result<Notification, Error> {
+        let found = self.courier.store.get(key).await.map_err(Error::Store)?;
+        found.ok_or_else(|| Error::NotFound { key: Box::new(key.clone()) })
+    }
+
+    pub(super) async fn intervene(
+        &self,
+        selection: &Selection,
+        intervention: &Intervention,
+        limit: u32,
+    ) -> Result<Intervened, Error> {
+        self.courier.store.intervene(selection, intervention, limit).await.map_err(Error::Store)
+    }
+
+    /// An intervention on one notification that must not be final yet.
+    pub(super) async fn decide_by_hand(&self, key: &Key, intervention: Intervention) -> Result<Notification, Error> {
+        let intervened = self.intervene(&Selection::Keys(vec![key.clone()]), &intervention, 1).await?;
+        let notification = self.get(key).await?;
+        if !intervened.changed.is_empty() {
+            self.bell.notify_one();
+            return Ok(notification);
+        }
+        refuse_final(&notification)?;
+        Err(Error::InFlight { key: Box::new(key.clone()) })
+    }
+}
+
+pub(super) fn corrupt(refused: &Refused) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, format!("{}: {}", refused.row, refused.problem))
+}

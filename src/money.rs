@@ -1,0 +1,362 @@
+//! Exact amounts of money. Never a float: a price of 14.31 must not arrive as 14.309999999999999.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Number, Value};
+
+use crate::fields::{self, FieldError};
+
+/// So many digits survive the way through the floating point number that a JSON reader may make of them.
+const NUMBER_DIGITS: usize = 15;
+
+/// An exact decimal amount. It keeps its scale: `10.00` stays `10.00`, and compares equal to `10.0`.
+///
+/// At most 28 decimals, and 96 bits for all digits together. In JSON it is written as a decimal string, `"14.31"`. Read are
+/// such strings (digits, with a sign and a fraction if need be; no exponent, no separators, no white space, no currency
+/// sign) and JSON numbers, taken by their text. A number with a fraction and more than 15 significant digits is refused, as the
+/// reader may have made it a float; and whether the *number* `10.00` keeps its zeros depends on the features of
+/// `serde_json`. The string `"10.00"` always does.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use orderhook::Money;
+///
+/// let price: Money = "14.30".parse()?;
+/// assert_eq!(price.checked_mul(3), Some("42.90".parse()?));
+/// assert_eq!(serde_json::to_string(&price)?, r#""14.30""#);
+/// assert_eq!(serde_json::from_str::<Money>("14.31")?.to_string(), "14.31");
+/// assert!("twelve".parse::<Money>().is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(Decimal);
+
+impl Money {
+    /// Nothing, without decimals.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+
+    /// An amount in the smallest unit: `from_minor(1431, 2)` is `14.31`.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError`] when `scale`, the number of decimals, is more than 28.
+    pub fn from_minor(units: i64, scale: u32) -> Result<Self, MoneyError> {
+        exact(i128::from(units), scale).ok_or(MoneyError(SCALE))
+    }
+
+    /// The sum with the larger scale of both; `None` when it has more digits than an amount can have.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        let scale = self.0.scale().max(other.0.scale());
+        let units = |amount: Decimal| {
+            let zeros = 10_i128.checked_pow(scale - amount.scale())?;
+            amount.mantissa().checked_mul(zeros)
+        };
+        exact(units(self.0)?.checked_add(units(other.0)?)?, scale)
+    }
+
+    /// The amount so many times; `None` when it has more digits than an amount can have.
+    #[must_use]
+    pub fn checked_mul(self, times: u32) -> Option<Self> {
+        let units = self.0.mantissa().checked_mul(i128::from(times))?;
+        exact(units, self.0.scale())
+    }
+
+    /// Whether it is less than zero.
+    #[must_use]
+    pub fn is_negative(self) -> bool {
+        self.0 < Decimal::ZERO
+    }
+
+    /// One text for equal amounts, whatever their scale.
+    pub(crate) fn normalized(self) -> String {
+        self.0.normalize().to_string()
+    }
+
+    /// A decimal string or a number.
+    pub(crate) fn read(value: Value, place: &str) -> Result<Self, FieldError> {
+        match value {
+            Value::String(text) => text.parse(),
+            Value::Number(number) => Self::from_number(&number),
+            _ => Err(MoneyError(AMOUNT)),
+        }
+        .map_err(|error| FieldError::new(place, error.to_string()))
+    }
+
+    /// A JSON number by its text. Without `arbitrary_precision` that is the shortest text of a float, so an amount that a
+    /// float may have changed is refused, whatever the features are.
+    fn from_number(number: &Number) -> Result<Self, MoneyError> {
+        let text = number.to_string();
+        let (digits, exponent) = match text.split_once(['e', 'E']) {
+            Some((digits, exponent)) => (digits, exponent.parse().map_err(|_| MoneyError(DIGITS))?),
+            None => (text.as_str(), 0),
+        };
+        let amount = scaled(digits, exponent).ok_or(MoneyError(DIGITS))?;
+        let whole = number.is_i64() || number.is_u64();
+        let significant = amount.0.normalize().mantissa().unsigned_abs().to_string();
+        if !whole && significant.trim_end_matches('0').len() > NUMBER_DIGITS {
+            return Err(MoneyError(DIGITS));
+        }
+        Ok(amount)
+    }
+}
+
+/// The amount of `units` with `scale` decimals, if it is one. Zero has no sign.
+fn exact(units: i128, scale: u32) -> Option<Money> {
+    Decimal::try_from_i128_with_scale(units, scale).ok().map(Money)
+}
+
+/// `[+-]digits[.digits]` times ten to the power of `exponent`.
+fn scaled(text: &str, exponent: i32) -> Option<Money> {
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'-' => (-1, &text[1..]),
+        b'+' => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (digits, ""),
+    };
+    if whole.is_empty() {
+        return None;
+    }
+    let mut units = 0_i128;
+    for digit in whole.bytes().chain(fraction.bytes()) {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        units = units.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+    }
+    let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
+    match u32::try_from(scale) {
+        Ok(scale) => exact(sign * units, scale),
+        Err(_) => {
+            let zeros = 10_i128.checked_pow(scale.unsigned_abs())?;
+            exact(sign * units.checked_mul(zeros)?, 0)
+        }
+    }
+}
+
+impl FromStr for Money {
+    type Err = MoneyError;
+
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        scaled(text, 0).ok_or(MoneyError(AMOUNT))
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fields::deserialize(deserializer, Self::read)
+    }
+}
+
+/// The code of a currency: three capital letters, the form of ISO 4217. Whether the code is assigned is not checked.
+///
+/// ```
+/// # fn main() -> Result<(), orderhook::MoneyError> {
+/// let currency = orderhook::Currency::new("EUR")?;
+/// assert_eq!(currency.as_str(), "EUR");
+/// assert!(orderhook::Currency::new("eur").is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// Checks the code.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError`] when it is not three ASCII capital letters.
+    pub fn new(code: impl AsRef<str>) -> Result<Self, MoneyError> {
+        match *code.as_ref().as_bytes() {
+            [a @ b'A'..=b'Z', b @ b'A'..=b'Z', c @ b'A'..=b'Z'] => Ok(Self([a, b, c])),
+            _ => Err(MoneyError(CURRENCY)),
+        }
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Three ASCII letters, see `new`, so the default is never taken.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for Currency {
+    type Err = MoneyError;
+
+    fn from_str(code: &str) -> Result<Self, MoneyError> {
+        Self::new(code)
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = MoneyError;
+
+    fn try_from(code: String) -> Result<Self, MoneyError> {
+        Self::new(code)
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Currency").field(&self.as_str()).finish()
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(Cow::<str>::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+const AMOUNT: &str = "an amount of money must be a decimal number such as \"14.31\"";
+const DIGITS: &str = "an amount of money with more than 15 digits must be written as a string, such as \"14.31\"";
+const SCALE: &str = "an amount of money must have at most 28 decimals";
+const CURRENCY: &str = "a currency must be three capital letters (ISO 4217), such as \"EUR\"";
+
+/// Why something is not a [`Money`] or a [`Currency`]; it says what would be right and never repeats the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct MoneyError(&'static str);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(text: &str) -> Money {
+        text.parse().unwrap()
+    }
+
+    fn json(text: &str) -> Result<String, String> {
+        let money = serde_json::from_str::<Money>(text);
+        money.map(|m| m.normalized()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn an_amount_keeps_its_scale_and_compares_by_value() {
+        for text in ["0", "0.00", "10.00", "-14.310", "79228162514264337593543950335", "0.0000000000000000000000000001"]
+        {
+            assert_eq!(money(text).to_string(), text);
+        }
+        assert_eq!(money("+1.50").to_string(), "1.50");
+        assert_eq!(money("007").to_string(), "7");
+        assert_eq!(money("-0.00").to_string(), "0.00");
+        assert_eq!(money("10.0"), money("10.00"));
+        assert_eq!(money("10.0").normalized(), money("10.00").normalized());
+        assert!(money("-0.01").is_negative());
+        assert!(!money("-0.00").is_negative() && !Money::ZERO.is_negative());
+    }
+
+    #[test]
+    fn what_is_not_a_plain_decimal_is_refused() {
+        for wrong in [
+            "",
+            " ",
+            "twelve",
+            "1e3",
+            "1,000.00",
+            "1_000",
+            "10.",
+            ".5",
+            "-",
+            "+-1",
+            "--1",
+            "1.2.3",
+            " 1",
+            "1 ",
+            "€5",
+            "0x10",
+            "NaN",
+            "inf",
+            "１２",
+            "79228162514264337593543950336",
+            "0.00000000000000000000000000001",
+        ] {
+            assert_eq!(wrong.parse::<Money>(), Err(MoneyError(AMOUNT)), "{wrong}");
+        }
+        assert!("9".repeat(100_000).parse::<Money>().is_err());
+    }
+
+    #[test]
+    fn a_json_number_is_taken_by_its_text() {
+        for (number, amount) in [
+            ("14.31", "14.31"),
+            ("0.1", "0.1"),
+            ("-0", "0"),
+            ("-0.0", "0"),
+            ("-3", "-3"),
+            ("12345678901234.5", "12345678901234.5"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("1.5e3", "1500"),
+            ("1E+20", "100000000000000000000"),
+            ("1e-5", "0.00001"),
+            ("\"10.00\"", "10"),
+        ] {
+            assert_eq!(json(number).as_deref(), Ok(amount), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_json_number_that_a_float_may_have_changed_is_refused() {
+        for wrong in ["0.30000000000000004", "18446744073709551617", "1e29", "1e-29"] {
+            assert!(json(wrong).is_err_and(|error| error.contains(DIGITS)), "{wrong}");
+        }
+        for wrong in ["true", "null", "[1]", "{}", "\"twelve\"", "\"1e3\""] {
+            assert!(json(wrong).is_err_and(|error| error.contains(AMOUNT)), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn arithmetic_is_exact_or_says_none() {
+        assert_eq!(money("0.10").checked_add(money("0.2")), Some(money("0.3")));
+        assert_eq!(money("14.31").checked_mul(3).map(|m| m.to_string()), Some("42.93".to_owned()));
+        let (most, least) = (money("79228162514264337593543950335"), Money(Decimal::new(1, 28)));
+        assert_eq!(most.checked_mul(2), None);
+        assert_eq!(most.checked_add(money("1")), None);
+        assert_eq!(most.checked_add(least), None);
+        assert_eq!(Money::from_minor(-1431, 2), Ok(money("-14.31")));
+        assert_eq!(Money::from_minor(1, 29), Err(MoneyError(SCALE)));
+    }
+
+    #[test]
+    fn a_currency_is_three_capital_letters() {
+        assert_eq!(serde_json::from_str::<Currency>("\"INR\"").unwrap().to_string(), "INR");
+        for wrong in ["", "EU", "EURO", "eur", "E1R", "€", "ÄÖ"] {
+            assert_eq!(Currency::new(wrong), Err(MoneyError(CURRENCY)), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The names by which notifications are told apart: of an order, of a supplier, of an installation.
+
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+const MAX_CHARS: usize = 200;
+
+/// Why a text is not an [`OrderCode`], a [`SupplierId`] or a [`Source`]; it never repeats the text.
+///
+/// ```
+/// let refused = orderhook::OrderCode::new(" A-1001");
+/// let text = refused.map_err(|error| error.to_string());
+/// assert_eq!(text, Err("an order code must not begin or end with white space".to_owned()));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} {problem}")]
+pub struct NameError {
+    kind: &'static str,
+    problem: &'static str,
+}
+
+fn check(kind: &'static str, text: &str) -> Result<(), NameError> {
+    let problem = if text.is_empty() {
+        "must not be empty"
+    } else if text.chars().nth(MAX_CHARS).is_some() {
+        "must have at most 200 characters"
+    } else if text.chars().any(char::is_control) {
+        "must not contain control characters"
+    } else if text.trim() != text {
+        "must not begin or end with white space"
+    } else {
+        return Ok(());
+    };
+    Err(NameError { kind, problem })
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        ///
+        /// 1 to 200 characters, no control characters, no white space at either end. Cheap to clone.
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            #[doc = concat!("Checks the text of ", $kind, ".")]
+            ///
+            /// # Errors
+            ///
+            /// [`NameError`] when the text breaks a rule of the type.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, NameError> {
+                let text = text.as_ref();
+                check($kind, text)?;
+                Ok(Self(Arc::from(text)))
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&&*self.0).finish()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = NameError;
+
+            fn try_from(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::new(Cow::<str>::deserialize(deserializer)?).map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+name! {
+    /// The stable external reference of an order, given once the order is bound.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), orderhook::NameError> {
+    /// let code = orderhook::OrderCode::new("MKT-1001")?;
+    /// assert_eq!(code.as_str(), "MKT-1001");
+    /// assert!(orderhook::OrderCode::new("").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    OrderCode, "an order code"
+}
+
+name! {
+    /// Who must be told: the marketplace's own id of a supplier, or of a client of the fulfilment portal.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), orderhook::NameError> {
+    /// let supplier: orderhook::SupplierId = "north-books".parse()?;
+    /// assert_eq!(supplier.to_string(), "north-books");
+    /// # Ok(())
+    /// # }
+    /// ```
+    SupplierId, "a supplier id"
+}
+
+name! {
+    /// The name of the installation; it keeps staging and production, or two marketplaces, apart.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), orderhook::NameError> {
+    /// let source = orderhook::Source::new("bookfair-production")?;
+    /// assert_eq!(source.as_str(), "bookfair-production");
+    /// # Ok(())
+    /// # }
+    /// ```
+    Source, "a source"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn a_name_has_1_to_200_characters_without_controls_and_outer_white_space() {
+        for right in ["a", "Ünïcode 12/ab", &"ä".repeat(200)] {
+            assert_eq!(SupplierId::new(right).map(|id| id.to_string()), Ok(right.to_owned()));
+        }
+        let long = "ä".repeat(201);
+        for wrong in ["", " ", " a", "a ", "a\n", "a\u{0}b", "a\u{85}b", "\u{a0}a", &long] {
+            assert!(OrderCode::new(wrong).is_err(), "{wrong:?}");
+            assert!(Source::try_from(wrong.to_owned()).is_err(), "{wrong:?}");
+            let json = serde_json::to_string(wrong).unwrap();
+            assert!(serde_json::from_str::<SupplierId>(&json).is_err());
+        }
+    }
+
+    #[test]
+    fn an_error_says_which_kind_of_name_and_not_its_text() {
+        let error = Source::new("top\u{7}secret").unwrap_err().to_string();
+        assert_eq!(error, "a source must not contain control characters");
+    }
+
+    #[test]
+    fn a_name_is_a_json_string_and_can_be_looked_up_by_its_text() {
+        let id: SupplierId = serde_json::from_str(r#""north\u002dbooks""#).unwrap();
+        assert_eq!(serde_json::to_string(&id).unwrap(), r#""north-books""#);
+        assert_eq!(format!("{id:?}"), r#"SupplierId("north-books")"#);
+        let table = HashMap::from([(id, 1)]);
+        assert_eq!(table.get("north-books"), Some(&1));
+    }
+}

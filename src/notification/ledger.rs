@@ -1,0 +1,267 @@
+//! What is known per endpoint of one notification, and how an outcome changes it. Pure.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use crate::outcome::{Outcome, Unknown};
+use crate::retry::RetryPolicy;
+use crate::supplier::{Endpoint, EndpointId, OnUnknown};
+use crate::time::Timestamp;
+
+/// The ledger of a notification: per endpoint accepted, or given up, or how often tried and when to try again.
+///
+/// Opaque to stores: they keep the bytes of [`encode`](Self::encode) and give them back. An endpoint that is not in it
+/// has not been called yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Which schedule this was reckoned for; one behind the notification's `reopened` is out of date.
+    #[serde(default)]
+    schedule: u32,
+    /// The round that is under way, if the holder wrote in the middle of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    round: Option<Round>,
+    #[serde(default)]
+    endpoints: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    id: EndpointId,
+    shown: String,
+    standing: Standing,
+}
+
+/// One round: which endpoints it takes and which it has called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Round {
+    /// What is due by then is called. `None`: every open endpoint, due or not (a retry by hand).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_by: Option<Timestamp>,
+    called: Vec<EndpointId>,
+}
+
+impl Round {
+    /// A round over what is due.
+    pub(crate) fn of_due(now: Timestamp) -> Self {
+        Round { due_by: Some(now), called: Vec::new() }
+    }
+
+    /// A round over everything that is open.
+    pub(crate) fn of_all() -> Self {
+        Round { due_by: None, called: Vec::new() }
+    }
+}
+
+/// Where one endpoint stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Standing {
+    /// To be called.
+    #[non_exhaustive]
+    Open {
+        /// Failed tries of this schedule.
+        tries: u32,
+        /// When the first of them began.
+        first_at: Timestamp,
+        /// Not to be called earlier than that.
+        not_before: Timestamp,
+        /// How many of the last tries in a row were interrupted.
+        #[serde(default)]
+        interrupted: u32,
+    },
+    /// It has accepted, and is not called again for this notification.
+    #[non_exhaustive]
+    Accepted {
+        /// When the accepted attempt began.
+        at: Timestamp,
+        /// The supplier's own reference out of the reply.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+    },
+    /// It is not called again in this schedule.
+    #[non_exhaustive]
+    GivenUp {
+        /// When the last attempt began.
+        at: Timestamp,
+        /// Why it is not called again.
+        why: GaveUp,
+    },
+}
+
+/// Why an endpoint is not called again in a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GaveUp {
+    /// The next try would have been later than the schedule goes.
+    Exhausted,
+    /// It answered 410 Gone.
+    Gone,
+    /// It may have received the event, and the policy is not to resend then.
+    HeldUnknown,
+}
+
+/// One endpoint of a notification and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointStanding {
+    /// The endpoint's identity.
+    pub id: EndpointId,
+    /// Scheme, host, port and path; never the query.
+    pub endpoint: String,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+/// A try, and all that is needed to enter it.
+pub(crate) struct Tried<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) outcome: Outcome,
+    /// When it began, and when it was over; what follows is reckoned from its end.
+    pub(crate) at: Timestamp,
+    pub(crate) over: Timestamp,
+    /// What the receiver asked for.
+    pub(crate) retry_after: Option<Duration>,
+    /// What the receiver calls the order.
+    pub(crate) reference: Option<String>,
+    pub(crate) policy: RetryPolicy,
+    pub(crate) on_unknown: OnUnknown,
+    /// 0.0 to 1.0.
+    pub(crate) random: f64,
+}
+
+impl Ledger {
+    /// The bytes for a store: JSON.
+    pub fn encode(&self) -> Vec<u8> {
+        // Names, numbers and strings in derived structs: there is nothing in it that JSON could refuse.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The ledger out of the bytes of [`encode`](Self::encode).
+    ///
+    /// # Errors
+    /// [`LedgerError`] for bytes that are not a ledger; the row is damaged or from a newer version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, LedgerError> {
+        serde_json::from_slice(bytes).map_err(|_| LedgerError)
+    }
+
+    /// The ledger as it counts in this schedule: after a reopening, tries and what was given up are forgotten and what
+    /// was accepted stays.
+    pub(crate) fn for_schedule(&self, schedule: u32) -> Ledger {
+        if self.schedule == schedule {
+            return self.clone();
+        }
+        let accepted = |entry: &&Entry| matches!(entry.standing, Standing::Accepted { .. });
+        Ledger { schedule, round: None, endpoints: self.endpoints.iter().filter(accepted).cloned().collect() }
+    }
+
+    pub(crate) fn begin(&mut self, round: Round) {
+        self.round = Some(round);
+    }
+
+    pub(crate) fn end_round(&mut self) {
+        self.round = None;
+    }
+
+    pub(crate) fn in_round(&self) -> bool {
+        self.round.is_some()
+    }
+
+    /// Enters a try that has come to an end.
+    pub(crate) fn enter(&mut self, tried: Tried<'_>) {
+        if let Some(round) = &mut self.round {
+            round.called.push(tried.endpoint.id().clone());
+        }
+        let standing = self.standing_after(&tried);
+        self.set(tried.endpoint, standing);
+    }
+
+    /// Enters a try that nobody saw the end of. The interrupted round goes on with the same endpoint: the lease that had
+    /// to run out was delay enough. From the second in a row on it follows the schedule, so that an event that kills its
+    /// sender does not do so for ever.
+    pub(crate) fn enter_interrupted(&mut self, tried: Tried<'_>) {
+        let mut standing = self.standing_after(&tried);
+        if let Standing::Open { not_before, interrupted, .. } = &mut standing {
+            match *interrupted {
+                0 | 1 => *not_before = tried.at,
+                _ => self.round.iter_mut().for_each(|round| round.called.push(tried.endpoint.id().clone())),
+            }
+        }
+        self.set(tried.endpoint, standing);
+    }
+
+    fn standing_after(&self, tried: &Tried<'_>) -> Standing {
+        let (tries, first_at, interrupted_before) = match self.find(tried.endpoint) {
+            Some(Standing::Open { tries, first_at, interrupted, .. }) => (*tries, *first_at, *interrupted),
+            _ => (0, tried.at, 0),
+        };
+        match tried.outcome {
+            Outcome::Accepted { .. } => {
+                return Standing::Accepted { at: tried.at, reference: tried.reference.clone() };
+            }
+            Outcome::Rejected { status: 410 } => return Standing::GivenUp { at: tried.at, why: GaveUp::Gone },
+            Outcome::Unknown { .. } if tried.on_unknown == OnUnknown::Hold => {
+                return Standing::GivenUp { at: tried.at, why: GaveUp::HeldUnknown };
+            }
+            _ => {}
+        }
+        let tries = tries.saturating_add(1);
+        let not_before = tried.over.after(tried.policy.delay_asked(tries, tried.random, tried.retry_after));
+        if not_before.since(first_at) > tried.policy.give_up_after() {
+            return Standing::GivenUp { at: tried.at, why: GaveUp::Exhausted };
+        }
+        let interrupted = match tried.outcome {
+            Outcome::Unknown { why: Unknown::Interrupted } => interrupted_before.saturating_add(1),
+            _ => 0,
+        };
+        Standing::Open { tries, first_at, not_before, interrupted }
+    }
+
+    fn set(&mut self, endpoint: &Endpoint, standing: Standing) {
+        match self.endpoints.iter_mut().find(|entry| entry.id == *endpoint.id()) {
+            Some(entry) => entry.standing = standing,
+            None => {
+                let (id, shown) = (endpoint.id().clone(), endpoint.shown().to_owned());
+                self.endpoints.push(Entry { id, shown, standing });
+            }
+        }
+    }
+
+    pub(crate) fn find(&self, endpoint: &Endpoint) -> Option<&Standing> {
+        self.endpoints.iter().find(|entry| entry.id == *endpoint.id()).map(|entry| &entry.standing)
+    }
+
+    pub(crate) fn has_accepted(&self, endpoint: &Endpoint) -> bool {
+        matches!(self.find(endpoint), Some(Standing::Accepted { .. }))
+    }
+
+    /// The first moment at which the endpoint may be called; `None` when it is not open.
+    pub(crate) fn open_from(&self, endpoint: &Endpoint) -> Option<Timestamp> {
+        match self.find(endpoint) {
+            None => Some(Timestamp::from_micros(i64::MIN)),
+            Some(Standing::Open { not_before, .. }) => Some(*not_before),
+            Some(Standing::Accepted { .. } | Standing::GivenUp { .. }) => None,
+        }
+    }
+
+    /// Whether the round under way has yet to call the endpoint.
+    pub(crate) fn awaits_call(&self, endpoint: &Endpoint) -> bool {
+        let (Some(round), Some(open_from)) = (&self.round, self.open_from(endpoint)) else { return false };
+        !round.called.contains(endpoint.id()) && round.due_by.is_none_or(|due_by| open_from <= due_by)
+    }
+
+    pub(crate) fn standings(&self) -> Vec<EndpointStanding> {
+        let standing = |entry: &Entry| EndpointStanding {
+            id: entry.id.clone(),
+            endpoint: entry.shown.clone(),
+            standing: entry.standing.clone(),
+        };
+        self.endpoints.iter().map(standing).collect()
+    }
+}
+
+/// The bytes are not a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger of the notification cannot be read")]
+pub struct LedgerError;

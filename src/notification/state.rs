@@ -1,0 +1,228 @@
+//! Where a notification stands, and an order with it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::time::Timestamp;
+
+use super::Notification;
+
+/// Where a notification stands. `Notified` and `Closed` are final; `Failed` waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// Will be sent when it is due and first in its stream.
+    Pending {
+        /// When it may be claimed, on the store's timeline.
+        due: Timestamp,
+    },
+    /// Somebody holds the claim to send it.
+    Sending {
+        /// When the lease runs out, after which anybody may take over.
+        until: Timestamp,
+    },
+    /// The supplier was told. It is never sent again.
+    Notified {
+        /// When that was recorded.
+        at: Timestamp,
+        /// The external reference: the supplier's own when its reply has one, else the order code.
+        reference: String,
+    },
+    /// It could not be done; somebody has to repair something and reopen it.
+    Failed {
+        /// When that was recorded.
+        at: Timestamp,
+        /// What is to be repaired.
+        reason: FailureReason,
+        /// Whether later notifications of the stream wait for it.
+        stream: StreamRule,
+    },
+    /// It will not be sent, and that is as it should be.
+    Closed {
+        /// When that was recorded.
+        at: Timestamp,
+        /// Why it is not sent.
+        why: Closed,
+    },
+}
+
+impl State {
+    /// The state's name without what belongs to it.
+    pub fn name(&self) -> StateName {
+        match self {
+            State::Pending { .. } => StateName::Pending,
+            State::Sending { .. } => StateName::Sending,
+            State::Notified { .. } => StateName::Notified,
+            State::Failed { .. } => StateName::Failed,
+            State::Closed { why: Closed::Withdrawn { .. }, .. } => StateName::Withdrawn,
+            State::Closed { why: Closed::NotWanted, .. } => StateName::NotWanted,
+        }
+    }
+
+    /// Whether it holds back what comes later in its stream: not notified, not closed, not failed and passed.
+    pub fn holds_stream(&self) -> bool {
+        match self {
+            State::Pending { .. } | State::Sending { .. } => true,
+            State::Failed { stream, .. } => *stream == StreamRule::Holds,
+            State::Notified { .. } | State::Closed { .. } => false,
+        }
+    }
+}
+
+/// The states by name, as they are listed, counted and filtered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum StateName {
+    /// `pending`
+    Pending,
+    /// `sending`
+    Sending,
+    /// `notified`
+    Notified,
+    /// `failed`
+    Failed,
+    /// `withdrawn`
+    Withdrawn,
+    /// `not_wanted`
+    NotWanted,
+}
+
+impl StateName {
+    /// Every state.
+    pub const ALL: [StateName; 6] = [
+        StateName::Pending,
+        StateName::Sending,
+        StateName::Notified,
+        StateName::Failed,
+        StateName::Withdrawn,
+        StateName::NotWanted,
+    ];
+
+    /// The stable word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StateName::Pending => "pending",
+            StateName::Sending => "sending",
+            StateName::Notified => "notified",
+            StateName::Failed => "failed",
+            StateName::Withdrawn => "withdrawn",
+            StateName::NotWanted => "not_wanted",
+        }
+    }
+}
+
+impl fmt::Display for StateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a notification is closed without having been sent to the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Closed {
+    /// Somebody withdrew it.
+    Withdrawn {
+        /// In the words of whoever did.
+        reason: String,
+    },
+    /// The supplier has not subscribed to it; it is kept so that its stream stays whole.
+    NotWanted,
+}
+
+/// Why a notification failed, as a word for whoever has to repair it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FailureReason {
+    /// The supplier has no webhook URL.
+    NoEndpoints,
+    /// The supplier is no longer known.
+    SupplierRemoved,
+    /// The supplier's configuration cannot be used.
+    Config,
+    /// The schedule of every open endpoint has come to its end.
+    Exhausted,
+    /// An endpoint answered 410 Gone and no other can make up for it.
+    EndpointGone,
+    /// It may have been received, and the supplier's policy is not to resend in that case.
+    HeldUnknown,
+}
+
+impl FailureReason {
+    /// Every reason.
+    pub const ALL: [FailureReason; 6] = [
+        FailureReason::NoEndpoints,
+        FailureReason::SupplierRemoved,
+        FailureReason::Config,
+        FailureReason::Exhausted,
+        FailureReason::EndpointGone,
+        FailureReason::HeldUnknown,
+    ];
+
+    /// The reasons that a repaired configuration removes; `resume` reopens these.
+    pub const OF_CONFIGURATION: [FailureReason; 3] =
+        [FailureReason::NoEndpoints, FailureReason::SupplierRemoved, FailureReason::Config];
+
+    /// The stable word: `no_endpoints`, `supplier_removed`, `config`, `exhausted`, `endpoint_gone`, `held_unknown`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FailureReason::NoEndpoints => "no_endpoints",
+            FailureReason::SupplierRemoved => "supplier_removed",
+            FailureReason::Config => "config",
+            FailureReason::Exhausted => "exhausted",
+            FailureReason::EndpointGone => "endpoint_gone",
+            FailureReason::HeldUnknown => "held_unknown",
+        }
+    }
+}
+
+impl fmt::Display for FailureReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for FailureReason {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        FailureReason::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownName)
+    }
+}
+
+/// A word that names nothing here; a store that finds one has a row from another version, or a damaged one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a known word")]
+pub struct UnknownName;
+
+/// What a failed notification means for what comes later in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StreamRule {
+    /// Later ones wait until it is repaired or withdrawn.
+    Holds,
+    /// Later ones are sent.
+    Passes,
+}
+
+/// Where an order stands, derived from its notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OrderState {
+    /// Every notification is final: told, or rightly not told.
+    Told,
+    /// At least one is under way or waiting for its time.
+    InProgress,
+    /// At least one has failed and waits for a person.
+    Error,
+}
+
+impl OrderState {
+    /// The state of an order with these notifications; an order without any is told.
+    pub fn of<'a>(notifications: impl IntoIterator<Item = &'a Notification>) -> Self {
+        notifications.into_iter().fold(OrderState::Told, |so_far, notification| match (so_far, &notification.state) {
+            (OrderState::Error, _) | (_, State::Failed { .. }) => OrderState::Error,
+            (_, State::Pending { .. } | State::Sending { .. }) => OrderState::InProgress,
+            (other, State::Notified { .. } | State::Closed { .. }) => other,
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! Where an order goes.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::fields::{self, FieldError, Fields, UnknownKeys};
+use crate::order::content::Content;
+use crate::order::error::{OrderError, filled};
+
+/// Where an order goes.
+///
+/// All parts are texts that are passed on unchanged. In JSON: `name`?, `line1`, `line2`?, `city`, `state`?, `postal_code`,
+/// `country`, `phone`?; what is absent is left out. `Debug` shows none of it.
+///
+/// ```
+/// # fn main() -> Result<(), orderhook::OrderError> {
+/// use orderhook::Address;
+///
+/// let address = Address::new("12 Lake Road", "Pune", "411001", "IN")?.with_state("MH");
+/// assert_eq!(address.state(), Some("MH"));
+/// assert!(Address::new("", "Pune", "411001", "IN").is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Address {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::order) name: Option<String>,
+    pub(in crate::order) line1: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::order) line2: Option<String>,
+    pub(in crate::order) city: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::order) state: Option<String>,
+    pub(in crate::order) postal_code: String,
+    pub(in crate::order) country: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::order) phone: Option<String>,
+}
+
+impl Address {
+    /// An address of what every address has. `postal_code` may be empty: some countries have none.
+    ///
+    /// # Errors
+    ///
+    /// [`OrderError`] when `line1`, `city` or `country` is empty.
+    pub fn new(
+        line1: impl Into<String>,
+        city: impl Into<String>,
+        postal_code: impl Into<String>,
+        country: impl Into<String>,
+    ) -> Result<Self, OrderError> {
+        Ok(Self {
+            name: None,
+            line1: filled(line1, "line1")?,
+            line2: None,
+            city: filled(city, "city")?,
+            state: None,
+            postal_code: postal_code.into(),
+            country: filled(country, "country")?,
+            phone: None,
+        })
+    }
+
+    /// With the name of who receives the goods.
+    #[must_use]
+    pub fn with_name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// With a second line.
+    #[must_use]
+    pub fn with_line2(self, line2: impl Into<String>) -> Self {
+        Self { line2: Some(line2.into()), ..self }
+    }
+
+    /// With a state, province or region.
+    #[must_use]
+    pub fn with_state(self, state: impl Into<String>) -> Self {
+        Self { state: Some(state.into()), ..self }
+    }
+
+    /// With the telephone number of who receives the goods.
+    #[must_use]
+    pub fn with_phone(self, phone: impl Into<String>) -> Self {
+        Self { phone: Some(phone.into()), ..self }
+    }
+
+    /// Who receives the goods.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Street and number, or what stands for them.
+    #[must_use]
+    pub fn line1(&self) -> &str {
+        &self.line1
+    }
+
+    /// The second line.
+    #[must_use]
+    pub fn line2(&self) -> Option<&str> {
+        self.line2.as_deref()
+    }
+
+    /// City or town.
+    #[must_use]
+    pub fn city(&self) -> &str {
+        &self.city
+    }
+
+    /// State, province or region.
+    #[must_use]
+    pub fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    /// Postal code; empty where there is none.
+    #[must_use]
+    pub fn postal_code(&self) -> &str {
+        &self.postal_code
+    }
+
+    /// Country, as the marketplace writes it.
+    #[must_use]
+    pub fn country(&self) -> &str {
+        &self.country
+    }
+
+    /// Telephone number of who receives the goods.
+    #[must_use]
+    pub fn phone(&self) -> Option<&str> {
+        self.phone.as_deref()
+    }
+
+    /// The address in the order's digest.
+    pub(in crate::order) fn describe(&self, content: &mut Content) {
+        content.record("address", "");
+        content.optional("name", self.name());
+        content.record("line1", &self.line1);
+        content.optional("line2", self.line2());
+        content.record("city", &self.city);
+        content.optional("state", self.state());
+        content.record("postal_code", &self.postal_code);
+        content.record("country", &self.country);
+        content.optional("phone", self.phone());
+    }
+
+    pub(in crate::order) fn read(value: Value, place: &str, unknown: UnknownKeys) -> Result<Self, FieldError> {
+        let mut fields = Fields::of(value, place)?;
+        let name = fields.optional("name", fields::text)?;
+        let line1 = fields.required("line1", fields::text)?;
+        let line2 = fields.optional("line2", fields::text)?;
+        let city = fields.required("city", fields::text)?;
+        let state = fields.optional("state", fields::text)?;
+        let postal_code = fields.required("postal_code", fields::text)?;
+        let country = fields.required("country", fields::text)?;
+        let phone = fields.optional("phone", fields::text)?;
+        fields.finish_with(unknown)?;
+
+        let address = Self::new(line1, city, postal_code, country).map_err(|error| error.within(place))?;
+        Ok(Self { name, line2, state, phone, ..address })
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fields::deserialize(deserializer, |value, place| Self::read(value, place, UnknownKeys::Refuse))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,156 @@
+//! What one supplier is told of an order.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use crate::fields::{self, FieldError, Fields, UnknownKeys};
+use crate::money::{Currency, Money};
+use crate::names::OrderCode;
+use crate::order::address::Address;
+use crate::order::line::{Item, not_negative};
+use crate::order::privacy::Customer;
+use crate::time::OffsetTimestamp;
+
+/// What one supplier is told when an order is paid: the body of `order.created`.
+///
+/// Made by [`PaidOrder::for_supplier`](crate::PaidOrder::for_supplier). In JSON, in this order: `order_code`, `customer_name`?, `email`?,
+/// `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?, `items`, `built_at`, `extra`?. What is absent, or withheld by the
+/// supplier's [`Privacy`](crate::Privacy), is left out, never null. `Debug` shows no personal data.
+///
+/// Receivers may read it with `serde`. Reading is lenient where the marketplace may grow: keys that are not known are
+/// passed over. What is known is held to the same rules as when it was written.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let created: orderhook::OrderCreated = serde_json::from_str(r#"{
+///     "order_code": "MKT-1001", "channel": "web", "currency": "EUR", "shipping_charges": "4.90",
+///     "items": [{"sku": "NB-0042", "name": "Tide Tables", "quantity": 1, "unit_price": "14.31"}],
+///     "built_at": "2026-03-01T10:00:00+01:00", "loyalty_points": 12
+/// }"#)?;
+/// assert_eq!(created.items()[0].unit_price(), "14.31".parse()?);
+/// assert_eq!(created.customer_name(), None);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct OrderCreated {
+    // The order of the fields is the order on the wire.
+    pub(in crate::order) order_code: OrderCode,
+    #[serde(flatten)]
+    pub(in crate::order) customer: Customer,
+    pub(in crate::order) channel: String,
+    pub(in crate::order) currency: Currency,
+    pub(in crate::order) shipping_charges: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::order) address: Option<Address>,
+    pub(in crate::order) items: Vec<Item>,
+    pub(in crate::order) built_at: OffsetTimestamp,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(in crate::order) extra: Map<String, Value>,
+}
+
+impl OrderCreated {
+    /// The stable external reference of the order.
+    #[must_use]
+    pub fn order_code(&self) -> &OrderCode {
+        &self.order_code
+    }
+
+    /// Who placed the order.
+    #[must_use]
+    pub fn customer_name(&self) -> Option<&str> {
+        self.customer.customer_name.as_deref()
+    }
+
+    /// The customer's e-mail address.
+    #[must_use]
+    pub fn email(&self) -> Option<&str> {
+        self.customer.email.as_deref()
+    }
+
+    /// The customer's mobile number.
+    #[must_use]
+    pub fn mobile(&self) -> Option<&str> {
+        self.customer.mobile.as_deref()
+    }
+
+    /// The sales channel's code.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// The currency of all amounts.
+    #[must_use]
+    pub fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    /// What the customer paid for shipping, for the whole order.
+    #[must_use]
+    pub fn shipping_charges(&self) -> Money {
+        self.shipping_charges
+    }
+
+    /// Where the order goes.
+    #[must_use]
+    pub fn address(&self) -> Option<&Address> {
+        self.address.as_ref()
+    }
+
+    /// The supplier's own lines, at least one.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// When the marketplace built the order.
+    #[must_use]
+    pub fn built_at(&self) -> OffsetTimestamp {
+        self.built_at
+    }
+
+    /// Whatever else the marketplace tells of the order.
+    #[must_use]
+    pub fn extra(&self) -> &Map<String, Value> {
+        &self.extra
+    }
+
+    fn read(value: Value, place: &str) -> Result<Self, FieldError> {
+        let mut fields = Fields::of(value, place)?;
+        let created = Self {
+            order_code: fields.required("order_code", fields::parsed)?,
+            customer: Customer::take(&mut fields)?,
+            channel: fields.required("channel", fields::filled_text)?,
+            currency: fields.required("currency", fields::parsed)?,
+            shipping_charges: fields.required("shipping_charges", Money::read)?,
+            address: fields.optional("address", |value, place| Address::read(value, place, UnknownKeys::Ignore))?,
+            items: fields.required("items", fields::list(Item::read))?,
+            built_at: fields.required("built_at", fields::parsed)?,
+            extra: fields.optional("extra", fields::object)?.unwrap_or_default(),
+        };
+        not_negative(created.shipping_charges, "shipping_charges").map_err(|error| error.within(place))?;
+        if created.items.is_empty() {
+            return Err(FieldError::new("items", "must not be empty").within(place));
+        }
+        Ok(created)
+    }
+}
+
+impl<'de> Deserialize<'de> for OrderCreated {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fields::deserialize(deserializer, Self::read)
+    }
+}
+
+impl fmt::Debug for OrderCreated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OrderCreated")
+            .field("order_code", &self.order_code)
+            .field("items", &self.items.len())
+            .field("built_at", &self.built_at)
+            .finish_non_exhaustive()
+    }
+}

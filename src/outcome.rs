@@ -1,0 +1,179 @@
+//! What one POST to one endpoint came to. Data that is stored and compared, never an error of a call.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What one attempt came to.
+///
+/// The five classes say what may be concluded, which is all that a sender can know: whether the receiver has the
+/// event, has refused it, cannot have seen it, may have seen it, or was not allowed to be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A 2xx status line arrived. What the body did afterwards does not matter.
+    Accepted {
+        /// The status, 200 to 299.
+        status: u16,
+    },
+    /// Another final status line arrived: a redirect (never followed), a refusal, a failure of the receiver.
+    Rejected {
+        /// The status as received, also outside the registered ranges.
+        status: u16,
+    },
+    /// Provably nothing was sent: the receiver cannot have seen the event.
+    NotSent {
+        /// What was in the way.
+        why: NotSent,
+    },
+    /// The event may have been received: it left, or may have left, and no status line came back.
+    Unknown {
+        /// How the answer was lost.
+        why: Unknown,
+    },
+    /// Our own guard refused to dial. Counts as a try and follows the schedule, so that a repair takes effect.
+    Blocked {
+        /// What the guard objects to.
+        why: Blocked,
+    },
+}
+
+impl Outcome {
+    /// Whether the endpoint has accepted.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self, Outcome::Accepted { .. })
+    }
+
+    /// The status line's code, when one arrived.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Outcome::Accepted { status } | Outcome::Rejected { status } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// The class as one stable word: `accepted`, `rejected`, `not_sent`, `unknown`, `blocked`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Outcome::Accepted { .. } => "accepted",
+            Outcome::Rejected { .. } => "rejected",
+            Outcome::NotSent { .. } => "not_sent",
+            Outcome::Unknown { .. } => "unknown",
+            Outcome::Blocked { .. } => "blocked",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Accepted { status } => write!(f, "accepted ({status})"),
+            Outcome::Rejected { status } => write!(f, "rejected ({status})"),
+            Outcome::NotSent { why } => write!(f, "not sent: {why}"),
+            Outcome::Unknown { why } => write!(f, "unknown: {why}"),
+            Outcome::Blocked { why } => write!(f, "blocked: {why}"),
+        }
+    }
+}
+
+/// Why nothing was sent. Each is something that one of the two admins can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NotSent {
+    /// The name could not be resolved.
+    Dns,
+    /// The connection was refused: nothing listens there.
+    Refused,
+    /// No connection for another reason: no route, reset while connecting, an address family that is missing.
+    Unreachable,
+    /// No connection within the connect limit, name resolution and TLS handshake included.
+    ConnectTimeout,
+    /// The receiver's certificate has expired or is not valid yet.
+    CertificateExpired,
+    /// The receiver's certificate is for another name.
+    CertificateName,
+    /// The receiver's certificate was issued by nobody we trust.
+    CertificateUntrusted,
+    /// No TLS with this server: an old version, plain HTTP on the port, a broken handshake.
+    Tls,
+    /// This machine has no trusted root certificates: install its CA bundle, or configure a root.
+    NoTrustRoots,
+    /// The server refused the HTTP/2 stream before processing it (RFC 9113, section 8.7).
+    StreamRefused,
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotSent::Dns => "the name could not be resolved",
+            NotSent::Refused => "the connection was refused",
+            NotSent::Unreachable => "no connection could be made",
+            NotSent::ConnectTimeout => "no connection within the connect limit",
+            NotSent::CertificateExpired => "the certificate has expired or is not valid yet",
+            NotSent::CertificateName => "the certificate is for another name",
+            NotSent::CertificateUntrusted => "the certificate is not issued by a trusted root",
+            NotSent::Tls => "no TLS handshake with this server",
+            NotSent::NoTrustRoots => {
+                "this machine has no trusted root certificates: install its CA bundle or configure a root"
+            }
+            NotSent::StreamRefused => "the server refused the stream before processing it",
+        })
+    }
+}
+
+/// How the answer to an event that may have been received was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unknown {
+    /// No status line within the endpoint's limit.
+    TimedOut,
+    /// The connection ended before a status line.
+    ConnectionLost,
+    /// What came back is not HTTP, or its head is beyond all measure.
+    BadReply,
+    /// The sender died, was suspended or was shut down in between; written by whoever took over.
+    Interrupted,
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unknown::TimedOut => "no status line within the limit",
+            Unknown::ConnectionLost => "the connection ended before a status line",
+            Unknown::BadReply => "the reply was not usable HTTP",
+            Unknown::Interrupted => "the sender was interrupted",
+        })
+    }
+}
+
+/// What the guard objects to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Blocked {
+    /// The host is an address literal outside the operator's allow-list.
+    Literal,
+    /// The host is a single label or ends in `.localhost`, `.localdomain`, `.local` or `.internal`, and does not
+    /// resolve into the operator's allow-list only.
+    LocalName,
+    /// A port other than 443, outside the operator's allow-list.
+    Port,
+    /// The name resolves to at least one address that may not be dialled.
+    Address,
+    /// A cloud's metadata address: never dialled, whatever the allow-list says.
+    Metadata,
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Blocked::Literal => "the host is an address and no allowed network contains it",
+            Blocked::LocalName => "the host is a local name and does not resolve into the allowed networks",
+            Blocked::Port => "the port is not 443 and the address is in no allowed network",
+            Blocked::Address => "the name resolves to an address that may not be dialled",
+            Blocked::Metadata => "the address is a cloud metadata address, which is never dialled",
+        })
+    }
+}

@@ -1,0 +1,4 @@
+mod connecting;
+mod guarded;
+mod replies;
+mod support;

@@ -1,0 +1,207 @@
+//! What is provably not sent.
+
+use std::process::Command;
+
+use rcgen::{CertificateParams, KeyPair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::support::*;
+use crate::send::*;
+
+#[tokio::test]
+async fn a_refused_connection_is_not_sent() {
+    let port = TcpListener::bind((HOME, 0)).await.unwrap().local_addr().unwrap().port();
+    let sender = sender(&Ca::new());
+    for host in ["localhost", "127.0.0.1"] {
+        let url = format!("https://{host}:{port}/");
+        assert_eq!(post(&sender, &url).await.outcome, not_sent(NotSent::Refused));
+        assert_eq!(sender.check_url(&Url::parse(&url).unwrap()).await, Err(not_sent(NotSent::Refused)));
+    }
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_is_not_sent() {
+    let (resolver, _) = answers(vec![vec![]]);
+    let sender = Sender::with_resolver(settings(&Ca::new(), 2_000), resolver).unwrap();
+    for url in ["https://nowhere.test/", "https://nowhere.test:8443/", "https://nowhere/"] {
+        assert_eq!(post(&sender, url).await.outcome, not_sent(NotSent::Dns));
+        assert_eq!(sender.check_url(&Url::parse(url).unwrap()).await, Err(not_sent(NotSent::Dns)));
+    }
+}
+
+#[tokio::test]
+async fn a_hanging_lookup_ends_at_the_connect_limit() {
+    let resolver: Resolver = Arc::new(|_| Box::pin(std::future::pending()));
+    let sender = Sender::with_resolver(settings(&Ca::new(), 600), resolver).unwrap();
+    let reply = post(&sender, "https://hook.test/").await;
+    assert_eq!(reply.outcome, not_sent(NotSent::ConnectTimeout));
+    assert!(reply.took < Duration::from_millis(590), "{:?}", reply.took);
+}
+
+#[tokio::test]
+async fn a_black_hole_ends_at_the_connect_limit() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((HOME, 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(waiting) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        queue.push(waiting.unwrap());
+    }
+    let sender = Sender::new(settings(&Ca::new(), 600)).unwrap();
+    let url = format!("https://localhost:{}/", address.port());
+    let reply = post(&sender, &url).await;
+    assert_eq!(reply.outcome, not_sent(NotSent::ConnectTimeout));
+    assert!(reply.took < Duration::from_millis(590), "{:?}", reply.took);
+    assert_eq!(sender.check_url(&Url::parse(&url).unwrap()).await, Err(not_sent(NotSent::ConnectTimeout)));
+}
+
+#[tokio::test]
+async fn a_stalled_handshake_ends_at_the_connect_limit() {
+    // Never accepted: the kernel answers, nobody speaks TLS.
+    let listener = TcpListener::bind((HOME, 0)).await.unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let reply = post(&Sender::new(settings(&Ca::new(), 600)).unwrap(), &url).await;
+    assert_eq!(reply.outcome, not_sent(NotSent::ConnectTimeout));
+    assert!(reply.took < Duration::from_millis(590), "{:?}", reply.took);
+}
+
+#[tokio::test]
+async fn a_bad_certificate_is_not_sent_and_says_what_is_wrong_with_it() {
+    let (ca, other) = (Ca::new(), Ca::new());
+    let expired = |params: &mut CertificateParams| {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    };
+    let future = |params: &mut CertificateParams| {
+        params.not_before = rcgen::date_time_ymd(2999, 1, 1);
+        params.not_after = rcgen::date_time_ymd(3000, 1, 1);
+    };
+    for (config, why) in [
+        (ca.server(&["localhost"], expired), NotSent::CertificateExpired),
+        (ca.server(&["localhost"], future), NotSent::CertificateExpired),
+        (ca.server(&["elsewhere.test"], |_| ()), NotSent::CertificateName),
+        (other.good(), NotSent::CertificateUntrusted),
+    ] {
+        let receiver = Receiver::start(config, vec![say(OK), Act::Close]).await;
+        let sender = sender(&ca);
+        assert_eq!(post(&sender, &receiver.url()).await.outcome, not_sent(why));
+        assert_eq!(sender.check_url(&Url::parse(&receiver.url()).unwrap()).await, Err(not_sent(why)));
+        assert_eq!(receiver.requests().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_tls_is_not_sent() {
+    enum Speaks {
+        Http,
+        OldTls,
+        Nothing,
+        Reset,
+    }
+    for speaks in [Speaks::Http, Speaks::OldTls, Speaks::Nothing, Speaks::Reset] {
+        let listener = TcpListener::bind((HOME, 0)).await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let mut hello = [0; 64];
+            tcp.read_exact(&mut hello).await.unwrap();
+            match speaks {
+                Speaks::Http => tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap(),
+                // What a server with TLS 1.1 only answers: the fatal alert protocol_version.
+                Speaks::OldTls => tcp.write_all(&[21, 3, 2, 0, 2, 2, 70]).await.unwrap(),
+                Speaks::Nothing => tcp.shutdown().await.unwrap(),
+                Speaks::Reset => tcp.set_zero_linger().unwrap(),
+            }
+        });
+        assert_eq!(post(&sender(&Ca::new()), &url).await.outcome, not_sent(NotSent::Tls));
+    }
+}
+
+#[test]
+fn a_root_that_is_no_certificate_is_refused_at_once() {
+    let ca = Ca::new();
+    let good = String::from_utf8(ca.pem()).unwrap();
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
+    let key = KeyPair::generate().unwrap().serialize_pem();
+    for pem in
+        [String::new(), "junk".to_owned(), broken.clone(), key, format!("{good}{broken}"), good.replace("END", "FIN")]
+    {
+        let settings = SendSettings { extra_roots_pem: vec![ca.pem(), pem.into_bytes()], ..settings(&ca, 1_000) };
+        assert_eq!(Sender::new(settings).err(), Some(BadRoots));
+    }
+    let both = format!("{good}{}", String::from_utf8(Ca::new().pem()).unwrap());
+    assert!(Sender::new(SendSettings { extra_roots_pem: vec![both.into_bytes()], ..settings(&ca, 1_000) }).is_ok());
+}
+
+// What the environment can do, tried on child processes, whose environment can be set safely.
+
+async fn in_child(url: String, roots: Vec<u8>, environment: Vec<(&'static str, String)>) -> String {
+    let run = move || {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["send::tests::connecting::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+            .env("ORDERHOOK_TEST_URL", url)
+            .env("ORDERHOOK_TEST_ROOTS", String::from_utf8(roots).unwrap())
+            .envs(environment)
+            .output()
+            .unwrap()
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Not a test of its own: one POST in another environment.
+#[tokio::test]
+#[ignore = "started by other tests as a child process"]
+async fn child() {
+    let Ok(url) = std::env::var("ORDERHOOK_TEST_URL") else { return };
+    let roots = std::env::var("ORDERHOOK_TEST_ROOTS").unwrap();
+    let settings = SendSettings {
+        allowed: vec!["127.0.0.1".parse().unwrap()],
+        extra_roots_pem: if roots.is_empty() { Vec::new() } else { vec![roots.into_bytes()] },
+        timeout: Duration::from_secs(5),
+    };
+    println!("[{}]", post(&Sender::new(settings).unwrap(), &url).await.outcome);
+}
+
+#[tokio::test]
+async fn proxies_of_the_environment_are_ignored() {
+    let ca = Ca::new();
+    let receiver = Receiver::start(ca.good(), vec![say(OK), Act::Close]).await;
+    let proxy = Receiver::start(ca.good(), vec![]).await;
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+    let mut environment: Vec<_> = names.map(|name| (name, format!("http://{}", proxy.address))).into();
+    environment.extend(["NO_PROXY", "no_proxy"].map(|name| (name, String::new())));
+    let said = in_child(receiver.url(), ca.pem(), environment).await;
+    assert!(said.contains("[accepted (200)]"), "{said}");
+    assert_eq!(proxy.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_machine_without_roots_is_an_outcome_unless_roots_were_given() {
+    let ca = Ca::new();
+    let receiver = Receiver::start(ca.good(), vec![say(OK), Act::Close]).await;
+    let bare = || ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| (name, "/nonexistent".to_owned())).into();
+    let said = in_child(receiver.url(), Vec::new(), bare()).await;
+    assert!(said.contains(&format!("[{}]", not_sent(NotSent::NoTrustRoots))), "{said}");
+    let said = in_child(receiver.url(), ca.pem(), bare()).await;
+    assert!(said.contains("[accepted (200)]"), "{said}");
+}
+
+#[tokio::test]
+async fn given_roots_are_added_to_the_platforms() {
+    let (platform, given) = (Ca::new(), Ca::new());
+    let bundle = std::env::temp_dir().join(format!("orderhook-roots-{}.pem", std::process::id()));
+    std::fs::write(&bundle, platform.pem()).unwrap();
+    let environment =
+        vec![("SSL_CERT_FILE", bundle.to_str().unwrap().to_owned()), ("SSL_CERT_DIR", "/nonexistent".to_owned())];
+    for (ca, said) in
+        [(&platform, accepted(200)), (&given, accepted(200)), (&Ca::new(), not_sent(NotSent::CertificateUntrusted))]
+    {
+        let receiver = Receiver::start(ca.good(), vec![say(OK), Act::Close]).await;
+        let output = in_child(receiver.url(), given.pem(), environment.clone()).await;
+        assert!(output.contains(&format!("[{said}]")), "{output}");
+    }
+    std::fs::remove_file(bundle).unwrap();
+}

@@ -1,0 +1,231 @@
+//! Receivers with real TLS that follow a script and record everything, and senders that trust and may dial them.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::send::*;
+
+pub(super) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+// Certificates.
+
+pub(super) struct Ca(CertifiedIssuer<'static, KeyPair>);
+
+impl Ca {
+    pub(super) fn new() -> Ca {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Ca(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub(super) fn pem(&self) -> Vec<u8> {
+        self.0.as_ref().pem().into_bytes()
+    }
+
+    pub(super) fn server(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &*self.0).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap()
+    }
+
+    pub(super) fn good(&self) -> ServerConfig {
+        self.server(&["localhost", "hook.test", "127.0.0.1"], |_| ())
+    }
+}
+
+// Receivers that follow a script and record everything.
+
+#[derive(Clone)]
+pub(super) enum Act {
+    Say(String),
+    /// Says it until nobody listens.
+    SayForEver(String),
+    /// Waits for another request on the same connection and starts the script again.
+    Again,
+    Close,
+    Reset,
+    Stall,
+}
+
+pub(super) fn say(text: impl Into<String>) -> Act {
+    Act::Say(text.into())
+}
+
+pub(super) struct Receiver {
+    pub(super) address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Receiver {
+    pub(super) async fn start(config: ServerConfig, script: Vec<Act>) -> Receiver {
+        let listener = TcpListener::bind((HOME, 0)).await.unwrap();
+        Receiver::on(listener, config, script)
+    }
+
+    pub(super) fn on(listener: TcpListener, config: ServerConfig, script: Vec<Act>) -> Receiver {
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let receiver =
+            Receiver { address: listener.local_addr().unwrap(), connections: Arc::default(), requests: Arc::default() };
+        let (connections, requests) = (Arc::clone(&receiver.connections), Arc::clone(&receiver.requests));
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let (acceptor, requests, script) = (acceptor.clone(), Arc::clone(&requests), script.clone());
+                tokio::spawn(async move {
+                    if let Ok(tls) = acceptor.accept(tcp).await {
+                        follow(tls, &requests, &script).await;
+                    }
+                });
+            }
+        });
+        receiver
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("https://localhost:{}/hook?key=planted", self.address.port())
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+pub(super) async fn follow(mut tls: TlsStream<TcpStream>, requests: &Mutex<Vec<String>>, script: &[Act]) {
+    'request: loop {
+        let Some(request) = read_request(&mut tls).await else { return };
+        requests.lock().unwrap().push(request);
+        for act in script {
+            match act {
+                Act::Say(text) => {
+                    if tls.write_all(text.as_bytes()).await.is_err() || tls.flush().await.is_err() {
+                        return;
+                    }
+                }
+                Act::SayForEver(text) => while tls.write_all(text.as_bytes()).await.is_ok() {},
+                Act::Again => continue 'request,
+                Act::Close => {
+                    let _ = tls.shutdown().await;
+                    return;
+                }
+                Act::Reset => {
+                    tls.get_ref().0.set_zero_linger().unwrap();
+                    return;
+                }
+                Act::Stall => std::future::pending().await,
+            }
+        }
+        return;
+    }
+}
+
+pub(super) async fn read_request(tls: &mut TlsStream<TcpStream>) -> Option<String> {
+    let mut seen = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&seen).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse::<usize>().ok()?;
+            if body.len() >= length {
+                return Some(text);
+            }
+        }
+        if tls.read_buf(&mut seen).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+// Senders.
+
+pub(super) fn settings(ca: &Ca, timeout: u64) -> SendSettings {
+    SendSettings {
+        allowed: vec!["127.0.0.1".parse().unwrap()],
+        extra_roots_pem: vec![ca.pem()],
+        timeout: Duration::from_millis(timeout),
+    }
+}
+
+pub(super) fn sender(ca: &Ca) -> Sender {
+    Sender::new(settings(ca, 5_000)).unwrap()
+}
+
+/// A resolver that gives these answers one after the other, the last one for ever, and counts how often it is asked.
+pub(super) fn answers(given: Vec<Vec<IpAddr>>) -> (Resolver, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let resolver: Resolver = Arc::new(move |_| {
+        let turn = count.fetch_add(1, Ordering::SeqCst).min(given.len() - 1);
+        let answer = given[turn].clone();
+        Box::pin(async move { if answer.is_empty() { Err(NoAddress) } else { Ok(answer) } })
+    });
+    (resolver, asked)
+}
+
+pub(super) fn request(url: &str) -> Request {
+    let header = |name: &str, value: &str, secret| Header { name: name.to_owned(), value: value.to_owned(), secret };
+    Request {
+        url: Url::parse(url).unwrap(),
+        headers: vec![
+            header("content-type", "application/json", false),
+            header("authorization", "Bearer planted", true),
+            header("x-twice", "one", false),
+            header("x-twice", "two", false),
+        ],
+        body: Arc::from(&br#"{"a":1}"#[..]),
+        reply_limit: None,
+    }
+}
+
+pub(super) async fn post(sender: &Sender, url: &str) -> Reply {
+    sender.send(request(url), || true).await.unwrap()
+}
+
+/// What a good TLS server that follows this script makes of one POST, and how many requests it got.
+pub(super) async fn outcome(script: Vec<Act>, timeout: u64) -> (Reply, usize) {
+    let ca = Ca::new();
+    let receiver = Receiver::start(ca.good(), script).await;
+    let reply = post(&Sender::new(settings(&ca, timeout)).unwrap(), &receiver.url()).await;
+    (reply, receiver.requests().len())
+}
+
+pub(super) fn accepted(status: u16) -> Outcome {
+    Outcome::Accepted { status }
+}
+
+pub(super) fn rejected(status: u16) -> Outcome {
+    Outcome::Rejected { status }
+}
+
+pub(super) fn not_sent(why: NotSent) -> Outcome {
+    Outcome::NotSent { why }
+}
+
+pub(super) fn unknown(why: Unknown) -> Outcome {
+    Outcome::Unknown { why }
+}
+
+pub(super) fn blocked(why: Blocked) -> Outcome {
+    Outcome::Blocked { why }
+}

@@ -1,0 +1,67 @@
+//! What can go wrong with a store.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// The store could not do it. The operator repairs this.
+///
+/// Its text never has a value out of a row.
+#[derive(Clone, Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    what: String,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What kind of trouble a store has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// Not reachable, busy, or cut off in the middle: the same call may succeed later.
+    Unavailable,
+    /// No room: the disk or a quota is full. The same call may succeed once there is.
+    Full,
+    /// A row cannot be read.
+    Corrupt,
+    /// The stored form is from a newer version, or not from this library.
+    Incompatible,
+    /// It cannot be used in this way: no permission, a wrong setting.
+    Unusable,
+}
+
+impl StoreError {
+    /// An error in words of its own: lower case, no full stop, nothing out of a row.
+    pub fn new(kind: StoreErrorKind, what: impl Into<String>) -> Self {
+        StoreError { kind, what: what.into(), source: None }
+    }
+
+    /// With its cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What kind of trouble.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+
+    /// Whether the same call may succeed later without a person's doing, or with room on the disk.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::Full)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}

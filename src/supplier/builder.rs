@@ -1,0 +1,261 @@
+//! The one way to a configuration, for code and for JSON alike.
+
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+
+use crate::names::SupplierId;
+use crate::order::Privacy;
+use crate::retry::RetryPolicy;
+use crate::secret::Secret;
+use crate::signature::SigningKey;
+
+use super::{Acceptance, Activity, ConfigError, CustomHeader, Endpoint, OnUnknown, Supplier};
+
+/// Collects a configuration; everything is checked in [`build`](Self::build).
+#[derive(Clone, Debug)]
+pub struct SupplierBuilder {
+    id: SupplierId,
+    // As secrets: what has not been checked yet may have a token anywhere.
+    endpoints: Vec<Secret>,
+    bearer_token: Option<Secret>,
+    custom_headers: Vec<(String, Secret)>,
+    acceptance: Option<Acceptance>,
+    privacy: Privacy,
+    reference_pointer: Option<String>,
+    signing_keys: Vec<SigningKey>,
+    retry: Option<RetryPolicy>,
+    max_concurrent: NonZeroU32,
+    on_unknown: OnUnknown,
+    activity: Activity,
+}
+
+impl SupplierBuilder {
+    pub(super) fn new(id: SupplierId) -> Self {
+        SupplierBuilder {
+            id,
+            endpoints: Vec::new(),
+            bearer_token: None,
+            custom_headers: Vec::new(),
+            acceptance: None,
+            privacy: Privacy::default(),
+            reference_pointer: None,
+            signing_keys: Vec::new(),
+            retry: None,
+            max_concurrent: Supplier::MAX_CONCURRENT,
+            on_unknown: OnUnknown::default(),
+            activity: Activity::default(),
+        }
+    }
+
+    /// Adds a URL at the end of the list.
+    #[must_use]
+    pub fn endpoint(mut self, url: impl Into<Secret>) -> Self {
+        self.endpoints.push(url.into());
+        self
+    }
+
+    /// Sets the bearer token, without the word `Bearer`.
+    #[must_use]
+    pub fn bearer_token(mut self, token: impl Into<Secret>) -> Self {
+        self.bearer_token = Some(token.into());
+        self
+    }
+
+    /// Adds a header for every POST.
+    #[must_use]
+    pub fn custom_header(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
+        self.custom_headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets when the supplier counts as told.
+    #[must_use]
+    pub fn acceptance(mut self, acceptance: Acceptance) -> Self {
+        self.acceptance = Some(acceptance);
+        self
+    }
+
+    /// Sets which personal fields it may see.
+    #[must_use]
+    pub fn privacy(mut self, privacy: Privacy) -> Self {
+        self.privacy = privacy;
+        self
+    }
+
+    /// Sets where in a 2xx reply its own reference stands (RFC 6901), as in `/data/order_id`.
+    #[must_use]
+    pub fn reference_pointer(mut self, pointer: impl Into<String>) -> Self {
+        self.reference_pointer = Some(pointer.into());
+        self
+    }
+
+    /// Adds a key that events are signed with.
+    #[must_use]
+    pub fn signing_key(mut self, key: SigningKey) -> Self {
+        self.signing_keys.push(key);
+        self
+    }
+
+    /// Sets a schedule of its own.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// Sets how many of its notifications are sent at the same time. Default 8.
+    #[must_use]
+    pub fn max_concurrent(mut self, number: NonZeroU32) -> Self {
+        self.max_concurrent = number;
+        self
+    }
+
+    /// Sets what follows when an event may have been received.
+    #[must_use]
+    pub fn on_unknown(mut self, on_unknown: OnUnknown) -> Self {
+        self.on_unknown = on_unknown;
+        self
+    }
+
+    /// Sets whether it is told at the moment.
+    #[must_use]
+    pub fn activity(mut self, activity: Activity) -> Self {
+        self.activity = activity;
+        self
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first setting that is not right: a URL that is not https, has a user name, a fragment, no
+    /// host, port 0 or a trailing dot, or stands twice; a token that is empty or has white space; a header that is not
+    /// one, stands twice or is reserved; a pointer that is not one.
+    pub fn build(self) -> Result<Supplier, ConfigError> {
+        let id = self.id.clone();
+        let wrong = |setting: String, problem: &str| ConfigError::new(Some(id.clone()), setting, problem);
+
+        let mut endpoints = Vec::with_capacity(self.endpoints.len());
+        for (n, url) in self.endpoints.iter().enumerate() {
+            let setting = || format!("webhook_urls[{n}]");
+            let endpoint = Endpoint::parse(url.expose()).map_err(|problem| wrong(setting(), problem))?;
+            if endpoints.iter().any(|other: &Endpoint| other.id() == endpoint.id()) {
+                return Err(wrong(setting(), "is the same URL as one before it"));
+            }
+            endpoints.push(endpoint);
+        }
+        if let Some(token) = &self.bearer_token {
+            check_token(token).map_err(|problem| wrong("bearer_token".into(), problem))?;
+        }
+        let custom_headers = self.checked_headers().map_err(|(setting, problem)| wrong(setting, problem))?;
+        if let Some(pointer) = &self.reference_pointer {
+            check_pointer(pointer).map_err(|problem| wrong("reference_pointer".into(), problem))?;
+        }
+        Ok(Supplier {
+            id: self.id,
+            endpoints,
+            bearer_token: self.bearer_token,
+            custom_headers,
+            acceptance: self.acceptance,
+            privacy: self.privacy,
+            reference_pointer: self.reference_pointer,
+            signing_keys: self.signing_keys,
+            retry: self.retry,
+            max_concurrent: self.max_concurrent,
+            on_unknown: self.on_unknown,
+            activity: self.activity,
+        })
+    }
+
+    fn checked_headers(&self) -> Result<Vec<CustomHeader>, (String, &'static str)> {
+        if self.custom_headers.len() > CustomHeader::MAX_COUNT {
+            return Err(("custom_headers".into(), "must be at most 32"));
+        }
+        let mut names = HashSet::new();
+        let mut headers = Vec::with_capacity(self.custom_headers.len());
+        for (n, (name, value)) in self.custom_headers.iter().enumerate() {
+            let at = |part| format!("custom_headers[{n}].{part}");
+            let header = CustomHeader::parse(name, value.clone()).map_err(|(part, problem)| (at(part), problem))?;
+            if header.name() == "authorization" && self.bearer_token.is_some() {
+                return Err((at("name"), "is set by bearer_token already"));
+            }
+            if !names.insert(header.name().to_owned()) {
+                return Err((at("name"), "is the same header as one before it"));
+            }
+            headers.push(header);
+        }
+        Ok(headers)
+    }
+}
+
+fn check_token(token: &Secret) -> Result<(), &'static str> {
+    let text = token.expose();
+    match text {
+        "" => Err("must not be empty"),
+        _ if text.len() > 8192 => Err("must have at most 8192 characters"),
+        _ if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(()),
+        _ => Err("must be the token alone: visible ASCII without white space, without the word Bearer"),
+    }
+}
+
+fn check_pointer(pointer: &str) -> Result<(), &'static str> {
+    let escapes = pointer.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+    match pointer.starts_with('/') && escapes && pointer.len() <= 512 {
+        true => Ok(()),
+        false => Err("must be a JSON pointer that begins with / (RFC 6901), as in /data/order_id"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> SupplierBuilder {
+        Supplier::builder(SupplierId::new("north-books").unwrap())
+    }
+
+    fn refusal(builder: SupplierBuilder) -> String {
+        builder.build().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_same_url_twice_is_refused_in_any_spelling() {
+        let twice = builder().endpoint("https://a.example").endpoint("https://A.example:443/");
+        assert_eq!(refusal(twice), "supplier north-books: webhook_urls[1]: is the same URL as one before it");
+    }
+
+    #[test]
+    fn no_header_may_override_ours() {
+        for name in ["Host", "content-type", "Webhook-Id", "PROXY-Authorization", "TE", "User-Agent"] {
+            assert!(
+                refusal(builder().custom_header(name, "x")).contains("custom_headers[0].name: is reserved"),
+                "{name}"
+            );
+        }
+        let both = builder().bearer_token("t").custom_header("Authorization", "Basic eA==");
+        assert!(refusal(both).contains("is set by bearer_token already"));
+        assert!(builder().custom_header("Authorization", "Basic eA==").build().is_ok());
+    }
+
+    #[test]
+    fn a_header_cannot_smuggle_another_one() {
+        for (name, value) in [("x\r\ny", "v"), ("x", "v\r\nhost: b"), ("x:", "v"), ("", "v"), ("x", ""), ("x", " v")] {
+            assert!(builder().custom_header(name, value).build().is_err(), "{name:?} {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_pasted_with_its_scheme_is_refused_without_being_shown() {
+        let text = refusal(builder().bearer_token("Bearer t0ps3cret"));
+        assert!(text.starts_with("supplier north-books: bearer_token: must be the token alone"), "{text}");
+        assert!(!text.contains("t0ps3cret"));
+        assert!(refusal(builder().bearer_token("")).ends_with("bearer_token: must not be empty"));
+    }
+
+    #[test]
+    fn a_pointer_must_be_one() {
+        for pointer in ["", "data", "/a~2", "/a~"] {
+            assert!(builder().reference_pointer(pointer).build().is_err(), "{pointer}");
+        }
+        assert!(builder().reference_pointer("/a~1b/~0/0").build().is_ok());
+    }
+}

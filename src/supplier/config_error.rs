@@ -1,0 +1,33 @@
+//! What is wrong with a configuration.
+
+use crate::names::SupplierId;
+
+/// A configuration that cannot be used, for the marketplace's admin. Never repeats a value, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{setting}: {problem}", .supplier.as_ref().map(|id| format!("supplier {id}: ")).unwrap_or_default())]
+pub struct ConfigError {
+    supplier: Option<SupplierId>,
+    setting: String,
+    problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(supplier: Option<SupplierId>, setting: impl Into<String>, problem: impl Into<String>) -> Self {
+        ConfigError { supplier, setting: setting.into(), problem: problem.into() }
+    }
+
+    /// Whose configuration; `None` when the document could not be read so far.
+    pub fn supplier(&self) -> Option<&SupplierId> {
+        self.supplier.as_ref()
+    }
+
+    /// Which setting, as in `webhook_urls[1]` or `custom_headers[0].name`.
+    pub fn setting(&self) -> &str {
+        &self.setting
+    }
+
+    /// What would be right.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+}

@@ -1,0 +1,161 @@
+//! One HTTPS URL of a supplier.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::event::hex;
+
+/// One HTTPS URL of a supplier: syntactically fit to be called. Whether it may be dialled is the guard's business.
+///
+/// `Debug` and [`shown`](Self::shown) have scheme, host, port and path; never the query, which may hold a token.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    url: Url,
+    id: EndpointId,
+    shown: String,
+}
+
+impl Endpoint {
+    const MAX_LENGTH: usize = 2048;
+
+    /// Reads a URL; says what would be right.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.len() > Self::MAX_LENGTH {
+            return Err("must have at most 2048 characters");
+        }
+        // The URL standard drops these silently; here they are a slip of whoever pasted it.
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err("must not contain white space or control characters");
+        }
+        let rest = text.get(..8).filter(|scheme| scheme.eq_ignore_ascii_case("https://")).map(|_| &text[8..]);
+        let Some(rest) = rest else { return Err("must begin with https://") };
+        let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+        if authority.is_empty() || authority.starts_with(':') {
+            return Err("must name a host");
+        }
+        if authority.contains('@') {
+            return Err("must not contain a user name or password; use bearer_token or custom_headers");
+        }
+        let url = Url::parse(text).map_err(|_| "must be a valid URL")?;
+        if url.fragment().is_some() {
+            return Err("must not contain a fragment (#)");
+        }
+        if url.port() == Some(0) {
+            return Err("must not have port 0");
+        }
+        match url.host_str() {
+            None | Some("") => return Err("must name a host"),
+            Some(host) if host.ends_with('.') => return Err("must not have a host that ends with a dot"),
+            Some(host) if host.len() > 253 => return Err("must not have a host of more than 253 characters"),
+            Some(_) => {}
+        }
+        let shown = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        let id = EndpointId(Arc::from(hex(&Sha256::digest(url.as_str())[..16])));
+        Ok(Endpoint { url, id, shown })
+    }
+
+    /// The URL with everything, the query included.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Its identity: the digest of the parsed URL.
+    pub fn id(&self) -> &EndpointId {
+        &self.id
+    }
+
+    /// Scheme, host, port unless it is 443, and path.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Endpoint").field(&self.shown).finish()
+    }
+}
+
+/// The identity of an endpoint: 32 hexadecimal digits of SHA-256 over its parsed URL.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct EndpointId(Arc<str>);
+
+impl EndpointId {
+    /// An id as a store kept it.
+    pub fn from_stored(text: &str) -> Self {
+        EndpointId(Arc::from(text))
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for EndpointId {
+    fn from(text: String) -> Self {
+        EndpointId::from_stored(&text)
+    }
+}
+
+impl From<EndpointId> for String {
+    fn from(id: EndpointId) -> Self {
+        id.as_str().to_owned()
+    }
+}
+
+impl fmt::Debug for EndpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_fit_to_be_called_is_refused_with_what_would_be_right() {
+        for (url, problem) in [
+            ("", "must begin with https://"),
+            ("http://a.example/", "must begin with https://"),
+            ("ftp://a.example/", "must begin with https://"),
+            ("https:a.example", "must begin with https://"),
+            ("https://", "must name a host"),
+            ("https:///path", "must name a host"),
+            ("https://:8443/", "must name a host"),
+            (
+                "https://user:pw@a.example/",
+                "must not contain a user name or password; use bearer_token or custom_headers",
+            ),
+            ("https://@a.example/", "must not contain a user name or password; use bearer_token or custom_headers"),
+            ("https://a.example/#", "must not contain a fragment (#)"),
+            ("https://a.example:0/", "must not have port 0"),
+            ("https://a.example./", "must not have a host that ends with a dot"),
+            ("https://a.example:99999/", "must be a valid URL"),
+            (" https://a.example/", "must not contain white space or control characters"),
+            ("https://a.exa\nmple/", "must not contain white space or control characters"),
+        ] {
+            assert_eq!(Endpoint::parse(url).map(|_| ()), Err(problem), "{url}");
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_url_are_one_endpoint() {
+        let id = |url| Endpoint::parse(url).unwrap().id;
+        assert_eq!(id("https://A.example:443"), id("HTTPS://a.example/"));
+        assert_ne!(id("https://a.example/?a"), id("https://a.example/?b"));
+    }
+
+    #[test]
+    fn neither_debug_nor_the_shown_form_has_the_query() {
+        let endpoint = Endpoint::parse("https://a.example:8443/in?token=t0p").unwrap();
+        assert_eq!(endpoint.shown(), "https://a.example:8443/in");
+        assert!(!format!("{endpoint:?}").contains("t0p"));
+    }
+}

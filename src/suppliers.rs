@@ -1,0 +1,123 @@
+//! Where configurations come from: the lookup that is asked when an order is stored and again when it is sent.
+
+mod file;
+
+use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, RwLock};
+
+use crate::names::SupplierId;
+use crate::supplier::{ConfigError, Supplier};
+
+pub use file::SuppliersFile;
+
+/// The lookup of suppliers: a table of the marketplace, a map, a file.
+///
+/// It is asked twice about each notification: when it is stored (does the supplier exist, what may it see) and each time
+/// it is sent (endpoints, secrets, policy). So a repaired URL or a rotated token takes effect at the next attempt.
+///
+/// ```
+/// use orderhook::{LookupError, Supplier, SupplierId, Suppliers};
+///
+/// struct OneForAll;
+///
+/// impl Suppliers for OneForAll {
+///     async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
+///         let url = format!("https://hooks.example/{id}");
+///         Ok(Some(Supplier::builder(id.clone()).endpoint(url).build()?))
+///     }
+/// }
+/// ```
+pub trait Suppliers: Send + Sync + 'static {
+    /// The configuration as it is now; `None` when there is no such supplier.
+    ///
+    /// # Errors
+    /// [`LookupError::Unavailable`] when it cannot be told now: nothing is stored, or the notification is handed back
+    /// without a try. [`LookupError::Invalid`] when the supplier is there and its configuration is not usable: the
+    /// notification fails for `config`.
+    fn find(&self, id: &SupplierId) -> impl Future<Output = Result<Option<Supplier>, LookupError>> + Send;
+}
+
+/// The lookup could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookupError {
+    /// It cannot be told now. The operator repairs this; the same question may be answered later.
+    #[error("the supplier lookup is not available: {what}")]
+    Unavailable {
+        /// What is in the way, without secrets.
+        what: String,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// The supplier's configuration is not usable. The marketplace's admin repairs this.
+    #[error(transparent)]
+    Invalid(#[from] ConfigError),
+}
+
+impl LookupError {
+    /// It cannot be told now.
+    pub fn unavailable(what: impl Into<String>) -> Self {
+        LookupError::Unavailable { what: what.into(), source: None }
+    }
+
+    /// It cannot be told now, because of this.
+    pub fn unavailable_because(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        LookupError::Unavailable { what: what.into(), source: Some(source.into()) }
+    }
+}
+
+impl Suppliers for HashMap<SupplierId, Supplier> {
+    async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
+        Ok(self.get(id).cloned())
+    }
+}
+
+impl Suppliers for BTreeMap<SupplierId, Supplier> {
+    async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
+        Ok(self.get(id).cloned())
+    }
+}
+
+/// A map that the application changes while it runs.
+impl Suppliers for RwLock<HashMap<SupplierId, Supplier>> {
+    async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
+        // A panic of a writer leaves a map that is whole: it is changed by single calls.
+        Ok(self.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(id).cloned())
+    }
+}
+
+impl<S: Suppliers> Suppliers for Arc<S> {
+    async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
+        S::find(self, id).await
+    }
+}
+
+type Found<'a> = Pin<Box<dyn Future<Output = Result<Option<Supplier>, LookupError>> + Send + 'a>>;
+
+trait DynSuppliers: Send + Sync {
+    fn find_boxed<'a>(&'a self, id: &'a SupplierId) -> Found<'a>;
+}
+
+impl<S: Suppliers> DynSuppliers for S {
+    fn find_boxed<'a>(&'a self, id: &'a SupplierId) -> Found<'a> {
+        Box::pin(self.find(id))
+    }
+}
+
+/// Any lookup.
+#[derive(Clone)]
+pub(crate) struct AnySuppliers(Arc<dyn DynSuppliers>);
+
+impl AnySuppliers {
+    pub(crate) fn new(suppliers: impl Suppliers) -> Self {
+        AnySuppliers(Arc::new(suppliers))
+    }
+
+    pub(crate) async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
+        self.0.find_boxed(id).await
+    }
+}

@@ -1,0 +1,24 @@
+//! Suppliers for tests, examples and benches: real HTTPS receivers on loopback that do as they are told and
+//! record everything they see.
+//!
+//! ```ignore
+//! let ca = Ca::new();                               // its `pem()` is the root that the client has to trust
+//! let receiver = Receiver::start(&ca).await;        // answers 200 until told otherwise
+//! receiver.script([Reply::Status(503), Reply::Hang]);
+//! // .. let the crate send to `receiver.url("/orders")` ..
+//! receiver.wait_for(3).await;
+//! assert_eq!(receiver.received()[0].header("content-type"), Some("application/json"));
+//! ```
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "compiled into every test binary, example and bench, each of which uses a part of it"
+)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "test code: a panic is how it reports")]
+
+mod ca;
+mod receiver;
+
+pub use ca::{Ca, LOOPBACK_NAMES};
+pub use receiver::{BlackHole, ClosedPort, Gate, Log, Mode, Received, Receiver, Reply, black_hole, closed_port};
