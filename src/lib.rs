@@ -41,6 +41,8 @@ pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use signature::{SigningKey, SigningKeyError};
 pub use store::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
 pub use supplier::{
     Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, OnUnknown, Supplier, SupplierBuilder,
 };

@@ -5,6 +5,8 @@ pub mod conformance;
 mod erased;
 mod error;
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::future::Future;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use crate::time::Timestamp;
 pub(crate) use erased::{AnyStore, erase};
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 /// Where notifications live.
 ///
