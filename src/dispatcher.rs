@@ -25,7 +25,7 @@ use crate::supplier::Supplier;
 use crate::suppliers::Suppliers;
 
 pub use builder::DispatcherBuilder;
-pub use report::{EndpointCheck, Enqueued, Entry, OrderReport, Report, Stored, Verdict};
+pub use report::{EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Report, Stored, Verdict};
 
 /// Tells suppliers about orders. Build one, keep it in the application's state, clone it freely: clones are handles.
 ///
@@ -78,6 +78,29 @@ impl Dispatcher {
         self.ensure_open()?;
         let new = self.inner.prepare(order).await?;
         self.inner.store(&new).await
+    }
+
+    /// Makes the rows of an order without storing them, for an insert in the caller's own transaction.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue), without the store's.
+    pub async fn prepare(&self, order: &PaidOrder) -> Result<Prepared, Error> {
+        self.ensure_open()?;
+        Ok(Prepared { rows: self.inner.prepare(order).await? })
+    }
+
+    /// Makes the row of one event without storing it, for an insert in the caller's own transaction.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue), without the store's.
+    pub async fn prepare_event(
+        &self,
+        supplier: &SupplierId,
+        order: &OrderCode,
+        event: Event,
+    ) -> Result<Prepared, Error> {
+        self.ensure_open()?;
+        Ok(Prepared { rows: self.inner.prepare_event(supplier, order, event).await? })
     }
 
     /// Stores one event for one supplier, with the caller's occurrence: one durable write, nothing is sent.

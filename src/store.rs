@@ -4,7 +4,7 @@
 pub mod conformance;
 mod erased;
 mod error;
-mod memory;
+pub(crate) mod memory;
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,7 +16,6 @@ use crate::time::Timestamp;
 
 pub(crate) use erased::{AnyStore, erase};
 pub use error::{StoreError, StoreErrorKind};
-pub use memory::MemoryStore;
 
 /// Where notifications live.
 ///

@@ -27,10 +27,10 @@ impl Inner {
     pub(super) async fn prepare(&self, order: &PaidOrder) -> Result<Vec<NewNotification>, Error> {
         let mut new = Vec::new();
         for id in order.suppliers() {
-            let supplier = self.supplier(&id).await?;
+            let supplier = self.supplier(id).await?;
             // A supplier out of the order's own list has lines in it.
-            let event = Event::order_created(order, &id, supplier.privacy()).map_err(Error::Event)?;
-            new.extend(event.map(|event| self.new_notification(&id, order.order_code(), event)));
+            let event = Event::order_created(order, id, supplier.privacy()).map_err(Error::Event)?;
+            new.extend(event.map(|event| self.new_notification(id, order.order_code(), event)));
         }
         Ok(new)
     }
