@@ -58,7 +58,10 @@ mod dns;
 mod error;
 mod event;
 mod fields;
+pub mod fulfilment;
 mod guard;
+mod lanes;
+mod listener;
 mod money;
 mod names;
 mod notification;
@@ -74,6 +77,7 @@ pub mod store;
 mod supplier;
 mod suppliers;
 mod time;
+mod worker;
 
 pub use dispatcher::{
     Dispatcher, DispatcherBuilder, EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Report, Stored, Verdict,
@@ -81,6 +85,7 @@ pub use dispatcher::{
 pub use error::Error;
 pub use event::{Body, ContentDigest, Event, EventError, EventId, EventKind, Memo, Occurrence};
 pub use guard::{Network, NetworkError};
+pub use listener::News;
 pub use money::{Currency, Money, MoneyError};
 pub use names::{NameError, OrderCode, Source, SupplierId};
 pub use notification::{
@@ -98,6 +103,7 @@ pub use supplier::{
 };
 pub use suppliers::{LookupError, Suppliers, SuppliersFile};
 pub use time::{OffsetTimestamp, Timestamp, TimestampError};
+pub use worker::{Summary, Tick, Worker};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

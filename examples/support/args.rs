@@ -1,11 +1,12 @@
 //! The options that the tools have in common.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use orderhook::{DispatcherBuilder, Network, PaidOrder, Source, SuppliersFile};
+use orderhook::{DispatcherBuilder, Network, PaidOrder, RetryPolicy, Source, SuppliersFile};
 
 use super::Failure;
 
@@ -66,6 +67,8 @@ pub struct Common {
     pub timeout: Duration,
     pub lease_margin: Duration,
     pub json: bool,
+    pub concurrency: Option<NonZeroUsize>,
+    pub retry: Option<RetryPolicy>,
 }
 
 impl Default for Common {
@@ -78,6 +81,8 @@ impl Default for Common {
             timeout: Duration::from_secs(60),
             lease_margin: Duration::from_secs(5),
             json: false,
+            concurrency: None,
+            retry: None,
         }
     }
 }
@@ -109,6 +114,12 @@ impl Common {
     /// Everything here that a dispatcher is told.
     pub fn apply(&self, builder: DispatcherBuilder) -> Result<DispatcherBuilder, Failure> {
         let mut builder = builder.timeout(self.timeout).lease_margin(self.lease_margin);
+        if let Some(number) = self.concurrency {
+            builder = builder.concurrency(number);
+        }
+        if let Some(policy) = self.retry {
+            builder = builder.retry(policy);
+        }
         for network in &self.networks {
             builder = builder.allow_network(network.clone());
         }

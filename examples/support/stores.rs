@@ -1,12 +1,21 @@
 //! Stores by their address.
 
-use orderhook::{Dispatcher, MemoryStore, Source, Suppliers};
+use orderhook::{Dispatcher, DispatcherBuilder, MemoryStore, Source, Suppliers};
 
 use super::Failure;
 use super::args::Common;
 
 /// A dispatcher on the store that `--store` names.
 pub async fn dispatcher(common: &Common, suppliers: impl Suppliers) -> Result<Dispatcher, Failure> {
+    dispatcher_with(common, suppliers, |builder| builder).await
+}
+
+/// The same, with more settings.
+pub async fn dispatcher_with(
+    common: &Common,
+    suppliers: impl Suppliers,
+    more: impl FnOnce(DispatcherBuilder) -> DispatcherBuilder,
+) -> Result<Dispatcher, Failure> {
     let source: Source = common.source()?;
     let address = super::args::required(common.store.as_deref(), "--store")?;
     let builder = if address == "memory:" {
@@ -18,21 +27,17 @@ pub async fn dispatcher(common: &Common, suppliers: impl Suppliers) -> Result<Di
     } else {
         return Err(Failure::input("--store", "must be memory:, sqlite:PATH or postgres://.."));
     };
-    Ok(common.apply(builder)?.build()?)
+    Ok(more(common.apply(builder)?).build()?)
 }
 
 #[cfg(feature = "sqlite")]
-async fn sqlite(
-    path: &str,
-    source: Source,
-    suppliers: impl Suppliers,
-) -> Result<orderhook::DispatcherBuilder, Failure> {
+async fn sqlite(path: &str, source: Source, suppliers: impl Suppliers) -> Result<DispatcherBuilder, Failure> {
     let store = orderhook::SqliteStore::open(path).await;
     let store = store.map_err(|error| Failure::Store(format!("--store: {}", super::with_causes(&error))))?;
     Ok(Dispatcher::builder(source, store, suppliers))
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn sqlite(_: &str, _: Source, _: impl Suppliers) -> Result<orderhook::DispatcherBuilder, Failure> {
+async fn sqlite(_: &str, _: Source, _: impl Suppliers) -> Result<DispatcherBuilder, Failure> {
     Err(Failure::input("--store", "this build has no SQLite; it needs the feature `sqlite`"))
 }
