@@ -84,6 +84,7 @@ pub use dispatcher::{
 };
 pub use error::Error;
 pub use event::{Body, ContentDigest, Event, EventError, EventId, EventKind, Memo, Occurrence};
+pub use fulfilment::read::FulfilmentEvent;
 pub use guard::{Network, NetworkError};
 pub use listener::News;
 pub use money::{Currency, Money, MoneyError};
