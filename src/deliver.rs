@@ -1,11 +1,14 @@
 //! One claim from start to end: the only loop over endpoints.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::notification::{Attempt, Decision, End, FailureReason, Ledger, Round, StreamRule, Tried, decide};
-use crate::outcome::{Outcome, Unknown};
+use crate::lanes::{Lanes, REST};
+use crate::listener::{Listener, News};
+use crate::notification::{Attempt, Decision, End, FailureReason, Key, Ledger, Round, StreamRule, Tried, decide};
+use crate::outcome::{NotSent, Outcome, Unknown};
 use crate::request::{Telling, reference, request};
 use crate::retry::RetryPolicy;
 use crate::send::{Reply, Sender};
@@ -22,6 +25,7 @@ pub(crate) struct Courier {
     pub(crate) timing: Timing,
     /// Cancelled when the grace of a shutdown is over: what is held is handed back.
     pub(crate) hand_back: CancellationToken,
+    pub(crate) listener: Listener,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +60,17 @@ pub(crate) struct Held {
     pub(crate) told: Instant,
     /// When we asked for the claim: the lease counts from there.
     pub(crate) asked: Instant,
+    /// Cancelled when this holder has to let go.
+    pub(crate) hand_back: CancellationToken,
+    pub(crate) admission: Admission,
+}
+
+/// Whether a delivery has to ask for room at its supplier.
+pub(crate) enum Admission {
+    /// A person or a handler waits for it.
+    Free,
+    /// A worker's: what the supplier's limit does not allow is handed back.
+    Lanes(Arc<Lanes>),
 }
 
 /// How a delivery ended.
@@ -67,9 +82,6 @@ pub(crate) enum Delivered {
     Superseded,
 }
 
-/// How long a notification waits after its supplier could not be looked up, or is paused.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
-
 impl Courier {
     /// Sends what the claim allows and records what came of it.
     ///
@@ -80,13 +92,15 @@ impl Courier {
             deadline: held.asked + self.timing.lease(),
             ledger: held.claim.ledger.for_schedule(held.claim.reopened),
             recorded: held.claim.attempts,
+            tried_now: false,
             unrecorded: Vec::new(),
             held,
         };
         let found = self.suppliers.find(&delivery.held.claim.key.supplier).await;
         let then = match found {
-            Ok(Some(supplier)) if supplier.activity() == Activity::Active => return delivery.go(&supplier).await,
-            Ok(Some(_)) => Then::HandBack { after: LOOK_AGAIN },
+            Ok(Some(supplier)) if supplier.activity() == Activity::Paused => delivery.rest(),
+            Ok(Some(supplier)) if !delivery.is_admitted(&supplier) => Then::HandBack { after: Duration::ZERO },
+            Ok(Some(supplier)) => return delivery.go(&supplier).await,
             Ok(None) => failed(FailureReason::SupplierRemoved),
             Err(LookupError::Invalid(error)) => {
                 tracing::error!(%error, key = %delivery.held.claim.key, "the supplier's configuration is not usable");
@@ -94,7 +108,7 @@ impl Courier {
             }
             Err(error @ LookupError::Unavailable { .. }) => {
                 tracing::warn!(%error, key = %delivery.held.claim.key, "handed back without a try");
-                Then::HandBack { after: LOOK_AGAIN }
+                delivery.rest()
             }
         };
         delivery.settle(then).await
@@ -115,6 +129,8 @@ struct Delivery<'a> {
     recorded: u32,
     /// What was tried since.
     unrecorded: Vec<Attempt>,
+    /// Whether anything was tried under this claim.
+    tried_now: bool,
 }
 
 impl Delivery<'_> {
@@ -134,7 +150,7 @@ impl Delivery<'_> {
                     if !self.may_go_on() && self.keep().await? == Written::Stale {
                         return Ok(Delivered::Superseded);
                     }
-                    if !self.is_time_for_a_call() || self.courier.hand_back.is_cancelled() {
+                    if !self.is_time_for_a_call() || self.held.hand_back.is_cancelled() {
                         return self.give_back().await;
                     }
                     if self.call(supplier, endpoint).await == Called::Not {
@@ -143,6 +159,21 @@ impl Delivery<'_> {
                 }
             }
         }
+    }
+
+    fn is_admitted(&self, supplier: &Supplier) -> bool {
+        match &self.held.admission {
+            Admission::Free => true,
+            Admission::Lanes(lanes) => lanes.admits(supplier),
+        }
+    }
+
+    /// Its supplier is paused, or cannot be looked up: no try is spent, and nothing of that supplier is claimed for a while.
+    fn rest(&self) -> Then {
+        if let Admission::Lanes(lanes) = &self.held.admission {
+            lanes.rest(&self.held.claim.key.supplier, Instant::now() + REST);
+        }
+        Then::HandBack { after: REST }
     }
 
     /// Begins a round, or goes on with the one that another holder did not finish.
@@ -180,11 +211,18 @@ impl Delivery<'_> {
                 Some(reply) => reply,
                 None => return Called::Not,
             },
-            () = self.courier.hand_back.cancelled() => {
+            () = self.held.hand_back.cancelled() => {
                 Reply::of(Outcome::Unknown { why: Unknown::Interrupted }, began.elapsed())
             }
         };
         tracing::debug!(key = %self.held.claim.key, endpoint = endpoint.shown(), outcome = %reply.outcome, "attempt");
+        if let Admission::Lanes(lanes) = &self.held.admission {
+            let timed_out = matches!(
+                reply.outcome,
+                Outcome::Unknown { why: Unknown::TimedOut } | Outcome::NotSent { why: NotSent::ConnectTimeout }
+            );
+            lanes.note(&self.held.claim.key.supplier, timed_out, Instant::now());
+        }
         self.note(endpoint, reply.outcome, at, reply.took);
         self.ledger.enter(self.tried(supplier, endpoint, at, &reply));
         Called::Once
@@ -192,6 +230,7 @@ impl Delivery<'_> {
 
     fn note(&mut self, endpoint: &Endpoint, outcome: Outcome, at: Timestamp, took: Duration) {
         let (shown, id) = (endpoint.shown().to_owned(), endpoint.id().clone());
+        self.tried_now = true;
         self.unrecorded.push(Attempt::new(shown, id, outcome, at, took));
     }
 
@@ -238,9 +277,11 @@ impl Delivery<'_> {
     async fn settle(mut self, then: Then) -> Result<Delivered, StoreError> {
         self.ledger.end_round();
         let key = self.held.claim.key.clone();
+        let last_try = self.tried_now.then(|| self.ledger.last_try_ahead()).flatten();
         match self.record(then.clone()).await? {
             Written::Applied => {
                 tracing::info!(%key, event_id = %self.held.claim.event_id, end = end_word(&then), "settled");
+                self.tell(key, &then, last_try);
                 Ok(Delivered::Settled(then))
             }
             Written::Stale => {
@@ -248,6 +289,20 @@ impl Delivery<'_> {
                 Ok(Delivered::Superseded)
             }
         }
+    }
+
+    /// The host hears of it after it is durable.
+    fn tell(&self, key: Key, then: &Then, last_try: Option<Timestamp>) {
+        let news = match then {
+            Then::Notified { reference } => News::Notified { key, reference: reference.clone() },
+            Then::Failed { reason, .. } => News::Failed { key, reason: *reason },
+            Then::Again { .. } => match last_try {
+                Some(due) => News::LastTryAhead { key, due },
+                None => return,
+            },
+            Then::Keep { .. } | Then::HandBack { .. } => return,
+        };
+        self.courier.listener.tell(&news);
     }
 
     /// Writes until it is certain. What is repeated is the record, never the POST; it ends when another lease has gone

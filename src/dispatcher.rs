@@ -25,7 +25,7 @@ use crate::supplier::Supplier;
 use crate::suppliers::Suppliers;
 
 pub use builder::DispatcherBuilder;
-pub use report::{EndpointCheck, Enqueued, Entry, OrderReport, Report, Stored, Verdict};
+pub use report::{EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Report, Stored, Verdict};
 
 /// Tells suppliers about orders. Build one, keep it in the application's state, clone it freely: clones are handles.
 ///
@@ -33,17 +33,19 @@ pub use report::{EndpointCheck, Enqueued, Entry, OrderReport, Report, Stored, Ve
 /// also waits for the suppliers, up to a minute per URL.
 #[derive(Clone)]
 pub struct Dispatcher {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    source: Source,
-    courier: Courier,
-    slots: Arc<Semaphore>,
-    tasks: TaskTracker,
-    stopping: CancellationToken,
+pub(crate) struct Inner {
+    pub(crate) source: Source,
+    pub(crate) courier: Courier,
+    /// How many deliveries may go on at the same time, and who does.
+    pub(crate) concurrency: usize,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
     /// Rung when there may be something new to claim.
-    bell: Notify,
+    pub(crate) bell: Notify,
 }
 
 impl Dispatcher {
@@ -78,6 +80,29 @@ impl Dispatcher {
         self.ensure_open()?;
         let new = self.inner.prepare(order).await?;
         self.inner.store(&new).await
+    }
+
+    /// Makes the rows of an order without storing them, for an insert in the caller's own transaction.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue), without the store's.
+    pub async fn prepare(&self, order: &PaidOrder) -> Result<Prepared, Error> {
+        self.ensure_open()?;
+        Ok(Prepared { rows: self.inner.prepare(order).await? })
+    }
+
+    /// Makes the row of one event without storing it, for an insert in the caller's own transaction.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue), without the store's.
+    pub async fn prepare_event(
+        &self,
+        supplier: &SupplierId,
+        order: &OrderCode,
+        event: Event,
+    ) -> Result<Prepared, Error> {
+        self.ensure_open()?;
+        Ok(Prepared { rows: self.inner.prepare_event(supplier, order, event).await? })
     }
 
     /// Stores one event for one supplier, with the caller's occurrence: one durable write, nothing is sent.
@@ -226,6 +251,15 @@ impl Dispatcher {
     /// [`Error::Store`].
     pub async fn count(&self, filter: &Filter) -> Result<Counts, Error> {
         self.inner.courier.store.count(filter).await.map_err(Error::Store)
+    }
+
+    /// What was notified or failed since a cursor, in the order in which it was recorded: what a listener may have missed in a
+    /// crash. Begin without a cursor, keep the listing's `next`, and ask again later with it. May repeat, never skips.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn settled_since(&self, page: &Page) -> Result<Listing, Error> {
+        self.inner.courier.store.settled(&self.inner.source, page).await.map_err(Error::Store)
     }
 
     /// What the guard, name resolution and TLS say about each endpoint of a configuration: the same guard that judges when

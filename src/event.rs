@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn an_id_is_the_same_on_every_node_and_in_every_version() {
-        assert_eq!(id("shop", "north-books", "MKT-1", "").as_str(), "msg_ID");
+        assert_eq!(id("shop", "north-books", "MKT-1", "").as_str(), "msg_d2a8572cff850d5c808ba0aecfd56f43");
     }
 
     #[test]

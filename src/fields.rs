@@ -137,20 +137,6 @@ pub(crate) fn filled_text(value: Value, place: &str) -> Result<String, FieldErro
     Ok(text)
 }
 
-/// A text of 1 to `max` characters, none of them a control character.
-pub(crate) fn plain_text(max: usize) -> impl FnOnce(Value, &str) -> Result<String, FieldError> + Copy {
-    move |value, place| {
-        let text = filled_text(value, place)?;
-        if text.chars().any(char::is_control) {
-            return Err(FieldError::new(place, "must not contain control characters"));
-        }
-        if text.chars().nth(max).is_some() {
-            return Err(FieldError::new(place, format!("must have at most {max} characters")));
-        }
-        Ok(text)
-    }
-}
-
 /// A text that `T` accepts. The error of `T` must not repeat the text.
 pub(crate) fn parsed<T>(value: Value, place: &str) -> Result<T, FieldError>
 where
@@ -423,9 +409,6 @@ mod tests {
     fn the_parsers_accept_what_they_say_and_nothing_else() -> Result<(), FieldError> {
         assert_eq!(text(json!(""), "x")?, "");
         assert!(filled_text(json!(" \t"), "x").is_err());
-        assert_eq!(plain_text(3)(json!("äöü"), "x")?, "äöü");
-        assert!(plain_text(2)(json!("äöü"), "x").is_err());
-        assert!(plain_text(9)(json!("a\u{7f}"), "x").is_err());
         assert!(boolean(json!(true), "x")?);
         assert!(boolean(json!(1), "x").is_err());
         assert_eq!(whole(1..=9)(json!(9), "x")?, 9);

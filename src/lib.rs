@@ -1,4 +1,58 @@
-#![doc = "orderhook"]
+//! Tells suppliers about paid orders by HTTPS webhooks: durably, in order, once.
+//!
+//! ```
+//! use orderhook::{Dispatcher, MemoryStore, PaidOrder, Source, Supplier, SupplierId};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let supplier = Supplier::builder(SupplierId::new("north-books")?)
+//!     .endpoint("https://hooks.north-books.example/orders")
+//!     .bearer_token("tok_5f2a")
+//!     .build()?;
+//! let suppliers = std::collections::HashMap::from([(supplier.id().clone(), supplier)]);
+//!
+//! let dispatcher = Dispatcher::builder(Source::new("shop")?, MemoryStore::new(), suppliers).build()?;
+//! # let json = r#"{"order_code": "A-1", "channel": "web", "currency": "EUR", "shipping_charges": "0", "address": {"line1": "1 Elm St", "city": "Ulm", "postal_code": "1", "country": "DE"}, "built_at": "2026-11-21T10:00:00Z", "lines": [{"supplier": "north-books", "sku": "B-1", "name": "Atlas", "quantity": 1, "unit_price": "9.90"}]}"#;
+//! let order = PaidOrder::from_json(json.as_bytes())?;
+//! let enqueued = dispatcher.enqueue(&order).await?; // one durable write, nothing is sent yet
+//! assert_eq!(enqueued.stored.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The nouns
+//!
+//! A [`PaidOrder`] has lines of several suppliers. A [`Supplier`] has [`Endpoint`]s, in order. An [`Event`] is what is said,
+//! encoded once. A [`Notification`] is the duty to tell ONE supplier ONE event of ONE order: what is stored, tried again, and
+//! done once. An [`Attempt`] is one POST and has an [`Outcome`]. The [`Ledger`] knows per endpoint who
+//! has accepted. A [`Claim`](store::Claim) is the right to send for a while, fenced by a token. The [`Dispatcher`] is the
+//! front door; a [`Store`](store::Store) keeps it all.
+//!
+//! # What is promised
+//!
+//! - **Accepted means durable.** When [`enqueue`](Dispatcher::enqueue) returns `Ok` on a durable store, each notification ends
+//!   as notified, as a visible failure, or closed by somebody. Nothing is dropped for load or limits.
+//! - **Notified once.** After `Notified` is recorded nothing is sent again; a retry by hand gets
+//!   [`Error::AlreadyNotified`].
+//! - **One after another.** The endpoints of a supplier are called in order, never side by side; a failing one does not stop
+//!   the next. One that has accepted is not called again: its acceptance is durable before the next one is called.
+//! - **The same bytes** and the same `webhook-id` for every endpoint, attempt and node.
+//! - **One sender at a time**, fenced: a holder that was overtaken changes nothing.
+//! - **In order.** The notifications of one order to one supplier are sent in the order in which they were stored.
+//! - **No secret and no personal datum** in a log, an error, a `Debug` or a listing.
+//!
+//! # What is not promised
+//!
+//! Exactly-once over HTTP, which nobody can. A POST is repeated in two cases: its sender died, was suspended or lost its store
+//! between sending and recording; or its outcome is [`Unknown`](Outcome::Unknown) and the policy is to resend. Always with the
+//! same id and bytes, and the record shows it. A supplier's primary and backup both get the order, by design. Receivers
+//! deduplicate on `webhook-id`.
+//!
+//! # Features
+//!
+//! - `sqlite`: [`SqliteStore`], one file on disk, durable, for the processes of one machine. SQLite is bundled and built with
+//!   a C compiler.
+//! - `conformance`: the suite that holds the contract of [`Store`](store::Store), for stores of your own.
 
 mod deliver;
 mod dispatcher;
@@ -6,7 +60,10 @@ mod dns;
 mod error;
 mod event;
 mod fields;
+pub mod fulfilment;
 mod guard;
+mod lanes;
+mod listener;
 mod money;
 mod names;
 mod notification;
@@ -22,13 +79,16 @@ pub mod store;
 mod supplier;
 mod suppliers;
 mod time;
+mod worker;
 
 pub use dispatcher::{
-    Dispatcher, DispatcherBuilder, EndpointCheck, Enqueued, Entry, OrderReport, Report, Stored, Verdict,
+    Dispatcher, DispatcherBuilder, EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Report, Stored, Verdict,
 };
 pub use error::Error;
 pub use event::{Body, ContentDigest, Event, EventError, EventId, EventKind, Memo, Occurrence};
+pub use fulfilment::read::FulfilmentEvent;
 pub use guard::{Network, NetworkError};
+pub use listener::News;
 pub use money::{Currency, Money, MoneyError};
 pub use names::{NameError, OrderCode, Source, SupplierId};
 pub use notification::{
@@ -40,11 +100,16 @@ pub use outcome::{Blocked, NotSent, Outcome, Unknown};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use signature::{SigningKey, SigningKeyError};
-pub use store::MemoryStore;
+pub use store::memory::MemoryStore;
 #[cfg(feature = "sqlite")]
-pub use store::SqliteStore;
+pub use store::sqlite::SqliteStore;
 pub use supplier::{
     Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, OnUnknown, Supplier, SupplierBuilder,
 };
 pub use suppliers::{LookupError, Suppliers, SuppliersFile};
 pub use time::{OffsetTimestamp, Timestamp, TimestampError};
+pub use worker::{Summary, Tick, Worker};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,9 +4,9 @@
 pub mod conformance;
 mod erased;
 mod error;
-mod memory;
+pub(crate) mod memory;
 #[cfg(feature = "sqlite")]
-mod sqlite;
+pub(crate) mod sqlite;
 
 use std::future::Future;
 use std::time::Duration;
@@ -18,9 +18,6 @@ use crate::time::Timestamp;
 
 pub(crate) use erased::{AnyStore, erase};
 pub use error::{StoreError, StoreErrorKind};
-pub use memory::MemoryStore;
-#[cfg(feature = "sqlite")]
-pub use sqlite::SqliteStore;
 
 /// Where notifications live.
 ///
@@ -57,6 +54,9 @@ pub use sqlite::SqliteStore;
 /// 16. [`Append::At`] is stored only when it is the stream's next position, else `Stale` with the position that is;
 ///     [`Append::Next`] takes the next one. Positions start at 1; there are no gaps and no twins. The key is looked at
 ///     first: a present one is `Existing` or `Differs` whatever position was asked for.
+///
+/// 17. `settled` has everything that is notified or failed, in the order in which that became visible: what settles after a
+///     page was read comes after its `next`. It may repeat, and never skips.
 ///
 /// A store has ONE timeline. It is given durations and never a node's clock; [`Claims::now`] is its time, and whoever
 /// delivers reckons from there. The methods may be dropped at any await: what they do then either happened or did not.
@@ -104,6 +104,13 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When they cannot be read. A damaged row is no error of the call; it is left out and reported in the listing.
     fn list(&self, filter: &Filter, page: &Page) -> impl Future<Output = Result<Listing, StoreError>> + Send;
+
+    /// What is notified or failed at the moment, in the order in which that was recorded, without bodies. The listing's `next`
+    /// is never `None` unless nothing was ever there: it is where to go on later.
+    ///
+    /// # Errors
+    /// When they cannot be read. A damaged row is no error of the call; it is left out and reported in the listing.
+    fn settled(&self, source: &Source, page: &Page) -> impl Future<Output = Result<Listing, StoreError>> + Send;
 
     /// How many there are in each state.
     ///

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::deliver::{Courier, Timing};
 use crate::error::Error;
 use crate::guard::Network;
+use crate::listener::{Listener, News};
 use crate::names::Source;
 use crate::retry::RetryPolicy;
 use crate::send::{SendSettings, Sender};
@@ -33,6 +34,7 @@ pub struct DispatcherBuilder {
     retry: RetryPolicy,
     allowed: Vec<Network>,
     roots: Vec<Vec<u8>>,
+    listener: Listener,
 }
 
 impl DispatcherBuilder {
@@ -49,6 +51,7 @@ impl DispatcherBuilder {
             retry: RetryPolicy::DEFAULT,
             allowed: Vec::new(),
             roots: Vec::new(),
+            listener: Listener::nobody(),
         }
     }
 
@@ -96,6 +99,14 @@ impl DispatcherBuilder {
         self
     }
 
+    /// Has this called after each notification of which the end is durable, and before an endpoint is given up. It runs in the
+    /// task of the delivery: be quick, hand long work on.
+    #[must_use]
+    pub fn listener(mut self, hear: impl Fn(&News) + Send + Sync + 'static) -> Self {
+        self.listener = Listener::new(hear);
+        self
+    }
+
     /// Builds it. Nothing is sent, looked up or stored yet.
     ///
     /// # Errors
@@ -114,10 +125,12 @@ impl DispatcherBuilder {
             sender: Sender::new(settings).map_err(|_| Error::RootCertificate)?,
             timing: Timing { timeout: self.timeout, lease_margin: self.lease_margin, retry: self.retry },
             hand_back: CancellationToken::new(),
+            listener: self.listener,
         };
         let inner = Inner {
             source: self.source,
             courier,
+            concurrency: self.concurrency.get(),
             slots: Arc::new(Semaphore::new(self.concurrency.get().min(Semaphore::MAX_PERMITS))),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

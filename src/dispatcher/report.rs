@@ -5,7 +5,7 @@ use std::fmt;
 use crate::event::EventId;
 use crate::notification::{Key, Notification, OrderState, State};
 use crate::outcome::{Blocked, NotSent, Outcome};
-use crate::store::Inserted;
+use crate::store::{Inserted, NewNotification};
 
 /// What `enqueue` did, per supplier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,22 @@ impl Enqueued {
     /// The notifications whose key was stored before with other content. The first content stays.
     pub fn conflicts(&self) -> impl Iterator<Item = &Stored> {
         self.stored.iter().filter(|stored| stored.inserted == Inserted::Differs)
+    }
+}
+
+/// The rows of an order, ready to be stored in the caller's own transaction (transactional outbox).
+///
+/// Make it before the transaction begins, for it asks the supplier lookup; give its rows to the `insert_in` of a SQL store;
+/// call [`Dispatcher::wake`](crate::Dispatcher::wake) after the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    pub(super) rows: Vec<NewNotification>,
+}
+
+impl Prepared {
+    /// What has to be stored, all of it or none.
+    pub fn rows(&self) -> &[NewNotification] {
+        &self.rows
     }
 }
 

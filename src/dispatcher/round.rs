@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::deliver::{Calling, Held};
+use crate::deliver::{Admission, Calling, Held};
 use crate::error::Error;
 use crate::event::Event;
 use crate::names::{OrderCode, SupplierId};
@@ -27,10 +27,10 @@ impl Inner {
     pub(super) async fn prepare(&self, order: &PaidOrder) -> Result<Vec<NewNotification>, Error> {
         let mut new = Vec::new();
         for id in order.suppliers() {
-            let supplier = self.supplier(&id).await?;
+            let supplier = self.supplier(id).await?;
             // A supplier out of the order's own list has lines in it.
-            let event = Event::order_created(order, &id, supplier.privacy()).map_err(Error::Event)?;
-            new.extend(event.map(|event| self.new_notification(&id, order.order_code(), event)));
+            let event = Event::order_created(order, id, supplier.privacy()).map_err(Error::Event)?;
+            new.extend(event.map(|event| self.new_notification(id, order.order_code(), event)));
         }
         Ok(new)
     }
@@ -131,13 +131,22 @@ impl Inner {
                 Calling::WhatIsOpen => Pick::NowOf(keys.clone()),
             };
             let limit = u32::try_from(slots.len()).unwrap_or(u32::MAX);
-            let (asked, claims) = self.claim(pick, limit).await?;
+            let request = ClaimRequest::new(self.source.clone(), pick, limit, self.courier.timing.lease());
+            let (asked, claims) = self.claim(&request).await?;
             let told = Instant::now();
             let all_were_there = claims.claims.len() == slots.len();
             for claim in claims.claims {
                 keys.retain(|key| *key != claim.key);
                 let slot = slots.pop();
-                let held = Held { claim, calling, now: claims.now, told, asked };
+                let held = Held {
+                    claim,
+                    calling,
+                    now: claims.now,
+                    told,
+                    asked,
+                    hand_back: self.courier.hand_back.clone(),
+                    admission: Admission::Free,
+                };
                 let inner = Arc::clone(self);
                 running.push(self.tasks.spawn(async move {
                     let delivered = inner.courier.deliver(held).await;
@@ -160,10 +169,10 @@ impl Inner {
         result
     }
 
-    async fn claim(&self, pick: Pick, limit: u32) -> Result<(Instant, Claims), Error> {
+    /// Claims, and says when it asked: the leases count from there.
+    pub(crate) async fn claim(&self, request: &ClaimRequest) -> Result<(Instant, Claims), Error> {
         let asked = Instant::now();
-        let request = ClaimRequest::new(self.source.clone(), pick, limit, self.courier.timing.lease());
-        let claims = self.courier.store.claim(&request).await.map_err(Error::Store)?;
+        let claims = self.courier.store.claim(request).await.map_err(Error::Store)?;
         for refused in &claims.refused {
             tracing::error!(row = refused.row, problem = refused.problem, "a row cannot be read");
         }

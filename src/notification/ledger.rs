@@ -69,6 +69,9 @@ pub enum Standing {
         /// How many of the last tries in a row were interrupted.
         #[serde(default)]
         interrupted: u32,
+        /// Whether the next try is the last one of this schedule.
+        #[serde(default)]
+        last: bool,
     },
     /// It has accepted, and is not called again for this notification.
     #[non_exhaustive]
@@ -215,7 +218,10 @@ impl Ledger {
             Outcome::Unknown { why: Unknown::Interrupted } => interrupted_before.saturating_add(1),
             _ => 0,
         };
-        Standing::Open { tries, first_at, not_before, interrupted }
+        // In the middle of the spread, for nobody knows yet how the next delay will be spread.
+        let after_next = not_before.after(tried.policy.delay(tries.saturating_add(1), 0.5));
+        let last = after_next.since(first_at) > tried.policy.give_up_after();
+        Standing::Open { tries, first_at, not_before, interrupted, last }
     }
 
     fn set(&mut self, endpoint: &Endpoint, standing: Standing) {
@@ -249,6 +255,15 @@ impl Ledger {
     pub(crate) fn awaits_call(&self, endpoint: &Endpoint) -> bool {
         let (Some(round), Some(open_from)) = (&self.round, self.open_from(endpoint)) else { return false };
         !round.called.contains(endpoint.id()) && round.due_by.is_none_or(|due_by| open_from <= due_by)
+    }
+
+    /// When the next try is due that is the last one of its endpoint.
+    pub(crate) fn last_try_ahead(&self) -> Option<Timestamp> {
+        let due = |entry: &Entry| match entry.standing {
+            Standing::Open { not_before, last: true, .. } => Some(not_before),
+            _ => None,
+        };
+        self.endpoints.iter().filter_map(due).min()
     }
 
     pub(crate) fn standings(&self) -> Vec<EndpointStanding> {

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::names::Source;
 use crate::notification::{Key, Notification};
 
 use super::{
@@ -26,6 +27,7 @@ trait DynStore: Send + Sync {
     ) -> Boxed<'a, Result<Intervened, StoreError>>;
     fn get<'a>(&'a self, key: &'a Key) -> Boxed<'a, Result<Option<Notification>, StoreError>>;
     fn list<'a>(&'a self, filter: &'a Filter, page: &'a Page) -> Boxed<'a, Result<Listing, StoreError>>;
+    fn settled<'a>(&'a self, source: &'a Source, page: &'a Page) -> Boxed<'a, Result<Listing, StoreError>>;
     fn count<'a>(&'a self, filter: &'a Filter) -> Boxed<'a, Result<Counts, StoreError>>;
     fn changed(&self) -> Boxed<'_, ()>;
 }
@@ -58,6 +60,10 @@ impl<S: Store> DynStore for S {
 
     fn list<'a>(&'a self, filter: &'a Filter, page: &'a Page) -> Boxed<'a, Result<Listing, StoreError>> {
         Box::pin(Store::list(self, filter, page))
+    }
+
+    fn settled<'a>(&'a self, source: &'a Source, page: &'a Page) -> Boxed<'a, Result<Listing, StoreError>> {
+        Box::pin(Store::settled(self, source, page))
     }
 
     fn count<'a>(&'a self, filter: &'a Filter) -> Boxed<'a, Result<Counts, StoreError>> {
@@ -105,6 +111,10 @@ impl AnyStore {
 
     pub(crate) async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
         self.0.list(filter, page).await
+    }
+
+    pub(crate) async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
+        self.0.settled(source, page).await
     }
 
     pub(crate) async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {

@@ -24,7 +24,8 @@ use super::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use orderhook::{Body, Key, MemoryStore, NewNotification, OrderCode, Source, Start, Store, SupplierId};
+/// use orderhook::store::{NewNotification, Start, Store};
+/// use orderhook::{Body, Key, MemoryStore, OrderCode, Source, SupplierId};
 ///
 /// let store = MemoryStore::new();
 /// let key = Key::order_created(Source::new("shop")?, SupplierId::new("north-books")?, OrderCode::new("A-1")?);
@@ -56,6 +57,9 @@ struct Inner {
     /// What can be claimed now or later: the heads of streams that are pending or sending, by the moment from which.
     ready: BTreeMap<(Source, SupplierId), BTreeSet<(Timestamp, u64)>>,
     last_token: i64,
+    /// What is notified or failed, in the order in which it became so.
+    settled: BTreeMap<u64, u64>,
+    last_settled: u64,
 }
 
 #[derive(Debug)]
@@ -64,6 +68,8 @@ struct Row {
     token: Option<Token>,
     /// Where it stands in `ready`.
     ready_at: Option<Timestamp>,
+    /// Where it stands in `settled`.
+    settled: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +91,8 @@ impl MemoryStore {
             streams: HashMap::new(),
             ready: BTreeMap::new(),
             last_token: 0,
+            settled: BTreeMap::new(),
+            last_settled: 0,
         };
         MemoryStore { shared: Arc::new(Shared { inner: Mutex::new(inner), changed: Notify::new() }) }
     }
@@ -127,7 +135,10 @@ impl Store for MemoryStore {
         let mut inner = self.lock();
         let written = steps.iter().map(|step| inner.write(step)).collect();
         drop(inner);
-        self.shared.changed.notify_waiters();
+        // A claim that is kept makes nothing claimable.
+        if steps.iter().any(|step| !matches!(step.then, Then::Keep { .. })) {
+            self.shared.changed.notify_waiters();
+        }
         Ok(written)
     }
 
@@ -149,6 +160,10 @@ impl Store for MemoryStore {
 
     async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
         Ok(self.lock().list(filter, page))
+    }
+
+    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
+        Ok(self.lock().settled(source, page))
     }
 
     async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
@@ -235,7 +250,7 @@ impl Inner {
         stream.last_position = position;
         self.by_key.insert(new.key.clone(), id);
         let state = notification.state.clone();
-        self.rows.insert(id, Row { notification, token: None, ready_at: None });
+        self.rows.insert(id, Row { notification, token: None, ready_at: None, settled: None });
         self.become_state(id, state);
     }
 
@@ -394,18 +409,30 @@ impl Inner {
 
     fn list(&self, filter: &Filter, page: &Page) -> Listing {
         let now = self.now();
-        let after = page.after.as_ref().and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0_u64);
+        let after = number(page);
         let mut wanted = self.rows.range(after + 1..).filter(|(_, row)| matches(filter, &row.notification, now));
         let mut last = after;
         let shown = |(id, row): (&u64, &Row)| {
             last = *id;
-            let mut notification = row.notification.clone();
-            notification.body = None;
-            notification
+            without_body(row)
         };
         let notifications = wanted.by_ref().take(page.limit as usize).map(shown).collect();
         let next = wanted.next().map(|_| Cursor::new(last.to_string()));
         Listing::new(notifications, next)
+    }
+
+    fn settled(&self, source: &Source, page: &Page) -> Listing {
+        let mut last = number(page);
+        let mut notifications = Vec::new();
+        for (number, id) in self.settled.range(last + 1..) {
+            let Some(row) = self.rows.get(id).filter(|row| row.notification.key.source == *source) else { continue };
+            if notifications.len() == page.limit as usize {
+                break;
+            }
+            notifications.push(without_body(row));
+            last = *number;
+        }
+        Listing::new(notifications, (last > 0).then(|| Cursor::new(last.to_string())))
     }
 
     /// The one place where a state changes: keeps streams and the index of what is ready in step, and drops the token of
@@ -414,6 +441,14 @@ impl Inner {
         let Some(row) = self.rows.get_mut(&id) else { return };
         if !matches!(state, State::Sending { .. }) {
             row.token = None;
+        }
+        if let Some(before) = row.settled.take() {
+            self.settled.remove(&before);
+        }
+        if matches!(state, State::Notified { .. } | State::Failed { .. }) {
+            self.last_settled += 1;
+            row.settled = Some(self.last_settled);
+            self.settled.insert(self.last_settled, id);
         }
         let holds = state.holds_stream();
         row.notification.state = state;
@@ -454,6 +489,16 @@ impl Inner {
             self.ready.remove(&supplier);
         }
     }
+}
+
+fn number(page: &Page) -> u64 {
+    page.after.as_ref().and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0)
+}
+
+fn without_body(row: &Row) -> Notification {
+    let mut notification = row.notification.clone();
+    notification.body = None;
+    notification
 }
 
 fn matches(filter: &Filter, notification: &Notification, now: Timestamp) -> bool {

@@ -22,6 +22,7 @@ use std::sync::atomic::Ordering;
 
 use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+use crate::names::Source;
 use crate::notification::{Key, Notification};
 
 use super::{
@@ -245,6 +246,12 @@ impl Store for SqliteStore {
     async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
         let mut reader = self.inner.readers.take().await?;
         let listing = read::list(reader.connection(), filter, page, self.inner.shared.now()).await;
+        reader.back(listing).map_err(store_error)
+    }
+
+    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
+        let mut reader = self.inner.readers.take().await?;
+        let listing = read::settled(reader.connection(), source, page).await;
         reader.back(listing).map_err(store_error)
     }
 

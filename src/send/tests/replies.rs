@@ -73,7 +73,7 @@ async fn a_lease_that_is_gone_sends_nothing() {
 #[tokio::test]
 async fn a_header_that_is_none_is_not_sent() {
     let mut bad = request("https://localhost:1/");
-    bad.headers.push(Header { name: "x-a".to_owned(), value: "a\r\nx-b: b".to_owned(), secret: true });
+    bad.headers.push(Header { name: "x-a".to_owned(), value: HeaderText::Plain("a\r\nx-b: b".to_owned()) });
     let reply = sender(&Ca::new()).send(bad, || panic!("asked for nothing")).await.unwrap();
     assert!(matches!(reply.outcome, Outcome::NotSent { .. }));
 }

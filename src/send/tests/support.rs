@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::event::Body;
+use crate::secret::Secret;
 use crate::send::*;
 
 pub(super) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -89,6 +91,8 @@ impl Receiver {
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
+                // Else what was said before a reset may still be waiting here, and is reset with the rest.
+                tcp.set_nodelay(true).unwrap();
                 let (acceptor, requests, script) = (acceptor.clone(), Arc::clone(&requests), script.clone());
                 tokio::spawn(async move {
                     if let Ok(tls) = acceptor.accept(tcp).await {
@@ -184,16 +188,17 @@ pub(super) fn answers(given: Vec<Vec<IpAddr>>) -> (Resolver, Arc<AtomicUsize>) {
 }
 
 pub(super) fn request(url: &str) -> Request {
-    let header = |name: &str, value: &str, secret| Header { name: name.to_owned(), value: value.to_owned(), secret };
+    let header = |name: &str, value| Header { name: name.to_owned(), value };
+    let plain = |name, value: &str| header(name, HeaderText::Plain(value.to_owned()));
     Request {
         url: Url::parse(url).unwrap(),
         headers: vec![
-            header("content-type", "application/json", false),
-            header("authorization", "Bearer planted", true),
-            header("x-twice", "one", false),
-            header("x-twice", "two", false),
+            plain("content-type", "application/json"),
+            header("authorization", HeaderText::Secret(Secret::new("Bearer planted"))),
+            plain("x-twice", "one"),
+            plain("x-twice", "two"),
         ],
-        body: Arc::from(&br#"{"a":1}"#[..]),
+        body: Body::new(&br#"{"a":1}"#[..]),
         reply_limit: None,
     }
 }

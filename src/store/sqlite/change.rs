@@ -57,7 +57,9 @@ impl Columns {
                 };
             }
         }
-        columns.settled_seq = columns.settled_at.map(|_| batch.next_settled());
+        if matches!(state, State::Notified { .. } | State::Failed { .. }) {
+            columns.settled_seq = Some(batch.next_settled());
+        }
         columns
     }
 }

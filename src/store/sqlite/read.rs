@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Error, QueryBuilder, Row, Sqlite, SqliteConnection};
 
+use crate::names::Source;
 use crate::notification::{Key, StateName};
 use crate::store::{Counts, Cursor, Filter, Listing, Page};
 use crate::time::Timestamp;
@@ -24,6 +25,15 @@ const GET: &str = concat!(
 const LIST: &str =
     concat!("SELECT ", row::columns!(), ", ", row::attempt_lines!(), ", NULL FROM orderhook_notifications n");
 
+const SETTLED: &str = concat!(
+    "SELECT ",
+    row::columns!(),
+    ", ",
+    row::attempt_lines!(),
+    ", NULL, n.settled_seq FROM orderhook_notifications n \
+     WHERE n.source = ?1 AND n.settled_seq > ?2 ORDER BY n.settled_seq LIMIT ?3"
+);
+
 const COUNT: &str = "SELECT n.state, count(*) FROM orderhook_notifications n";
 
 /// The row of one key, body and all.
@@ -38,7 +48,7 @@ pub(super) async fn list(
     page: &Page,
     now: Timestamp,
 ) -> Result<Listing, Error> {
-    let after = page.after.as_ref().and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0_i64);
+    let after = number(page);
     let mut query = QueryBuilder::<Sqlite>::new(LIST);
     narrow(&mut query, filter, now);
     query.push(" AND n.id > ").push_bind(after);
@@ -59,6 +69,22 @@ pub(super) async fn list(
     Ok(listing)
 }
 
+/// What is notified or failed, in the order in which it became so.
+pub(super) async fn settled(connection: &mut SqliteConnection, source: &Source, page: &Page) -> Result<Listing, Error> {
+    let mut last = number(page);
+    let query = sqlx::query(SETTLED).bind(source.as_str().to_owned()).bind(last).bind(i64::from(page.limit));
+    let mut listing = Listing::default();
+    for row in query.fetch_all(connection).await? {
+        last = row.try_get(22)?;
+        match row::notification(&row) {
+            Ok(notification) => listing.notifications.push(notification),
+            Err(damage) => listing.refused.push(damage.of_row(row::id(&row))),
+        }
+    }
+    listing.next = (last > 0).then(|| Cursor::new(last.to_string()));
+    Ok(listing)
+}
+
 /// How many there are in each state.
 pub(super) async fn count(connection: &mut SqliteConnection, filter: &Filter, now: Timestamp) -> Result<Counts, Error> {
     let mut query = QueryBuilder::<Sqlite>::new(COUNT);
@@ -73,6 +99,11 @@ pub(super) async fn count(connection: &mut SqliteConnection, filter: &Filter, no
         }
     }
     Ok(counts)
+}
+
+/// Where the page begins; a cursor that is none of ours is the beginning.
+fn number(page: &Page) -> i64 {
+    page.after.as_ref().and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0)
 }
 
 fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter, now: Timestamp) {

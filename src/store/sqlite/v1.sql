@@ -40,7 +40,7 @@ CREATE TABLE orderhook_notifications (
     stream_rule  TEXT,              -- failed: holds, passes
     created_at   INTEGER NOT NULL,
     settled_at   INTEGER,           -- when it became notified, failed, withdrawn or not_wanted
-    settled_seq  INTEGER            -- the how-manieth settling of the file that was
+    settled_seq  INTEGER            -- notified, failed: the number of that settling in the file; grows as they become visible
 ) STRICT;
 
 CREATE UNIQUE INDEX orderhook_notifications_key
@@ -53,8 +53,8 @@ CREATE INDEX orderhook_notifications_ready
     ON orderhook_notifications (source, supplier, ready_at, id) WHERE ready_at IS NOT NULL;
 CREATE INDEX orderhook_notifications_failed
     ON orderhook_notifications (source, supplier, reason, id) WHERE state = 'failed';
-CREATE UNIQUE INDEX orderhook_notifications_settled
-    ON orderhook_notifications (settled_seq) WHERE settled_seq IS NOT NULL;
+CREATE INDEX orderhook_notifications_settled
+    ON orderhook_notifications (source, settled_seq) WHERE settled_seq IS NOT NULL;
 
 -- Apart from the rows, so that a change of state does not write the body again.
 CREATE TABLE orderhook_bodies (

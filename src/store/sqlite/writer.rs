@@ -37,6 +37,17 @@ pub(super) enum Request {
     Intervene(Selection, Intervention, u32),
 }
 
+impl Request {
+    /// Whether there may be something new to claim afterwards.
+    fn makes_claimable(&self) -> bool {
+        match self {
+            Request::Insert(_) | Request::Intervene(..) => true,
+            Request::Write(steps) => steps.iter().any(|step| !matches!(step.then, Then::Keep { .. })),
+            Request::Claim(_) => false,
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -245,7 +256,7 @@ async fn transaction(
     }
     if batch.commit().await? {
         shared.commits.fetch_add(1, Ordering::Relaxed);
-        if requests.iter().any(|request| !matches!(request, Request::Claim(_))) {
+        if requests.iter().any(|request| request.makes_claimable()) {
             shared.changed.notify_waiters();
         }
     }

@@ -1,0 +1,51 @@
+//! What the example programs share: options, stores, output. Not part of the library.
+#![allow(dead_code, unreachable_pub, reason = "each example uses its part")]
+
+pub mod args;
+pub mod output;
+pub mod stores;
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Why a program ends early, with the exit status that scripts see.
+#[derive(Debug)]
+pub enum Failure {
+    /// 1: unusable input; nothing was sent and nothing stored.
+    Input(String),
+    /// 3: the store cannot be used.
+    Store(String),
+}
+
+impl Failure {
+    /// Input that cannot be used, at this place.
+    pub fn input(place: impl fmt::Display, problem: impl fmt::Display) -> Self {
+        Failure::Input(format!("{place}: {problem}"))
+    }
+
+    /// Says it on stderr, in one line.
+    pub fn report(&self) -> ExitCode {
+        let (text, status) = match self {
+            Failure::Input(text) => (text, 1),
+            Failure::Store(text) => (text, 3),
+        };
+        eprintln!("{}", text.replace('\n', " "));
+        ExitCode::from(status)
+    }
+}
+
+impl From<orderhook::Error> for Failure {
+    fn from(error: orderhook::Error) -> Self {
+        let text = with_causes(&error);
+        match error {
+            orderhook::Error::Store(_) | orderhook::Error::Panicked => Failure::Store(text),
+            _ => Failure::Input(text),
+        }
+    }
+}
+
+/// An error and its causes in one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,106 @@
+//! Notifications as lines: JSON for scripts, text for people.
+
+use orderhook::{Attempt, Closed, Key, Notification, Standing, State};
+use serde_json::{Value, json};
+
+/// What is said about a notification beside its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remark {
+    AlreadyNotified,
+    Conflict,
+}
+
+impl Remark {
+    fn as_str(self) -> &'static str {
+        match self {
+            Remark::AlreadyNotified => "already_notified",
+            Remark::Conflict => "conflict",
+        }
+    }
+}
+
+/// Prints one notification.
+pub fn print(notification: &Notification, remark: Option<Remark>, json: bool) {
+    match json {
+        true => println!("{}", as_json(notification, remark)),
+        false => print!("{}", as_text(notification, remark)),
+    }
+}
+
+/// Prints that nothing is stored under a key.
+pub fn print_absent(key: &Key, json: bool) {
+    match json {
+        true => println!("{}", line(key, key.event_id().as_str(), Value::Null)),
+        false => println!("{key}: not stored"),
+    }
+}
+
+fn line(key: &Key, id: &str, state: Value) -> Value {
+    json!({
+        "order_code": key.order.as_str(),
+        "supplier": key.supplier.as_str(),
+        "event": key.kind.as_str(),
+        "occurrence": key.occurrence.as_str(),
+        "id": id,
+        "state": state,
+        "due": null,
+        "reference": null,
+        "reason": null,
+        "error": null,
+        "attempts": [],
+    })
+}
+
+fn as_json(notification: &Notification, remark: Option<Remark>) -> Value {
+    let state = notification.state.name().as_str();
+    let mut line = line(&notification.key, notification.event_id.as_str(), state.into());
+    match &notification.state {
+        State::Pending { due } => line["due"] = due.to_string().into(),
+        State::Notified { reference, .. } => line["reference"] = reference.as_str().into(),
+        State::Failed { reason, .. } => line["reason"] = reason.as_str().into(),
+        _ => {}
+    }
+    line["error"] = remark.map(Remark::as_str).into();
+    line["attempts"] = notification.attempts.iter().map(attempt).collect();
+    line
+}
+
+fn attempt(attempt: &Attempt) -> Value {
+    json!({
+        "endpoint": attempt.endpoint,
+        "outcome": attempt.outcome.as_str(),
+        "status": attempt.outcome.status(),
+        "at": attempt.at.to_string(),
+        "ms": u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX),
+        "why": attempt.outcome.to_string(),
+    })
+}
+
+fn as_text(notification: &Notification, remark: Option<Remark>) -> String {
+    let state = match &notification.state {
+        State::Pending { due } => format!("pending, due {due}"),
+        State::Sending { until } => format!("being sent, until {until} at most"),
+        State::Notified { at, reference } => format!("notified {at}, reference {reference}"),
+        State::Failed { reason, .. } => format!("failed: {reason}"),
+        State::Closed { why: Closed::Withdrawn { reason }, .. } => format!("withdrawn: {reason}"),
+        State::Closed { .. } => "not wanted".to_owned(),
+        _ => notification.state.name().to_string(),
+    };
+    let remark = match remark {
+        Some(Remark::AlreadyNotified) => "  (already notified)",
+        Some(Remark::Conflict) => "  (CONFLICT: stored before with other content, which stays)",
+        None => "",
+    };
+    let mut text = format!("{}: {state}{remark}\n", notification.key);
+    for attempt in &notification.attempts {
+        let ms = attempt.took.as_millis();
+        text += &format!("    {}  {}  {} ms  {}\n", attempt.at, attempt.endpoint, ms, attempt.outcome);
+    }
+    for endpoint in notification.endpoints() {
+        if let Standing::Open { tries, not_before, .. } = endpoint.standing {
+            text +=
+                &format!("    {} is called again, not before {not_before} ({tries} tries so far)\n", endpoint.endpoint);
+        }
+    }
+    text
+}

@@ -1,0 +1,114 @@
+//! Delivers in the background what `order_paid --enqueue-only` and others have stored.
+
+mod support;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use orderhook::{News, RetryPolicy, Worker};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use support::Failure;
+use support::args::{self, Common, Words};
+use support::{output, stores};
+
+const USAGE: &str = "worker: delivers what is stored
+
+  worker --suppliers FILE --store memory:|sqlite:PATH|postgres://..
+         [--source NAME] [--ca PEM] [--allow-network CIDR].. [--timeout-ms N] [--lease-margin-ms N]
+         [--concurrency N] [--first-delay-ms N] [--grace-ms N] [--until-idle] [--json]
+
+SIGTERM and SIGINT: no new claim, drain for the grace period (10000 ms), hand back the rest, exit 0
+exit status: 0; 2 with --until-idle if something failed meanwhile; 1 unusable input; 3 the store failed";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(status) => status,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run() -> Result<ExitCode, Failure> {
+    let mut words = Words::of_process()?;
+    let mut common = Common::default();
+    let mut suppliers: Option<PathBuf> = None;
+    let mut until_idle = false;
+    let mut grace = Duration::from_secs(10);
+    while let Some(option) = words.option() {
+        match option.as_str() {
+            "--help" | "-h" => {
+                println!("{USAGE}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            "--suppliers" => suppliers = Some(words.value(&option)?.into()),
+            "--concurrency" => {
+                common.concurrency = Some(words.parsed::<NonZeroUsize>(&option, "a number of at least 1")?);
+            }
+            "--first-delay-ms" => {
+                common.retry = Some(RetryPolicy::DEFAULT.with_first_delay(words.millis(&option)?));
+            }
+            "--grace-ms" => grace = words.millis(&option)?,
+            "--until-idle" => until_idle = true,
+            _ if common.take(&option, &mut words)? => {}
+            _ => return Err(args::unknown(&option)),
+        }
+    }
+    let file = args::suppliers(&args::required(suppliers, "--suppliers")?)?;
+    let (tell, told) = mpsc::unbounded_channel();
+    let no_more = tell.clone();
+    let hear = move |news: &News| {
+        if let News::Notified { key, .. } | News::Failed { key, .. } = news {
+            // Nobody listens any more only when the program ends.
+            let _ = tell.send(Some(key.clone()));
+        }
+    };
+    let dispatcher = stores::dispatcher_with(&common, file, |builder| builder.listener(hear)).await?;
+    let printer = tokio::spawn(print(dispatcher.clone(), told, common.json));
+
+    let worker = Worker::new(&dispatcher).grace(grace).poll(Duration::from_millis(200));
+    let summary = if until_idle {
+        tokio::select! {
+            summary = worker.until_idle() => summary?,
+            () = stopped() => worker.run_until(std::future::ready(())).await,
+        }
+    } else {
+        worker.run_until(stopped()).await
+    };
+    dispatcher.shutdown(Duration::ZERO).await;
+    // What settled before is in front of this; if the printer has failed already, its result says so.
+    let _ = no_more.send(None);
+    printer.await.map_err(|_| Failure::Store("the output could not be written".into()))??;
+    Ok(if until_idle && summary.failed > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+/// One line for each notification that settles, until there are no more.
+async fn print(
+    dispatcher: orderhook::Dispatcher,
+    mut told: mpsc::UnboundedReceiver<Option<orderhook::Key>>,
+    json: bool,
+) -> Result<(), Failure> {
+    while let Some(Some(key)) = told.recv().await {
+        if let Some(notification) = dispatcher.notification(&key).await? {
+            output::print(&notification, None, json);
+        }
+    }
+    Ok(())
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+async fn stopped() {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    match signals {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ => std::future::pending().await,
+    }
+}

@@ -1,0 +1,90 @@
+//! The name of a child order.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The id of a child order: what one pharmacy fulfils of a parent order. On the wire: `id`.
+///
+/// 1 to 128 bytes, no control character, no white space at either end. Portals use base64 text with `+`, `/` and `=`;
+/// it is compared as it is. Cloning shares the text.
+///
+/// ```
+/// use orderhook::fulfilment::ChildId;
+///
+/// let child = ChildId::new("q1W+e/4rTyU7iOpA==")?;
+/// assert_eq!(child.as_str(), "q1W+e/4rTyU7iOpA==");
+/// assert!(ChildId::new("").is_err());
+/// # Ok::<(), orderhook::fulfilment::InvalidChildId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChildId(Arc<str>);
+
+impl ChildId {
+    /// The most bytes that an id has.
+    pub const LIMIT: usize = 128;
+
+    /// An id out of text.
+    ///
+    /// # Errors
+    /// [`InvalidChildId`] when it is empty, longer than [`ChildId::LIMIT`] bytes, has a control character, or begins or
+    /// ends with white space.
+    pub fn new(text: &str) -> Result<Self, InvalidChildId> {
+        let fits = (1..=Self::LIMIT).contains(&text.len());
+        if !fits || text.trim() != text || text.chars().any(char::is_control) {
+            return Err(InvalidChildId(()));
+        }
+        Ok(ChildId(Arc::from(text)))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ChildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for ChildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for ChildId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChildId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ChildId::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A text that is not the id of a child order.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a child order's id is 1 to 128 bytes without control characters or surrounding white space")]
+pub struct InvalidChildId(());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deserialize_holds_the_same_line_as_new() {
+        for bad in ["", " ", " a", "a\n", "a\u{7f}b", &"x".repeat(129)] {
+            assert!(ChildId::new(bad).is_err(), "{bad:?}");
+            assert!(serde_json::from_value::<ChildId>(bad.into()).is_err(), "{bad:?}");
+        }
+        for good in ["0", "a b", "+/=", &"x".repeat(128)] {
+            assert_eq!(ChildId::new(good).unwrap().as_str(), good);
+        }
+    }
+}

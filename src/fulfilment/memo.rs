@@ -1,0 +1,171 @@
+//! The stored form of a transition. Additive: what version 1 wrote stays readable.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::child::ChildId;
+use super::stage::{Finality, Flow, Prescription, Stage};
+use super::transition::{Transition, What};
+
+const VERSION: u32 = 1;
+
+/// Version 1, in the order in which it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Memo {
+    v: u32,
+    stage: Stage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    child: Option<ChildId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    flow: Option<Flow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prescription: Option<Prescription>,
+    #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
+    is_final: Option<bool>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    new: Vec<ChildId>,
+}
+
+/// Only the version, so that a later one is told from damage.
+#[derive(Deserialize)]
+struct Versioned {
+    v: u32,
+}
+
+impl From<&Transition> for Memo {
+    fn from(event: &Transition) -> Self {
+        Memo {
+            v: VERSION,
+            stage: event.stage(),
+            child: event.child().cloned(),
+            flow: event.flow(),
+            prescription: event.prescription(),
+            is_final: event.finality().map(|finality| finality == Finality::Final),
+            new: event.successors().to_vec(),
+        }
+    }
+}
+
+impl TryFrom<Memo> for Transition {
+    type Error = MemoError;
+
+    fn try_from(memo: Memo) -> Result<Self, MemoError> {
+        if memo.v != VERSION {
+            return Err(MemoError::Later(memo.v));
+        }
+        let child = memo.child.ok_or(MemoError::Damaged);
+        let finality = match memo.is_final {
+            Some(true) => Ok(Finality::Final),
+            Some(false) => Ok(Finality::NotFinal),
+            None => Err(MemoError::Damaged),
+        };
+        let mut event = match memo.stage {
+            Stage::DigitizationCompleted => Transition::digitization_completed(),
+            Stage::DigitizationRejected => Transition::digitization_rejected(),
+            Stage::Assigned => Transition::assigned(child.clone()?),
+            Stage::Accepted => Transition::accepted(child.clone()?),
+            Stage::Rejected => Transition::rejected(child.clone()?, finality.clone()?),
+            Stage::Reassigned => {
+                Transition::reassigned(child.clone()?, memo.new.clone()).map_err(|_| MemoError::Damaged)?
+            }
+            Stage::Shipped => Transition::shipped(child.clone()?),
+            Stage::PickedUp => Transition::picked_up(child.clone()?),
+            Stage::Delivered => Transition::delivered(child.clone()?),
+            Stage::Split => Transition::split(child.clone()?, memo.new.clone()).map_err(|_| MemoError::Damaged)?,
+        };
+        // What the stage does not have must not be there.
+        let stray_child = matches!(event.what(), What::Parent(_)) && child.is_ok();
+        let stray_final = !matches!(event.what(), What::Rejected(..)) && finality.is_ok();
+        let stray_new = !matches!(event.what(), What::Succeeded(..)) && !memo.new.is_empty();
+        if stray_child || stray_final || stray_new {
+            return Err(MemoError::Damaged);
+        }
+        if let Some(flow) = memo.flow {
+            event = event.in_flow(flow);
+        }
+        if let Some(prescription) = memo.prescription {
+            event = event.with_prescription(prescription);
+        }
+        Ok(event)
+    }
+}
+
+impl Transition {
+    /// The memo: versioned JSON, at most [`Transition::MEMO_LIMIT`] bytes.
+    pub fn to_memo(&self) -> Vec<u8> {
+        // Invariant: numbers, booleans, texts and a list of texts under text keys always serialise into a Vec.
+        serde_json::to_vec(&Memo::from(self)).expect("a memo is plain JSON")
+    }
+
+    /// Reads a memo.
+    ///
+    /// # Errors
+    /// [`MemoError`] when the bytes are not a memo, or one of a later version.
+    pub fn from_memo(memo: &[u8]) -> Result<Self, MemoError> {
+        if memo.len() > Self::MEMO_LIMIT {
+            return Err(MemoError::Damaged);
+        }
+        let Versioned { v } = serde_json::from_slice(memo).map_err(|_| MemoError::Damaged)?;
+        if v != VERSION {
+            return Err(MemoError::Later(v));
+        }
+        serde_json::from_slice::<Memo>(memo).map_err(|_| MemoError::Damaged)?.try_into()
+    }
+}
+
+impl Serialize for Transition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Memo::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Transition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Memo::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Why bytes are not the memo of an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemoError {
+    /// Not a memo, or one that nobody wrote as a whole.
+    #[error("not the memo of a fulfilment event")]
+    Damaged,
+    /// Written by a version of this crate that this one cannot read.
+    #[error("a memo of version {0}, expected 1")]
+    Later(u32),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memo_with_what_its_stage_does_not_have_is_refused() {
+        for bad in [
+            r#"{"v":1,"stage":"accept"}"#,
+            r#"{"v":1,"stage":"accept","child":""}"#,
+            r#"{"v":1,"stage":"accept","child":"A","final":true}"#,
+            r#"{"v":1,"stage":"accept","child":"A","new":["B"]}"#,
+            r#"{"v":1,"stage":"accept","child":"A","name":"x"}"#,
+            r#"{"v":1,"stage":"digitization_completed","child":"A"}"#,
+            r#"{"v":1,"stage":"reject","child":"A"}"#,
+            r#"{"v":1,"stage":"reassign","child":"A"}"#,
+            r#"{"v":1,"stage":"reassign","child":"A","new":["A"]}"#,
+            r#"{"v":1,"stage":"lost","child":"A"}"#,
+            r#"{"stage":"accept","child":"A"}"#,
+            "",
+            "[]",
+        ] {
+            assert_eq!(Transition::from_memo(bad.as_bytes()), Err(MemoError::Damaged), "{bad}");
+            assert!(serde_json::from_str::<Transition>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage() {
+        let later = br#"{"v":2,"stage":"returned","child":"A","by":"rider"}"#;
+        assert_eq!(Transition::from_memo(later), Err(MemoError::Later(2)));
+    }
+}

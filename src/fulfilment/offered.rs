@@ -1,0 +1,153 @@
+//! Events as they are offered: one JSON object each, as in the lines of an events file. The envelope is read strictly.
+
+use serde::{Deserialize, Deserializer, de};
+use serde_json::value::RawValue;
+
+use super::child::ChildId;
+use super::data;
+use super::json::{self, Object, Twins};
+use super::stage::{Finality, Flow, Prescription, Stage};
+use super::stage_event::{StageEvent, StageEventError};
+use super::transition::Transition;
+use crate::fields::{self, FieldError, Fields};
+
+impl StageEvent {
+    /// One line of an events file.
+    ///
+    /// For `reject`, `data.is_final_rejection` may be `true`, `1`, `"true"` and the like; without it the rejection is not
+    /// final. For `reassign` and `split`, `data.rejected_order_id` is the rejected child order (`child_order` will do, but
+    /// must not be another), `data.new_order_ids` a list of ids.
+    ///
+    /// # Errors
+    /// [`StageEventError`] names the place and what would be right there, never what is there.
+    pub fn from_json(line: &[u8]) -> Result<Self, StageEventError> {
+        Ok(read(line)?)
+    }
+}
+
+impl<'de> Deserialize<'de> for StageEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        StageEvent::from_json(text.get().as_bytes()).map_err(de::Error::custom)
+    }
+}
+
+fn read(line: &[u8]) -> Result<StageEvent, FieldError> {
+    let mut fields = Fields::of(fields::parse_json(line)?, "")?;
+    let client = fields.optional("client", fields::parsed)?;
+    let parent = fields.required("parent_order", fields::parsed)?;
+    let child = fields.optional("child_order", fields::text)?.filter(|text| !text.is_empty());
+    let flow = fields.required("flow", fields::one_of(&Flow::ALL.map(|flow| (flow.as_str(), flow))))?;
+    let prescription = fields.optional("prescription", fields::boolean)?;
+    let stage = fields.required("stage", fields::one_of(&Stage::ALL.map(|stage| (stage.as_str(), stage))))?;
+    let occurred_at = fields.optional("occurred_at", fields::parsed)?;
+    fields.optional("data", fields::object)?;
+    fields.finish()?;
+
+    // The values under `data` again, as the text that they were written in.
+    let text = std::str::from_utf8(line).unwrap_or_default();
+    let mut said = Object::read(text, Twins::Refuse).and_then(|line| line.object("data")).unwrap_or_default();
+    let child = child.map(|text| child_id(&text, "child_order")).transpose()?;
+    let event = transition(stage, child, &mut said)?;
+
+    let mut made = StageEvent::new(parent, flow, event);
+    made.client = client;
+    made.occurred_at = occurred_at;
+    if let Some(prescription) = prescription {
+        made = made.with_prescription(if prescription { Prescription::With } else { Prescription::Without });
+    }
+    agree(&made, &mut said)?;
+    for (key, raw) in said.iter() {
+        if let Some(raw) = data::value(key, raw.to_owned())? {
+            made.data.put(key, raw);
+        }
+    }
+    Ok(made)
+}
+
+fn child_id(text: &str, place: &str) -> Result<ChildId, FieldError> {
+    ChildId::new(text).map_err(|error| FieldError::new(place, error.to_string()))
+}
+
+/// Takes what the transition needs out of what `data` says.
+fn transition(stage: Stage, child: Option<ChildId>, said: &mut Object) -> Result<Transition, FieldError> {
+    let of_parent = matches!(stage, Stage::DigitizationCompleted | Stage::DigitizationRejected);
+    if of_parent && child.is_some() {
+        return Err(FieldError::new("child_order", format!("must be absent for {stage}")));
+    }
+    let needed = |child: Option<ChildId>| child.ok_or_else(|| FieldError::new("child_order", "is missing"));
+    Ok(match stage {
+        Stage::DigitizationCompleted => Transition::digitization_completed(),
+        Stage::DigitizationRejected => Transition::digitization_rejected(),
+        Stage::Assigned => Transition::assigned(needed(child)?),
+        Stage::Accepted => Transition::accepted(needed(child)?),
+        Stage::Shipped => Transition::shipped(needed(child)?),
+        Stage::PickedUp => Transition::picked_up(needed(child)?),
+        Stage::Delivered => Transition::delivered(needed(child)?),
+        Stage::Rejected => Transition::rejected(needed(child)?, finality(said)?),
+        Stage::Reassigned | Stage::Split => {
+            let rejected = rejected(child, said)?;
+            let successors = successors(said)?;
+            let event = match stage {
+                Stage::Split => Transition::split(rejected, successors),
+                _ => Transition::reassigned(rejected, successors),
+            };
+            event.map_err(|error| FieldError::new("data.new_order_ids", error.to_string()))?
+        }
+    })
+}
+
+fn finality(said: &mut Object) -> Result<Finality, FieldError> {
+    let Some(raw) = said.take("is_final_rejection") else { return Ok(Finality::NotFinal) };
+    match json::truth(&raw) {
+        Some(true) => Ok(Finality::Final),
+        Some(false) => Ok(Finality::NotFinal),
+        None if json::is_absent(&raw) => Ok(Finality::NotFinal),
+        None => Err(FieldError::new("data.is_final_rejection", "must be true or false")),
+    }
+}
+
+fn rejected(child: Option<ChildId>, said: &mut Object) -> Result<ChildId, FieldError> {
+    let place = "data.rejected_order_id";
+    let raw = said.take("rejected_order_id").filter(|raw| !json::is_absent(raw));
+    let Some(raw) = raw else {
+        return child.ok_or_else(|| FieldError::new(place, "is missing"));
+    };
+    let text = json::string(&raw).ok_or_else(|| FieldError::new(place, "must be a text"))?;
+    let rejected = child_id(&text, place)?;
+    match child {
+        Some(other) if other != rejected => Err(FieldError::new("child_order", "must be the rejected child order")),
+        _ => Ok(rejected),
+    }
+}
+
+fn successors(said: &mut Object) -> Result<Vec<ChildId>, FieldError> {
+    let place = "data.new_order_ids";
+    let Some(raw) = said.take("new_order_ids").filter(|raw| !json::is_absent(raw)) else { return Ok(Vec::new()) };
+    let ids = json::list(&raw).ok_or_else(|| FieldError::new(place, "must be a list"))?;
+    let id = |(n, raw): (usize, &RawValue)| {
+        let place = format!("{place}[{n}]");
+        let text = json::string(raw).ok_or_else(|| FieldError::new(&place, "must be a text"))?;
+        child_id(&text, &place)
+    };
+    ids.iter().map(|id| &**id).enumerate().map(id).collect()
+}
+
+/// What the envelope says may be repeated in `data`, but not contradicted.
+fn agree(event: &StageEvent, said: &mut Object) -> Result<(), FieldError> {
+    let of_envelope = |key| match key {
+        "transaction_nature" => Some(event.stage().as_str()),
+        "draft_order_id" => Some(event.parent.as_str()),
+        "id" => event.event.child().map(ChildId::as_str),
+        "delivery_type" => event.event.flow().map(Flow::as_str),
+        _ => None,
+    };
+    for key in data::ENVELOPE {
+        let Some(raw) = said.take(key).filter(|raw| !json::is_absent(raw)) else { continue };
+        let same = json::string(&raw).is_some_and(|text| of_envelope(key) == Some(text.as_str()));
+        if !same {
+            return Err(FieldError::new(fields::member("data", key), "must be left to the event itself"));
+        }
+    }
+    Ok(())
+}
