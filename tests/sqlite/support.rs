@@ -10,84 +10,84 @@ use orderhook::{
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
-pub const MINUTE: Duration = Duration::from_secs(60);
-pub const NOW: Duration = Duration::ZERO;
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const NOW: Duration = Duration::ZERO;
 
-pub struct File {
+pub(crate) struct File {
     _directory: tempfile::TempDir,
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl File {
-    pub fn new() -> File {
+    pub(crate) fn new() -> File {
         let directory = tempfile::tempdir().unwrap();
         File { path: directory.path().join("orderhook.db"), _directory: directory }
     }
 
-    pub async fn store(&self) -> SqliteStore {
+    pub(crate) async fn store(&self) -> SqliteStore {
         SqliteStore::open(&self.path).await.unwrap()
     }
 
     /// A connection that knows nothing of the store.
-    pub async fn stranger(&self) -> SqliteConnection {
+    pub(crate) async fn stranger(&self) -> SqliteConnection {
         SqliteConnectOptions::new().filename(&self.path).create_if_missing(true).connect().await.unwrap()
     }
 
     /// Has a stranger do something to the file.
-    pub async fn run(&self, sql: &'static str) {
+    pub(crate) async fn run(&self, sql: &'static str) {
         sqlx::raw_sql(sql).execute(&mut self.stranger().await).await.unwrap();
     }
 }
 
-pub fn source() -> Source {
+pub(crate) fn source() -> Source {
     Source::new("shop").unwrap()
 }
 
-pub fn key(supplier: &str, order: &str) -> Key {
+pub(crate) fn key(supplier: &str, order: &str) -> Key {
     Key::order_created(source(), SupplierId::new(supplier).unwrap(), OrderCode::new(order).unwrap())
 }
 
 /// Another event in the stream of the key.
-pub fn later(key: &Key, occurrence: &str) -> Key {
+pub(crate) fn later(key: &Key, occurrence: &str) -> Key {
     let mut key = key.clone();
     key.occurrence = orderhook::Occurrence::new(occurrence).unwrap();
     key
 }
 
-pub fn pending(key: &Key) -> NewNotification {
+pub(crate) fn pending(key: &Key) -> NewNotification {
     NewNotification::new(key.clone(), Start::Pending(Body::new(*b"{\"a\":1}")))
 }
 
-pub async fn add(store: &SqliteStore, keys: &[&Key]) -> Vec<Inserted> {
+pub(crate) async fn add(store: &SqliteStore, keys: &[&Key]) -> Vec<Inserted> {
     let new: Vec<_> = keys.iter().map(|key| pending(key)).collect();
     store.insert(&new).await.unwrap()
 }
 
-pub fn due(limit: u32) -> ClaimRequest {
+pub(crate) fn due(limit: u32) -> ClaimRequest {
     ClaimRequest::new(source(), Pick::Due, limit, MINUTE)
 }
 
-pub fn due_of(keys: &[&Key]) -> ClaimRequest {
+pub(crate) fn due_of(keys: &[&Key]) -> ClaimRequest {
     ClaimRequest::new(source(), Pick::DueOf(keys.iter().map(|key| (*key).clone()).collect()), 100, MINUTE)
 }
 
-pub async fn claim_all(store: &SqliteStore) -> Claims {
+pub(crate) async fn claim_all(store: &SqliteStore) -> Claims {
     store.claim(&due(1000)).await.unwrap()
 }
 
-pub fn orders(claims: &Claims) -> Vec<String> {
+pub(crate) fn orders(claims: &Claims) -> Vec<String> {
     claims.claims.iter().map(|claim| format!("{} {}", claim.key.supplier, claim.key.order)).collect()
 }
 
-pub fn step(claim: &Claim, then: Then) -> Step {
+pub(crate) fn step(claim: &Claim, then: Then) -> Step {
     Step::new(claim.key.clone(), claim.token, claim.ledger.clone(), then)
 }
 
-pub fn notified() -> Then {
+pub(crate) fn notified() -> Then {
     Then::Notified { reference: "R-1".to_owned() }
 }
 
-pub fn attempt(path: &str) -> Attempt {
+pub(crate) fn attempt(path: &str) -> Attempt {
     Attempt::new(
         format!("https://a.example/{path}"),
         EndpointId::from_stored("0011"),
@@ -97,7 +97,7 @@ pub fn attempt(path: &str) -> Attempt {
     )
 }
 
-pub fn ledger() -> Ledger {
+pub(crate) fn ledger() -> Ledger {
     let json = br#"{"schedule":0,"endpoints":[{"id":"0011","shown":"https://a.example/","standing":{"open":{"tries":1,
         "first_at":"2026-03-01T10:00:00Z","not_before":"2026-03-01T10:00:05Z","interrupted":0}}}]}"#;
     Ledger::decode(json).unwrap()
@@ -105,7 +105,7 @@ pub fn ledger() -> Ledger {
 
 impl File {
     /// A store, and the file that goes with it.
-    pub async fn store_kept(self) -> (SqliteStore, File) {
+    pub(crate) async fn store_kept(self) -> (SqliteStore, File) {
         (self.store().await, self)
     }
 }
