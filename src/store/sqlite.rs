@@ -9,6 +9,8 @@ mod error;
 mod insert;
 mod intervene;
 mod keys;
+#[cfg(test)]
+mod plans;
 mod read;
 mod readers;
 mod row;

@@ -5,6 +5,7 @@
 mod contract;
 mod damage;
 mod frozen;
+mod measure;
 mod outbox;
 mod sharing;
 mod support;

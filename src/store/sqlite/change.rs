@@ -75,7 +75,7 @@ pub(super) enum Fence {
 
 // ?1 to ?5 key, ?6 token or NULL, ?7 attempts, ?8 the number of the first, ?9 ledger, ?10 reopened more,
 // ?11 to ?18 the columns of the state, ?19 whether the token is kept.
-const CHANGE: &str = concat!(
+pub(super) const CHANGE: &str = concat!(
     // Under the condition of the change itself, and before the change: afterwards the token may be gone.
     "INSERT OR IGNORE INTO orderhook_attempts (notification, number, attempt) \
      SELECT n.id, min(?8, (SELECT count(*) FROM orderhook_attempts a WHERE a.notification = n.id)) + j.key, j.value \

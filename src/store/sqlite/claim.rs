@@ -22,7 +22,7 @@ use super::row;
 const DAMAGED: Duration = Duration::from_secs(600);
 
 // One row per supplier: where its front stands, and when the first of what is not due yet will be.
-const SUPPLIERS: &str = "WITH RECURSIVE suppliers (supplier) AS ( \
+pub(super) const SUPPLIERS: &str = "WITH RECURSIVE suppliers (supplier) AS ( \
         SELECT min(supplier) FROM orderhook_notifications WHERE source = ?1 AND ready_at IS NOT NULL \
         UNION ALL \
         SELECT (SELECT min(n.supplier) FROM orderhook_notifications n \
@@ -37,16 +37,16 @@ const SUPPLIERS: &str = "WITH RECURSIVE suppliers (supplier) AS ( \
             AND n.ready_at > ?2 ORDER BY n.ready_at LIMIT 1) \
     FROM suppliers s WHERE s.supplier IS NOT NULL";
 
-const FRONT: &str = "SELECT ready_at, id FROM orderhook_notifications \
+pub(super) const FRONT: &str = "SELECT ready_at, id FROM orderhook_notifications \
     WHERE source = ?1 AND supplier = ?2 AND ready_at <= ?3 ORDER BY ready_at, id LIMIT ?4";
 
-const OF_KEYS: &str = "SELECT DISTINCT n.ready_at, n.id, n.supplier FROM json_each(?1) j JOIN orderhook_notifications n \
+pub(super) const OF_KEYS: &str = "SELECT DISTINCT n.ready_at, n.id, n.supplier FROM json_each(?1) j JOIN orderhook_notifications n \
         ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
         AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
     WHERE n.source = ?2 AND n.ready_at IS NOT NULL AND (n.ready_at <= ?3 OR (?4 AND n.state = 'pending')) \
     ORDER BY n.ready_at, n.id";
 
-const READ: &str = concat!(
+pub(super) const READ: &str = concat!(
     "SELECT ",
     row::columns!(),
     ", ",
@@ -58,11 +58,11 @@ const READ: &str = concat!(
 );
 
 // ?1 an array of [id, token], ?2 the end of the lease.
-const HAND_OUT: &str = "UPDATE orderhook_notifications SET state = 'sending', due_at = ?2, ready_at = ?2, \
+pub(super) const HAND_OUT: &str = "UPDATE orderhook_notifications SET state = 'sending', due_at = ?2, ready_at = ?2, \
         token = j.value ->> 1 \
     FROM json_each(?1) j WHERE orderhook_notifications.id = j.value ->> 0";
 
-const PUT_ASIDE: &str =
+pub(super) const PUT_ASIDE: &str =
     "UPDATE orderhook_notifications SET ready_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))";
 
 /// A row that could be claimed: since when, and which.

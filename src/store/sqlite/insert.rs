@@ -13,7 +13,7 @@ use super::change::{Columns, bind_columns, bind_key};
 use super::keys::keys_json;
 
 // One row for each key in the order of the array: whether it is there, its digest, and the end of its stream.
-const LOOK: &str = "SELECT n.id IS NOT NULL, n.digest, \
+pub(super) const LOOK: &str = "SELECT n.id IS NOT NULL, n.digest, \
         (SELECT max(e.position) FROM orderhook_notifications e \
          WHERE e.source = j.value ->> 0 AND e.supplier = j.value ->> 2 AND e.order_code = j.value ->> 1) \
     FROM json_each(?1) j LEFT JOIN orderhook_notifications n \
@@ -23,7 +23,7 @@ const LOOK: &str = "SELECT n.id IS NOT NULL, n.digest, \
 
 // ?1 to ?5 key, ?6 to ?13 the columns of the state, ?14 event id, ?15 position, ?16 memo, ?17 digest, ?18 traceparent,
 // ?19 now, ?20 body.
-const ADD: &str = "INSERT INTO orderhook_notifications (source, order_code, supplier, kind, occurrence, \
+pub(super) const ADD: &str = "INSERT INTO orderhook_notifications (source, order_code, supplier, kind, occurrence, \
         state, unfinished, due_at, reference, reason, stream_rule, settled_at, settled_seq, \
         event_id, position, memo, digest, traceparent, created_at, reopened, ready_at) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 0, \

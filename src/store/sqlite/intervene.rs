@@ -12,7 +12,7 @@ use super::change::{Besides, Fence, become_state};
 use super::keys::keys_json;
 use super::row;
 
-const OF_KEYS: &str = concat!(
+pub(super) const OF_KEYS: &str = concat!(
     "SELECT DISTINCT ",
     row::columns!(),
     " FROM json_each(?1) j JOIN orderhook_notifications n \
@@ -21,7 +21,7 @@ const OF_KEYS: &str = concat!(
      ORDER BY n.id"
 );
 
-const FAILED_FOR: &str = concat!(
+pub(super) const FAILED_FOR: &str = concat!(
     "SELECT ",
     row::columns!(),
     " FROM orderhook_notifications n \
