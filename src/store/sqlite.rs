@@ -13,6 +13,7 @@ mod keys;
 mod plans;
 mod read;
 mod readers;
+mod repeated;
 mod row;
 mod schema;
 mod step;
@@ -167,9 +168,9 @@ impl SqliteStore {
     ) -> Result<Vec<Inserted>, StoreError> {
         let Inner { shared, file_id, .. } = &*self.inner;
         let mut batch = Batch::join(&mut *transaction, &shared.clock, file_id).await.map_err(store_error)??;
-        let inserted = insert::insert(&mut batch, new).await.map_err(store_error)?;
+        let inserted = insert::insert(&mut batch, &[new]).await.map_err(store_error)?;
         batch.leave().await.map_err(store_error)?;
-        Ok(inserted)
+        Ok(inserted.into_iter().flatten().collect())
     }
 
     /// Writes what waits, and ends the thread and the connections. Calls of handles that are left fail with

@@ -16,9 +16,9 @@ async fn no_statement_goes_over_the_table() {
     let opener = Opener::of_file(&directory.path().join("orderhook.db")).unwrap();
     let mut connection = opener.creator().await.unwrap();
     schema::migrate(&mut connection).await.unwrap();
-    let statements = [insert::LOOK, insert::ADD, change::CHANGE]
+    let statements = [insert::LOOK, insert::ADD_ONE, change::CHANGE_ONE]
         .into_iter()
-        .chain([claim::SUPPLIERS, claim::FRONT, claim::OF_KEYS, claim::READ, claim::HAND_OUT, claim::PUT_ASIDE])
+        .chain([claim::SUPPLIERS, claim::FRONT, claim::READ, claim::READ_KEYS, claim::HAND_OUT, claim::PUT_ASIDE])
         .chain([intervene::OF_KEYS, intervene::FAILED_FOR, read::GET, read::SETTLED])
         .flat_map(|sql| sql.split("; "));
     for sql in statements {
