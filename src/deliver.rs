@@ -13,7 +13,7 @@ use crate::request::{Telling, reference, request};
 use crate::retry::RetryPolicy;
 use crate::send::{Reply, Sender};
 use crate::store::{AnyStore, Claim, Step, StoreError, StoreErrorKind, Then, Written};
-use crate::supplier::{Activity, Endpoint, Supplier};
+use crate::supplier::{Activity, Endpoint, FailedStages, Supplier};
 use crate::suppliers::{AnySuppliers, LookupError};
 use crate::time::Timestamp;
 
@@ -142,7 +142,7 @@ impl Delivery<'_> {
                     let then = match end {
                         End::Notified { reference } => Then::Notified { reference },
                         End::Again { after } => Then::Again { after },
-                        End::Failed { reason } => failed(reason),
+                        End::Failed { reason } => Then::Failed { reason, stream: self.stream_rule(supplier) },
                     };
                     return self.settle(then).await;
                 }
@@ -165,6 +165,14 @@ impl Delivery<'_> {
         match &self.held.admission {
             Admission::Free => true,
             Admission::Lanes(lanes) => lanes.admits(supplier),
+        }
+    }
+
+    /// Only stages of fulfilment pass: what else shares a stream was meant to come in order.
+    fn stream_rule(&self, supplier: &Supplier) -> StreamRule {
+        match supplier.stages_that_fail() {
+            FailedStages::Pass if self.held.claim.key.kind.stage().is_some() => StreamRule::Passes,
+            _ => StreamRule::Holds,
         }
     }
 

@@ -100,7 +100,8 @@ pub use secret::Secret;
 pub use signature::{SigningKey, SigningKeyError};
 pub use store::memory::MemoryStore;
 pub use supplier::{
-    Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, OnUnknown, Supplier, SupplierBuilder,
+    Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, FailedStages, OnUnknown, Supplier,
+    SupplierBuilder,
 };
 pub use suppliers::{LookupError, Suppliers, SuppliersFile};
 pub use time::{OffsetTimestamp, Timestamp, TimestampError};
