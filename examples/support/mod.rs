@@ -1,6 +1,7 @@
 //! What the example programs share: options, stores, output. Not part of the library.
 #![allow(dead_code, unreachable_pub, reason = "each example uses its part")]
 
+pub mod actions;
 pub mod args;
 pub mod output;
 pub mod stores;
