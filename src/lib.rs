@@ -50,6 +50,8 @@
 //!
 //! # Features
 //!
+//! - `sqlite`: [`SqliteStore`], one file on disk, durable, for the processes of one machine. SQLite is bundled and built with
+//!   a C compiler.
 //! - `conformance`: the suite that holds the contract of [`Store`](store::Store), for stores of your own.
 
 mod deliver;
@@ -99,6 +101,8 @@ pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use signature::{SigningKey, SigningKeyError};
 pub use store::memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use store::sqlite::SqliteStore;
 pub use supplier::{
     Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, FailedStages, OnUnknown, Supplier,
     SupplierBuilder,

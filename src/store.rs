@@ -5,6 +5,8 @@ pub mod conformance;
 mod erased;
 mod error;
 pub(crate) mod memory;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 
 use std::future::Future;
 use std::time::Duration;

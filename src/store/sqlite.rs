@@ -1,0 +1,267 @@
+//! The store in one SQLite file: durable, and shared by the processes of one machine.
+
+mod batch;
+mod change;
+mod claim;
+mod clock;
+mod connect;
+mod error;
+mod insert;
+mod intervene;
+mod keys;
+mod read;
+mod readers;
+mod row;
+mod schema;
+mod step;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+use crate::names::Source;
+use crate::notification::{Key, Notification};
+
+use super::{
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
+    Selection, Step, Store, StoreError, StoreErrorKind, Written,
+};
+use batch::Batch;
+use clock::Clock;
+use connect::{Opener, Wait, close, patiently};
+use error::{is_busy, store_error};
+use readers::Readers;
+use writer::{Answer, Request, Shared, Writer};
+
+/// Notifications in an SQLite file. Cloning clones the handle.
+///
+/// What a call has answered is on the disk: the file is in WAL mode and every commit is synced (`synchronous = FULL`).
+/// Calls that wait at the same time share a commit, up to 256 of them. Several processes of one machine can have the
+/// same file open; one of them writes at a time, and the others wait for their turn, 10 seconds at most, before a call
+/// fails with [`StoreErrorKind::Unavailable`]. A file on a network share cannot be used by several machines.
+///
+/// Its time goes on while the machine sleeps and cannot be set: it is the boot-time clock of Linux, hung on the wall
+/// clock once per boot. On other systems it is the wall clock, which never goes back.
+///
+/// One thread writes and up to four connections read. They end when the last handle is dropped, or with
+/// [`close`](Self::close).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use orderhook::store::{NewNotification, Start, Store};
+/// use orderhook::{Body, Key, OrderCode, Source, SqliteStore, SupplierId};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("orderhook.db");
+/// let key = Key::order_created(Source::new("shop")?, SupplierId::new("north-books")?, OrderCode::new("A-1")?);
+/// {
+///     let store = SqliteStore::open(&path).await?;
+///     store.insert(&[NewNotification::new(key.clone(), Start::Pending(Body::new(*b"{}")))]).await?;
+/// }
+/// let store = SqliteStore::open(&path).await?;
+/// assert!(store.get(&key).await?.is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    writer: Writer,
+    readers: Readers,
+    file_id: String,
+}
+
+impl SqliteStore {
+    /// Opens the file, and makes it when it is not there; its directory must exist. Any number of processes may do that
+    /// at the same time.
+    ///
+    /// The tables are named `orderhook_*`; they may live in a file that has other tables too. The file is put into WAL
+    /// mode.
+    ///
+    /// # Errors
+    /// [`Incompatible`](StoreErrorKind::Incompatible) for a file that is no SQLite database or was written by a newer
+    /// version of this library, [`Unusable`](StoreErrorKind::Unusable) when it may not be read and written,
+    /// [`Unavailable`](StoreErrorKind::Unavailable) when others keep it locked for 10 seconds.
+    pub async fn open(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
+        let opener = Opener::of_file(path.as_ref())?;
+        let mut connection = patiently(|| opener.creator()).await?;
+        // Looked at before anything in it is changed.
+        schema::check_version(&mut connection).await?;
+        let mut wait = Wait::new();
+        while let Err(error) = connect::switch_to_wal(&mut connection).await {
+            match is_busy(&error) {
+                true => wait.or(error).await?,
+                false => return Err(store_error(error)),
+            }
+        }
+        SqliteStore::with(connection, opener).await
+    }
+
+    /// The store in the database of an application's pool, so that [`insert_in`](Self::insert_in) can take part in the
+    /// application's transactions.
+    ///
+    /// It opens connections of its own, with the options of the pool, and takes none away from it for longer than this
+    /// call. The pool stays the application's.
+    ///
+    /// # Errors
+    /// [`Unusable`](StoreErrorKind::Unusable) when the pool's connections are not in WAL mode or not
+    /// `synchronous = FULL` (or `EXTRA`): an order whose transaction was committed could be lost otherwise. And as
+    /// [`open`](Self::open).
+    pub async fn in_pool(pool: SqlitePool) -> Result<SqliteStore, StoreError> {
+        let mut pooled = pool.acquire().await.map_err(store_error)?;
+        connect::check_durability(&mut pooled).await?;
+        drop(pooled);
+        let opener = Opener::of_pool(&pool.connect_options());
+        let connection = patiently(|| opener.writer()).await?;
+        SqliteStore::with(connection, opener).await
+    }
+
+    async fn with(mut connection: SqliteConnection, opener: Opener) -> Result<SqliteStore, StoreError> {
+        connect::check_durability(&mut connection).await?;
+        schema::migrate(&mut connection).await?;
+        let shared = Arc::new(Shared::new(Clock::new()));
+        let mut wait = Wait::new();
+        // The first transaction fixes the time of this boot.
+        let file_id = loop {
+            match prepare(&mut connection, &shared).await {
+                Ok(file_id) => break file_id,
+                Err(error) if is_busy(&error) => wait.or(error).await?,
+                Err(error) => {
+                    close(connection).await;
+                    return Err(store_error(error));
+                }
+            }
+        };
+        let readers = Readers::new(opener.clone());
+        let writer = Writer::start(connection, opener, Arc::clone(&shared))?;
+        Ok(SqliteStore { inner: Arc::new(Inner { shared, writer, readers, file_id }) })
+    }
+
+    /// Stores notifications inside a transaction of the application: as [`insert`](Store::insert), but it is the
+    /// application's commit that makes them visible and durable, and its rollback that makes them never have been.
+    ///
+    /// The transaction holds the lock for writing from here on, so commit soon. One that has read before should have
+    /// begun with `BEGIN IMMEDIATE` (`pool.begin_with`): SQLite cannot turn a reading transaction into a writing one when
+    /// somebody else has written in between, and says so with an error that is
+    /// [transient](StoreError::is_transient); roll back and repeat then. After the commit, wake the dispatcher, or it
+    /// finds the notifications when it looks next.
+    ///
+    /// # Errors
+    /// As [`insert`](Store::insert); and [`Unusable`](StoreErrorKind::Unusable) when the transaction is one of another
+    /// database file, or its connection is not `synchronous = FULL` (or `EXTRA`). After an error, roll back.
+    pub async fn insert_in(
+        &self,
+        transaction: &mut Transaction<'_, Sqlite>,
+        new: &[NewNotification],
+    ) -> Result<Vec<Inserted>, StoreError> {
+        let Inner { shared, file_id, .. } = &*self.inner;
+        let mut batch = Batch::join(&mut *transaction, &shared.clock, file_id).await.map_err(store_error)??;
+        let inserted = insert::insert(&mut batch, new).await.map_err(store_error)?;
+        batch.leave().await.map_err(store_error)?;
+        Ok(inserted)
+    }
+
+    /// Writes what waits, and ends the thread and the connections. Calls of handles that are left fail with
+    /// [`StoreErrorKind::Unavailable`]. Dropping all handles does the same without waiting for it.
+    pub async fn close(self) {
+        self.inner.writer.close().await;
+        self.inner.readers.close();
+    }
+
+    /// How many commits this store has made since it was opened; for measuring.
+    #[doc(hidden)]
+    pub fn commits(&self) -> u64 {
+        self.inner.shared.commits.load(Ordering::Relaxed)
+    }
+
+    async fn ask(&self, request: Request) -> Result<Answer, StoreError> {
+        self.inner.writer.write(request).await
+    }
+}
+
+async fn prepare(connection: &mut SqliteConnection, shared: &Shared) -> Result<String, sqlx::Error> {
+    let batch = Batch::begin(connection, &shared.clock).await?;
+    shared.seen(batch.now);
+    let file_id =
+        sqlx::query("SELECT file_id FROM orderhook_meta WHERE id = 1").fetch_one(&mut *batch.connection).await;
+    batch.commit().await?;
+    file_id?.try_get(0)
+}
+
+/// The thread answers what it is asked.
+fn mixed_up() -> StoreError {
+    StoreError::new(StoreErrorKind::Unusable, "the store has given the answer to another question")
+}
+
+impl Store for SqliteStore {
+    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
+        match self.ask(Request::Insert(new.to_vec())).await? {
+            Answer::Inserted(inserted) => Ok(inserted),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
+        match self.ask(Request::Claim(request.clone())).await? {
+            Answer::Claims(claims) => Ok(claims),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+        match self.ask(Request::Write(steps.to_vec())).await? {
+            Answer::Written(written) => Ok(written),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn intervene(
+        &self,
+        selection: &Selection,
+        intervention: &Intervention,
+        limit: u32,
+    ) -> Result<Intervened, StoreError> {
+        match self.ask(Request::Intervene(selection.clone(), intervention.clone(), limit)).await? {
+            Answer::Intervened(intervened) => Ok(intervened),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
+        let mut reader = self.inner.readers.take().await?;
+        let row = read::get(reader.connection(), key).await;
+        let Some(row) = reader.back(row).map_err(store_error)? else { return Ok(None) };
+        row::notification(&row).map(Some).map_err(|damage| damage.error(row::id(&row)))
+    }
+
+    async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
+        let mut reader = self.inner.readers.take().await?;
+        let listing = read::list(reader.connection(), filter, page, self.inner.shared.now()).await;
+        reader.back(listing).map_err(store_error)
+    }
+
+    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
+        let mut reader = self.inner.readers.take().await?;
+        let listing = read::settled(reader.connection(), source, page).await;
+        reader.back(listing).map_err(store_error)
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
+        let mut reader = self.inner.readers.take().await?;
+        let counts = read::count(reader.connection(), filter, self.inner.shared.now()).await;
+        reader.back(counts).map_err(store_error)
+    }
+
+    async fn changed(&self) {
+        self.inner.shared.changed.notified().await;
+    }
+}

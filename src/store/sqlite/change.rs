@@ -1,0 +1,176 @@
+//! The one place where a state changes: keeps the index of what is ready in step with the streams.
+
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Error, Sqlite};
+
+use crate::notification::{Closed, Key, State, StreamRule};
+
+use super::batch::Batch;
+use super::row::{HOLDS, PASSES};
+
+/// A state as it stands in its columns.
+#[derive(Debug)]
+pub(super) struct Columns {
+    pub(super) state: &'static str,
+    pub(super) unfinished: bool,
+    pub(super) due_at: Option<i64>,
+    pub(super) reference: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) stream_rule: Option<&'static str>,
+    pub(super) settled_at: Option<i64>,
+    pub(super) settled_seq: Option<i64>,
+}
+
+impl Columns {
+    pub(super) fn of(state: &State, batch: &mut Batch<'_>) -> Columns {
+        let mut columns = Columns {
+            state: state.name().as_str(),
+            unfinished: state.holds_stream(),
+            due_at: None,
+            reference: None,
+            reason: None,
+            stream_rule: None,
+            settled_at: None,
+            settled_seq: None,
+        };
+        match state {
+            State::Pending { due } => columns.due_at = Some(due.as_micros()),
+            State::Sending { until } => columns.due_at = Some(until.as_micros()),
+            State::Notified { at, reference } => {
+                columns.settled_at = Some(at.as_micros());
+                columns.reference = Some(reference.clone());
+            }
+            State::Failed { at, reason, stream } => {
+                columns.settled_at = Some(at.as_micros());
+                columns.reason = Some(reason.as_str().to_owned());
+                columns.stream_rule = Some(match stream {
+                    StreamRule::Holds => HOLDS,
+                    StreamRule::Passes => PASSES,
+                });
+            }
+            State::Closed { at, why } => {
+                columns.settled_at = Some(at.as_micros());
+                columns.reason = match why {
+                    Closed::Withdrawn { reason } => Some(reason.clone()),
+                    Closed::NotWanted => None,
+                };
+            }
+        }
+        if matches!(state, State::Notified { .. } | State::Failed { .. }) {
+            columns.settled_seq = Some(batch.next_settled());
+        }
+        columns
+    }
+}
+
+/// Which row, and on which condition.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fence {
+    /// Only under this token.
+    Token(i64),
+    /// Whatever it is: the caller has looked at it in this transaction.
+    Looked,
+}
+
+// ?1 to ?5 key, ?6 token or NULL, ?7 attempts, ?8 the number of the first, ?9 ledger, ?10 reopened more,
+// ?11 to ?18 the columns of the state, ?19 whether the token is kept.
+const CHANGE: &str = concat!(
+    // Under the condition of the change itself, and before the change: afterwards the token may be gone.
+    "INSERT OR IGNORE INTO orderhook_attempts (notification, number, attempt) \
+     SELECT n.id, min(?8, (SELECT count(*) FROM orderhook_attempts a WHERE a.notification = n.id)) + j.key, j.value \
+     FROM orderhook_notifications n, json_each(?7) j \
+     WHERE ",
+    of_key!(),
+    " AND (?6 IS NULL OR n.token = ?6); ",
+    "UPDATE orderhook_notifications AS n SET \
+        token = CASE WHEN ?19 THEN n.token END, ledger = coalesce(?9, n.ledger), reopened = n.reopened + ?10, \
+        state = ?11, unfinished = ?12, due_at = ?13, reference = ?14, reason = ?15, stream_rule = ?16, \
+        settled_at = ?17, settled_seq = ?18, \
+        ready_at = CASE WHEN ?13 IS NOT NULL AND NOT EXISTS ( \
+            SELECT 1 FROM orderhook_notifications e \
+            WHERE e.source = ?1 AND e.supplier = ?3 AND e.order_code = ?2 AND e.unfinished = 1 \
+                AND e.position < n.position) THEN ?13 END \
+     WHERE ",
+    of_key!(),
+    " AND (?6 IS NULL OR n.token = ?6) RETURNING n.id; ",
+    // Only what is reopened can come to stand before others that were not held back.
+    "UPDATE orderhook_notifications SET ready_at = NULL \
+     WHERE ?10 = 1 AND source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1 AND ready_at IS NOT NULL \
+        AND position > (SELECT min(position) FROM orderhook_notifications \
+            WHERE source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1); ",
+    // The head itself waits for its time only. One that is there already keeps its moment.
+    "UPDATE orderhook_notifications SET ready_at = due_at \
+     WHERE ready_at IS NULL AND due_at IS NOT NULL AND id = (SELECT id FROM orderhook_notifications \
+        WHERE source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1 ORDER BY position LIMIT 1)"
+);
+
+/// What else changes with a state.
+#[derive(Debug, Default)]
+pub(super) struct Besides {
+    /// A JSON array of attempts, and the number of the first.
+    pub(super) attempts: Option<(String, u32)>,
+    pub(super) ledger: Option<Vec<u8>>,
+    pub(super) reopened: bool,
+}
+
+/// Gives the notification another state; `false` when the fence is closed, and nothing was changed.
+pub(super) async fn become_state(
+    batch: &mut Batch<'_>,
+    key: &Key,
+    fence: Fence,
+    state: &State,
+    besides: Besides,
+) -> Result<bool, Error> {
+    let columns = Columns::of(state, batch);
+    let (attempts, first) = besides.attempts.unzip();
+    let token = match fence {
+        Fence::Token(token) => Some(token),
+        Fence::Looked => None,
+    };
+    let query = bind_key(sqlx::query(CHANGE), key)
+        .bind(token)
+        .bind(attempts.unwrap_or_else(|| "[]".to_owned()))
+        .bind(first.map_or(0, i64::from))
+        .bind(besides.ledger)
+        .bind(i64::from(besides.reopened));
+    let query = bind_columns(query, columns).bind(matches!(state, State::Sending { .. }));
+    let changed = !query.fetch_all(&mut *batch.connection).await?.is_empty();
+    if changed {
+        batch.touch();
+    }
+    Ok(changed)
+}
+
+type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+/// Binds the five names of a key, in the order of its index.
+pub(super) fn bind_key<'q>(query: Bound<'q>, key: &Key) -> Bound<'q> {
+    query
+        .bind(key.source.as_str().to_owned())
+        .bind(key.order.as_str().to_owned())
+        .bind(key.supplier.as_str().to_owned())
+        .bind(key.kind.as_str().to_owned())
+        .bind(key.occurrence.as_str().to_owned())
+}
+
+/// Binds the eight columns of a state.
+pub(super) fn bind_columns<'q>(query: Bound<'q>, columns: Columns) -> Bound<'q> {
+    query
+        .bind(columns.state)
+        .bind(i64::from(columns.unfinished))
+        .bind(columns.due_at)
+        .bind(columns.reference)
+        .bind(columns.reason)
+        .bind(columns.stream_rule)
+        .bind(columns.settled_at)
+        .bind(columns.settled_seq)
+}
+
+/// The row of the key in ?1 to ?5.
+macro_rules! of_key {
+    () => {
+        "n.source = ?1 AND n.order_code = ?2 AND n.supplier = ?3 AND n.kind = ?4 AND n.occurrence = ?5"
+    };
+}
+pub(super) use of_key;

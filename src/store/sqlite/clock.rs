@@ -1,0 +1,173 @@
+//! The store's one timeline: a clock of this machine plus an offset that stands in the file.
+//!
+//! On Linux the clock is boot time: it goes on while the machine sleeps, nobody can set it, and all processes since the
+//! same boot read the same. Elsewhere it is the wall clock. Either way the offset makes up for whatever the clock lost
+//! since the file last saw a moment: time stands still at worst, it never goes back.
+
+use std::time::SystemTime;
+
+use crate::time::Timestamp;
+
+/// The clock of this machine.
+#[derive(Clone, Debug)]
+pub(super) struct Clock {
+    /// What the readings of one boot have in common; the offset in the file belongs to it.
+    boot: String,
+    #[cfg(target_os = "linux")]
+    boot_time: bool,
+}
+
+/// What the clock shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// Microseconds of the clock.
+    pub(super) clock: i64,
+    /// The wall clock, for the first offset.
+    pub(super) wall: Timestamp,
+}
+
+/// How the timeline hangs on the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offset {
+    /// Microseconds between the clock and the timeline.
+    pub(super) micros: i64,
+    /// Whether the file does not have it yet.
+    pub(super) is_new: bool,
+}
+
+impl Offset {
+    /// The offset to go by. `stored` belongs to this boot; without one the timeline goes on from the wall clock. It is
+    /// never less than the last moment in use.
+    pub(super) fn settle(stored: Option<i64>, reading: Reading, last_seen: Timestamp) -> Offset {
+        let least = last_seen.as_micros().saturating_sub(reading.clock);
+        match stored {
+            Some(micros) if micros >= least => Offset { micros, is_new: false },
+            Some(_) => Offset { micros: least, is_new: true },
+            None => {
+                let from_wall = reading.wall.as_micros().saturating_sub(reading.clock);
+                Offset { micros: from_wall.max(least), is_new: true }
+            }
+        }
+    }
+
+    /// The moment of a reading.
+    pub(super) fn at(self, reading: Reading) -> Timestamp {
+        Timestamp::from_micros(reading.clock.saturating_add(self.micros))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Clock {
+    /// The boot-time clock, or the wall clock where the boot cannot be named.
+    pub(super) fn new() -> Clock {
+        match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+            Ok(id) => {
+                // Boot time differs between time namespaces; without the link there is only one.
+                let space = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
+                Clock { boot: format!("{} {}", id.trim(), space.display()), boot_time: true }
+            }
+            Err(_) => Clock { boot: WALL.to_owned(), boot_time: false },
+        }
+    }
+
+    /// What it shows.
+    pub(super) fn read(&self) -> Reading {
+        let wall = Timestamp::from(SystemTime::now());
+        if !self.boot_time {
+            return Reading { clock: wall.as_micros(), wall };
+        }
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let clock = time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_nsec / 1_000);
+        Reading { clock, wall }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Clock {
+    /// The wall clock.
+    pub(super) fn new() -> Clock {
+        Clock { boot: WALL.to_owned() }
+    }
+
+    /// What it shows.
+    pub(super) fn read(&self) -> Reading {
+        let wall = Timestamp::from(SystemTime::now());
+        Reading { clock: wall.as_micros(), wall }
+    }
+}
+
+impl Clock {
+    /// The name under which the file keeps the offset.
+    pub(super) fn boot(&self) -> &str {
+        &self.boot
+    }
+}
+
+const WALL: &str = "wall clock";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn reading(clock: i64, wall: i64) -> Reading {
+        Reading { clock, wall: at(wall) }
+    }
+
+    #[test]
+    fn the_first_time_is_the_wall_clock() {
+        let first = reading(5 * HOUR, 900 * HOUR);
+        let offset = Offset::settle(None, first, at(0));
+        assert_eq!(offset, Offset { micros: 895 * HOUR, is_new: true });
+        assert_eq!(offset.at(first), at(900 * HOUR));
+    }
+
+    #[test]
+    fn within_a_boot_a_wall_clock_that_is_set_changes_nothing() {
+        for wall in [899 * HOUR, 901 * HOUR, 0] {
+            let later = reading(6 * HOUR, wall);
+            let offset = Offset::settle(Some(895 * HOUR), later, at(900 * HOUR));
+            assert_eq!(offset, Offset { micros: 895 * HOUR, is_new: false });
+            assert_eq!(offset.at(later), at(901 * HOUR));
+        }
+    }
+
+    #[test]
+    fn after_a_reboot_time_goes_on_from_the_wall_clock() {
+        let booted = reading(1_000, 903 * HOUR);
+        let offset = Offset::settle(None, booted, at(901 * HOUR));
+        assert_eq!(offset.at(booted), at(903 * HOUR));
+        assert!(offset.is_new);
+    }
+
+    #[test]
+    fn after_a_reboot_with_a_wall_clock_that_is_behind_time_goes_on_from_the_last_moment_seen() {
+        let booted = reading(1_000, 10 * HOUR);
+        let offset = Offset::settle(None, booted, at(901 * HOUR));
+        assert_eq!(offset.at(booted), at(901 * HOUR));
+        let later = reading(1_000 + HOUR, 11 * HOUR);
+        assert_eq!(Offset::settle(Some(offset.micros), later, at(901 * HOUR)).at(later), at(902 * HOUR));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_does_not_take_time_with_it() {
+        // The wall clock as the only clock: set back by an hour, time goes on from where it was.
+        let back = reading(899 * HOUR, 899 * HOUR);
+        let offset = Offset::settle(Some(0), back, at(900 * HOUR));
+        assert_eq!(offset, Offset { micros: HOUR, is_new: true });
+        assert_eq!(offset.at(back), at(900 * HOUR));
+    }
+
+    #[test]
+    fn the_clock_of_this_machine_goes_forward() {
+        let clock = Clock::new();
+        let (first, second) = (clock.read(), clock.read());
+        assert!(first.clock <= second.clock);
+        assert!(!clock.boot().is_empty());
+    }
+}

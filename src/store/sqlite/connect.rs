@@ -1,0 +1,140 @@
+//! Connections to the file: how they are opened, what they insist on, and how long they wait for others.
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Error, Row, SqliteConnection};
+
+use crate::store::{StoreError, StoreErrorKind};
+
+use super::error::{is_busy, still_busy, store_error};
+
+/// How long others may be in the way before the caller is told.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the store opens its connections with.
+#[derive(Clone, Debug)]
+pub(super) struct Opener {
+    options: SqliteConnectOptions,
+}
+
+impl Opener {
+    /// For a file of the store's own.
+    pub(super) fn of_file(path: &Path) -> Result<Opener, StoreError> {
+        let unusable = |what| StoreError::new(StoreErrorKind::Unusable, what);
+        if path.as_os_str().is_empty() || path == Path::new(":memory:") {
+            return Err(unusable("a path to a file is needed; what need not be kept goes into a `MemoryStore`"));
+        }
+        // Absolute, so that SQLite does not read a name that begins with `file:` as a URI.
+        let path = std::path::absolute(path)
+            .map_err(|error| unusable("the path of the database file cannot be resolved").caused_by(error))?;
+        let options = SqliteConnectOptions::new().filename(path);
+        Ok(Opener { options: Self::ours(options) })
+    }
+
+    /// For the file of an application's pool.
+    pub(super) fn of_pool(options: &SqliteConnectOptions) -> Opener {
+        Opener { options: Self::ours(options.clone().create_if_missing(false)) }
+    }
+
+    fn ours(options: SqliteConnectOptions) -> SqliteConnectOptions {
+        options
+            .synchronous(SqliteSynchronous::Full)
+            .thread_name(|id| format!("orderhook-sqlite-{id}"))
+            .disable_statement_logging()
+    }
+
+    /// The one that writes. It does not wait for locks: SQLite's own waiting lets several writers starve each other.
+    pub(super) async fn writer(&self) -> Result<SqliteConnection, Error> {
+        self.options.clone().busy_timeout(Duration::ZERO).connect().await
+    }
+
+    /// The same, of a file that is made when it is not there.
+    pub(super) async fn creator(&self) -> Result<SqliteConnection, Error> {
+        self.options.clone().create_if_missing(true).busy_timeout(Duration::ZERO).connect().await
+    }
+
+    /// One that only reads. In WAL mode nobody keeps it waiting but whoever opens or repairs the file.
+    pub(super) async fn reader(&self) -> Result<SqliteConnection, Error> {
+        self.options.clone().pragma("query_only", "ON").busy_timeout(PATIENCE).connect().await
+    }
+}
+
+/// Puts a file of the store's own into WAL mode, where it stays. Has to be repeated while others are at it.
+pub(super) async fn switch_to_wal(connection: &mut SqliteConnection) -> Result<(), Error> {
+    sqlx::query("PRAGMA journal_mode = WAL").execute(connection).await.map(drop)
+}
+
+/// Whether what this connection commits survives a power cut.
+pub(super) async fn check_durability(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let refused = |what| Err(StoreError::new(StoreErrorKind::Unusable, what));
+    let journal = sqlx::query("PRAGMA journal_mode").fetch_one(&mut *connection).await.map_err(store_error)?;
+    let journal: String = journal.try_get(0).map_err(store_error)?;
+    if !journal.eq_ignore_ascii_case("wal") {
+        return refused(
+            "the database is not in WAL mode, in which readers and the writer do not lock each other out: connect with \
+             `journal_mode(SqliteJournalMode::Wal)`",
+        );
+    }
+    let synchronous = sqlx::query("PRAGMA synchronous").fetch_one(&mut *connection).await.map_err(store_error)?;
+    if is_durable(synchronous.try_get(0).map_err(store_error)?) {
+        return Ok(());
+    }
+    refused(
+        "the connections of the pool are not synchronous=FULL: a power cut could take back what was committed; connect \
+         with `synchronous(SqliteSynchronous::Full)`",
+    )
+}
+
+/// Whether this value of `PRAGMA synchronous` is FULL or EXTRA.
+pub(super) fn is_durable(synchronous: i64) -> bool {
+    synchronous >= 2
+}
+
+/// Repeats what finds others in the way, for [`PATIENCE`] at most.
+pub(super) async fn patiently<T, F>(mut work: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut wait = Wait::new();
+    loop {
+        match work().await {
+            Ok(done) => return Ok(done),
+            Err(error) if is_busy(&error) => wait.or(error).await?,
+            Err(error) => return Err(store_error(error)),
+        }
+    }
+}
+
+/// Waiting for others, in short naps of random length: whoever naps longest would otherwise never get its turn.
+#[derive(Debug)]
+pub(super) struct Wait {
+    began: Instant,
+}
+
+impl Wait {
+    pub(super) fn new() -> Wait {
+        Wait { began: Instant::now() }
+    }
+
+    /// A nap; or the error, when it has been too many.
+    pub(super) async fn or(&mut self, error: Error) -> Result<(), StoreError> {
+        let waited = self.began.elapsed();
+        if waited > PATIENCE {
+            return Err(still_busy(error));
+        }
+        // Half a millisecond to two; four times as long after a second.
+        let random = RandomState::new().hash_one(0_u8) % 1_500 + 500;
+        let nap = Duration::from_micros(random);
+        tokio::time::sleep(if waited > Duration::from_secs(1) { nap * 4 } else { nap }).await;
+        Ok(())
+    }
+}
+
+/// Closes a connection whose work is done; that it cannot be closed changes nothing.
+pub(super) async fn close(connection: SqliteConnection) {
+    let _ = connection.close().await;
+}

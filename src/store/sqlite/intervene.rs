@@ -1,0 +1,91 @@
+//! What a person decides.
+
+use serde_json::Value;
+use sqlx::Error;
+use sqlx::sqlite::SqliteRow;
+
+use crate::notification::{Closed, State};
+use crate::store::{Intervened, Intervention, Selection};
+
+use super::batch::Batch;
+use super::change::{Besides, Fence, become_state};
+use super::keys::keys_json;
+use super::row;
+
+const OF_KEYS: &str = concat!(
+    "SELECT DISTINCT ",
+    row::columns!(),
+    " FROM json_each(?1) j JOIN orderhook_notifications n \
+        ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
+        AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
+     ORDER BY n.id"
+);
+
+const FAILED_FOR: &str = concat!(
+    "SELECT ",
+    row::columns!(),
+    " FROM orderhook_notifications n \
+     WHERE n.source = ?1 AND n.supplier = ?2 AND n.state = 'failed' \
+        AND n.reason IN (SELECT value FROM json_each(?3)) \
+        AND n.stream_rule IN ('holds', 'passes') AND n.settled_at IS NOT NULL \
+     ORDER BY n.id LIMIT ?4"
+);
+
+/// Changes what the selection names and the intervention allows.
+pub(super) async fn intervene(
+    batch: &mut Batch<'_>,
+    selection: &Selection,
+    intervention: &Intervention,
+    limit: u32,
+) -> Result<Intervened, Error> {
+    let now = batch.now;
+    let mut answer = Intervened::default();
+    for row in selected(batch, selection, limit).await? {
+        if answer.changed.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            break;
+        }
+        // Nothing can be decided about a row whose key or state cannot be read; listings show it as refused.
+        let (Ok(key), Ok(state)) = (row::key(&row), row::state(&row)) else { continue };
+        let open = match &state {
+            State::Pending { .. } | State::Failed { .. } => true,
+            State::Sending { until } if *until <= now => true,
+            State::Sending { .. } => {
+                answer.in_flight.push(key);
+                continue;
+            }
+            State::Notified { .. } | State::Closed { .. } => false,
+        };
+        let mut besides = Besides::default();
+        let state = match intervention {
+            Intervention::Reopen if matches!(state, State::Failed { .. }) => {
+                besides.reopened = true;
+                State::Pending { due: now }
+            }
+            Intervention::Withdraw { reason } if open => {
+                State::Closed { at: now, why: Closed::Withdrawn { reason: reason.clone() } }
+            }
+            Intervention::MarkNotified { reference } if open => {
+                State::Notified { at: now, reference: reference.clone() }
+            }
+            Intervention::Reopen | Intervention::Withdraw { .. } | Intervention::MarkNotified { .. } => continue,
+        };
+        become_state(batch, &key, Fence::Looked, &state, besides).await?;
+        answer.changed.push(key);
+    }
+    Ok(answer)
+}
+
+async fn selected(batch: &mut Batch<'_>, selection: &Selection, limit: u32) -> Result<Vec<SqliteRow>, Error> {
+    let query = match selection {
+        Selection::Keys(keys) => sqlx::query(OF_KEYS).bind(keys_json(keys.iter())),
+        Selection::FailedFor { source, supplier, reasons } => {
+            let reasons = reasons.iter().map(|reason| Value::from(reason.as_str())).collect::<Vec<_>>();
+            sqlx::query(FAILED_FOR)
+                .bind(source.as_str())
+                .bind(supplier.as_str())
+                .bind(Value::from(reasons).to_string())
+                .bind(i64::from(limit))
+        }
+    };
+    query.fetch_all(&mut *batch.connection).await
+}

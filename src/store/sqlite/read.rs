@@ -1,0 +1,125 @@
+//! What is looked at: one notification, pages of them, their numbers.
+
+use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Error, QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use crate::names::Source;
+use crate::notification::{Key, StateName};
+use crate::store::{Counts, Cursor, Filter, Listing, Page};
+use crate::time::Timestamp;
+
+use super::change::{bind_key, of_key};
+use super::row;
+
+const GET: &str = concat!(
+    "SELECT ",
+    row::columns!(),
+    ", ",
+    row::attempt_lines!(),
+    ", b.body \
+     FROM orderhook_notifications n LEFT JOIN orderhook_bodies b ON b.notification = n.id WHERE ",
+    of_key!()
+);
+
+const LIST: &str =
+    concat!("SELECT ", row::columns!(), ", ", row::attempt_lines!(), ", NULL FROM orderhook_notifications n");
+
+const SETTLED: &str = concat!(
+    "SELECT ",
+    row::columns!(),
+    ", ",
+    row::attempt_lines!(),
+    ", NULL, n.settled_seq FROM orderhook_notifications n \
+     WHERE n.source = ?1 AND n.settled_seq > ?2 ORDER BY n.settled_seq LIMIT ?3"
+);
+
+const COUNT: &str = "SELECT n.state, count(*) FROM orderhook_notifications n";
+
+/// The row of one key, body and all.
+pub(super) async fn get(connection: &mut SqliteConnection, key: &Key) -> Result<Option<SqliteRow>, Error> {
+    bind_key(sqlx::query(GET), key).fetch_optional(connection).await
+}
+
+/// One page in the order of insertion.
+pub(super) async fn list(
+    connection: &mut SqliteConnection,
+    filter: &Filter,
+    page: &Page,
+    now: Timestamp,
+) -> Result<Listing, Error> {
+    let after = number(page);
+    let mut query = QueryBuilder::<Sqlite>::new(LIST);
+    narrow(&mut query, filter, now);
+    query.push(" AND n.id > ").push_bind(after);
+    query.push(" ORDER BY n.id LIMIT ").push_bind(i64::from(page.limit) + 1);
+    let rows = query.build().fetch_all(connection).await?;
+
+    let shown = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let mut listing = Listing::default();
+    let mut last = after;
+    for row in rows.iter().take(shown) {
+        last = row::id(row);
+        match row::notification(row) {
+            Ok(notification) => listing.notifications.push(notification),
+            Err(damage) => listing.refused.push(damage.of_row(last)),
+        }
+    }
+    listing.next = (rows.len() > shown).then(|| Cursor::new(last.to_string()));
+    Ok(listing)
+}
+
+/// What is notified or failed, in the order in which it became so.
+pub(super) async fn settled(connection: &mut SqliteConnection, source: &Source, page: &Page) -> Result<Listing, Error> {
+    let mut last = number(page);
+    let query = sqlx::query(SETTLED).bind(source.as_str().to_owned()).bind(last).bind(i64::from(page.limit));
+    let mut listing = Listing::default();
+    for row in query.fetch_all(connection).await? {
+        last = row.try_get(22)?;
+        match row::notification(&row) {
+            Ok(notification) => listing.notifications.push(notification),
+            Err(damage) => listing.refused.push(damage.of_row(row::id(&row))),
+        }
+    }
+    listing.next = (last > 0).then(|| Cursor::new(last.to_string()));
+    Ok(listing)
+}
+
+/// How many there are in each state.
+pub(super) async fn count(connection: &mut SqliteConnection, filter: &Filter, now: Timestamp) -> Result<Counts, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(COUNT);
+    narrow(&mut query, filter, now);
+    query.push(" GROUP BY n.state");
+    let mut counts = Counts::default();
+    for row in query.build().fetch_all(connection).await? {
+        let word: &str = row.try_get(0)?;
+        // A damaged word counts for no state; listings show the row as refused.
+        if let Some(state) = StateName::ALL.into_iter().find(|state| state.as_str() == word) {
+            counts.add(state, u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0));
+        }
+    }
+    Ok(counts)
+}
+
+/// Where the page begins; a cursor that is none of ours is the beginning.
+fn number(page: &Page) -> i64 {
+    page.after.as_ref().and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0)
+}
+
+fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter, now: Timestamp) {
+    query.push(" WHERE n.source = ").push_bind(filter.source.as_str().to_owned());
+    if let Some(order) = &filter.order {
+        query.push(" AND n.order_code = ").push_bind(order.as_str().to_owned());
+    }
+    if let Some(supplier) = &filter.supplier {
+        query.push(" AND n.supplier = ").push_bind(supplier.as_str().to_owned());
+    }
+    if !filter.states.is_empty() {
+        let states = filter.states.iter().map(|state| Value::from(state.as_str())).collect::<Vec<_>>();
+        query.push(" AND n.state IN (SELECT value FROM json_each(").push_bind(Value::from(states).to_string());
+        query.push("))");
+    }
+    if let Some(age) = filter.older_than {
+        query.push(" AND n.created_at <= ").push_bind(now.before(age).as_micros());
+    }
+}
