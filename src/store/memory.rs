@@ -24,7 +24,8 @@ use super::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use orderhook::{Body, Key, MemoryStore, NewNotification, OrderCode, Source, Start, Store, SupplierId};
+/// use orderhook::store::{NewNotification, Start, Store};
+/// use orderhook::{Body, Key, MemoryStore, OrderCode, Source, SupplierId};
 ///
 /// let store = MemoryStore::new();
 /// let key = Key::order_created(Source::new("shop")?, SupplierId::new("north-books")?, OrderCode::new("A-1")?);
