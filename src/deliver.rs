@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lanes::{Lanes, REST};
 use crate::listener::{Listener, News};
-use crate::notification::{Attempt, Decision, End, FailureReason, Key, Ledger, Round, StreamRule, Tried, decide};
+use crate::notification::{
+    Attempt, Decision, End, FailureReason, Key, Ledger, Round, State, StreamRule, Tried, decide,
+};
 use crate::outcome::{NotSent, Outcome, Unknown};
 use crate::request::{Telling, reference, request};
 use crate::retry::RetryPolicy;
@@ -93,6 +95,7 @@ impl Courier {
             ledger: held.claim.ledger.for_schedule(held.claim.reopened),
             recorded: held.claim.attempts,
             tried_now: false,
+            repeated: false,
             unrecorded: Vec::new(),
             held,
         };
@@ -131,6 +134,8 @@ struct Delivery<'a> {
     unrecorded: Vec<Attempt>,
     /// Whether anything was tried under this claim.
     tried_now: bool,
+    /// Whether a record was written again because its first outcome was unclear.
+    repeated: bool,
 }
 
 impl Delivery<'_> {
@@ -286,7 +291,12 @@ impl Delivery<'_> {
         self.ledger.end_round();
         let key = self.held.claim.key.clone();
         let last_try = self.tried_now.then(|| self.ledger.last_try_ahead()).flatten();
-        match self.record(then.clone()).await? {
+        let written = match self.record(then.clone()).await? {
+            // A step that failed and was repeated finds its token spent when it was recorded after all.
+            Written::Stale if self.repeated && self.is_ours(&key).await? => Written::Applied,
+            written => written,
+        };
+        match written {
             Written::Applied => {
                 tracing::info!(%key, event_id = %self.held.claim.event_id, end = end_word(&then), "settled");
                 self.tell(key, &then, last_try);
@@ -297,6 +307,16 @@ impl Delivery<'_> {
                 Ok(Delivered::Superseded)
             }
         }
+    }
+
+    /// Whether the end that is recorded is ours: nobody else has this ledger with these attempts.
+    async fn is_ours(&self, key: &Key) -> Result<bool, StoreError> {
+        let attempts = self.recorded as usize;
+        let stored = self.courier.store.get(key).await?;
+        Ok(stored.is_some_and(|stored| {
+            let under_way = matches!(stored.state, State::Sending { .. });
+            !under_way && stored.ledger == self.ledger && stored.attempts.len() == attempts
+        }))
     }
 
     /// The host hears of it after it is durable.
@@ -329,6 +349,7 @@ impl Delivery<'_> {
                     return Ok(written);
                 }
                 Err(error) if error.is_transient() && Instant::now() + pause < give_up => {
+                    self.repeated = true;
                     tracing::warn!(%error, key = %step.key, "the record is written again");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),

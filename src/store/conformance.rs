@@ -58,6 +58,7 @@ mod insert;
 mod intervene;
 mod limits;
 mod listing;
+mod settled;
 mod step;
 mod stream;
 
@@ -75,6 +76,7 @@ pub use insert::*;
 pub use intervene::*;
 pub use limits::*;
 pub use listing::*;
+pub use settled::*;
 pub use step::*;
 pub use stream::*;
 
@@ -253,6 +255,8 @@ macro_rules! conformance_tests {
             a_filter_names_what_is_listed_and_counted
             a_filter_by_age_leaves_out_what_is_younger
             counts_are_of_what_is_there_now
+            what_settled_is_listed_in_the_order_in_which_it_did
+            what_settles_later_comes_after_the_cursor
         }
     };
     (@tests $harness:expr; $($name:ident)*) => {

@@ -129,6 +129,12 @@ faults! {
     FiltersNoSuppliers: a_filter_names_what_is_listed_and_counted;
     FiltersNoAge: a_filter_by_age_leaves_out_what_is_younger;
     CountsSendingAsPending: counts_are_of_what_is_there_now;
+    NumbersOnlyInserts: what_settled_is_listed_in_the_order_in_which_it_did;
+    SettlesByInsertion: what_settled_is_listed_in_the_order_in_which_it_did;
+    SettlesWithBodies: what_settled_is_listed_in_the_order_in_which_it_did;
+    SettlesAnySource: what_settled_is_listed_in_the_order_in_which_it_did;
+    SettlesBeyondThePage: what_settles_later_comes_after_the_cursor;
+    ForgetsWhereItWas: what_settles_later_comes_after_the_cursor;
 }
 
 // On one thread, so that a store that does two things one after another is interrupted between them every time.

@@ -16,7 +16,8 @@ use orderhook::store::{
     Page, Refused, Selection, Start, Step, Store, StoreError, Then, Written,
 };
 use orderhook::{
-    ContentDigest, FailureReason, Key, Ledger, Notification, OrderCode, StateName, StreamRule, SupplierId, Timestamp,
+    ContentDigest, FailureReason, Key, Ledger, Notification, OrderCode, Source, StateName, StreamRule, SupplierId,
+    Timestamp,
 };
 
 use row::{Row, attempts, corrupt, digest, key};
@@ -29,7 +30,8 @@ impl Harness for Foreign {
     type Store = ForeignStore;
 
     async fn open(&self) -> ForeignStore {
-        let table = Table { rows: Vec::new(), began: Instant::now(), advanced: Duration::ZERO, last_token: 0 };
+        let table =
+            Table { rows: Vec::new(), began: Instant::now(), advanced: Duration::ZERO, last_token: 0, last_settled: 0 };
         ForeignStore { table: Arc::new(Mutex::new(table)), fault: self.0 }
     }
 
@@ -56,6 +58,7 @@ struct Table {
     began: Instant,
     advanced: Duration,
     last_token: i64,
+    last_settled: u64,
 }
 
 impl ForeignStore {
@@ -169,7 +172,9 @@ impl ForeignStore {
             memo,
             traceparent: new.traceparent.clone(),
             created: now,
+            settled: 0,
         });
+        table.number_settled(table.rows.len() - 1);
     }
 
     fn insert_over(&self, table: &mut Table, new: &NewNotification) {
@@ -253,6 +258,9 @@ impl ForeignStore {
             _ if state == StateName::Sending => {}
             _ => row.token = None,
         }
+        if !self.has(Fault::NumbersOnlyInserts) {
+            table.number_settled(n);
+        }
     }
 
     fn text(&self, text: &str) -> String {
@@ -318,6 +326,7 @@ impl ForeignStore {
         if !self.has(Fault::KeepsTokensAfterInterventions) {
             row.token = None;
         }
+        table.number_settled(n);
         Some(())
     }
 
@@ -334,6 +343,14 @@ impl ForeignStore {
 }
 
 impl Table {
+    /// Gives what is notified or failed now the next number.
+    fn number_settled(&mut self, n: usize) {
+        self.last_settled += 1;
+        let row = &mut self.rows[n];
+        let settled = matches!(row.state, StateName::Notified | StateName::Failed);
+        row.settled = if settled { self.last_settled } else { 0 };
+    }
+
     fn now(&self) -> i64 {
         // Any beginning will do; this one is in 2026.
         later(1_772_359_200_000_000, self.began.elapsed() + self.advanced)
@@ -488,6 +505,36 @@ impl Store for ForeignStore {
             }
         }
         listing.next = rest.last().filter(|_| more).map(|(n, _)| Cursor::new((n + 1).to_string()));
+        Ok(listing)
+    }
+
+    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
+        let table = self.lock();
+        let after = page.after.as_ref().map_or(Ok(0), |cursor| cursor.as_str().parse::<u64>());
+        let after = after.map_err(|error| corrupt("cursor").caused_by(error))?;
+        let any_source = self.has(Fault::SettlesAnySource);
+        let mut rest: Vec<_> = table.rows.iter().filter(|row| row.settled > after).collect();
+        rest.retain(|row| any_source || row.names[0] == source.as_str());
+        if !self.has(Fault::SettlesByInsertion) {
+            rest.sort_by_key(|row| row.settled);
+        }
+        rest.truncate(page.limit as usize);
+        let mut listing = Listing::default();
+        for row in &rest {
+            match row.read() {
+                Ok(mut notification) => {
+                    notification.body = notification.body.filter(|_| self.has(Fault::SettlesWithBodies));
+                    listing.notifications.push(notification);
+                }
+                Err(error) => listing.refused.push(Refused::new(format!("row {}", row.event_id), error.to_string())),
+            }
+        }
+        let last = match self.fault {
+            Fault::SettlesBeyondThePage => table.last_settled,
+            Fault::ForgetsWhereItWas => rest.last().map_or(0, |row| row.settled),
+            _ => rest.last().map_or(after, |row| row.settled),
+        };
+        listing.next = (last > 0).then(|| Cursor::new(last.to_string()));
         Ok(listing)
     }
 

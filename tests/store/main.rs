@@ -38,3 +38,46 @@ mod foreign {
 
     orderhook::conformance_tests!(Foreign(Fault::None));
 }
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use std::time::Duration;
+
+    use orderhook::SqliteStore;
+    use orderhook::store::conformance::Harness;
+
+    /// Each store is a file of its own in a folder that goes with the harness.
+    struct OnDisk(tempfile::TempDir, std::sync::atomic::AtomicU32);
+
+    impl OnDisk {
+        fn new() -> Self {
+            OnDisk(tempfile::tempdir().unwrap(), Default::default())
+        }
+
+        fn path(&self, number: u32) -> std::path::PathBuf {
+            self.0.path().join(format!("{number}.db"))
+        }
+    }
+
+    impl Harness for OnDisk {
+        type Store = SqliteStore;
+
+        async fn open(&self) -> SqliteStore {
+            let number = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            SqliteStore::open(self.path(number)).await.unwrap()
+        }
+
+        /// Another writer and other readers on the same file, as another process has them.
+        async fn second_handle(&self, _: &SqliteStore) -> SqliteStore {
+            let newest = self.1.load(std::sync::atomic::Ordering::Relaxed);
+            SqliteStore::open(self.path(newest)).await.unwrap()
+        }
+
+        /// Its clock cannot be set.
+        async fn advance(&self, _: &SqliteStore, by: Duration) {
+            tokio::time::sleep(by).await;
+        }
+    }
+
+    orderhook::conformance_tests!(OnDisk::new());
+}

@@ -166,6 +166,12 @@ impl<'h, H: Harness> Case<'h, H> {
         listing
     }
 
+    pub(super) async fn settled(&self, page: &Page) -> Listing {
+        let listing = self.ok(self.store.settled(&shop(), page).await);
+        self.holds("every row can be read", listing.refused.is_empty(), &listing.refused);
+        listing
+    }
+
     pub(super) async fn count(&self, filter: &Filter) -> Counts {
         self.ok(self.store.count(filter).await)
     }

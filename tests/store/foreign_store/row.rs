@@ -30,6 +30,8 @@ pub(super) struct Row {
     pub(super) memo: Option<Vec<u8>>,
     pub(super) traceparent: Option<String>,
     pub(super) created: i64,
+    /// Its number among what became notified or failed; 0 when it is neither.
+    pub(super) settled: u64,
 }
 
 impl Row {
