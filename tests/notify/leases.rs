@@ -1,14 +1,18 @@
 //! Holders that die, stall or lose their store: what others do then, and what of it is on record.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use orderhook::store::StoreErrorKind;
-use orderhook::{Dispatcher, Error, OnUnknown, Outcome, State, Unknown};
+use orderhook::{
+    Activity, Dispatcher, Error, LookupError, OnUnknown, Outcome, RetryPolicy, State, Supplier, SupplierId, Suppliers,
+    Unknown,
+};
 use tokio::runtime::Runtime;
 
 use crate::stores::{Fault, Troubled};
 use crate::support::{Gate, Receiver, Reply};
-use crate::world::{TIMEOUT, World, key, only, order, outcomes, paths, state, supplier, until};
+use crate::world::{TIMEOUT, World, key, only, order, outcomes, paths, source, state, supplier, until};
 
 /// Longer than any lease of a dispatcher of these tests.
 const LEASE_GONE: Duration = Duration::from_secs(60);
@@ -67,6 +71,153 @@ async fn record(world: &World) -> Vec<(String, Outcome)> {
 
 fn at(path: &str, outcome: Outcome) -> (String, Outcome) {
     (path.to_owned(), outcome)
+}
+
+#[tokio::test]
+async fn what_a_dead_node_was_sending_is_put_on_record_as_unknown_and_sent_again_the_same() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    receiver.script([Reply::Hang]);
+    world.put(supplier("north").endpoint(receiver.url("/a")));
+    let node = Node::new(world.dispatcher());
+    node.notify();
+    node.die_at(&receiver, 1).await;
+    let next = world.dispatcher();
+    assert_eq!(state(only(&next.notify(&order("A-1", &["north"])).await.unwrap())), "sending", "its lease holds");
+
+    world.store.advance(LEASE_GONE);
+    let report = next.notify(&order("A-1", &["north"])).await.unwrap();
+
+    assert!(report.is_told());
+    assert_eq!(record(&world).await, [at("/a", INTERRUPTED), at("/a", OK)]);
+    let seen = receiver.received();
+    assert_eq!(seen.len(), 2);
+    assert_eq!((&seen[0].body, seen[0].header("webhook-id")), (&seen[1].body, seen[1].header("webhook-id")));
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn the_round_of_a_dead_node_goes_on_where_it_was() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    receiver.script([Reply::ok(), Reply::Status(500), Reply::Hang]);
+    let list = supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b"));
+    world.put(list.endpoint(receiver.url("/c")).endpoint(receiver.url("/d")));
+    let node = Node::new(world.dispatcher());
+    node.notify();
+    node.die_at(&receiver, 3).await;
+
+    world.store.advance(LEASE_GONE);
+    let next = world.dispatcher();
+    let report = next.notify(&order("A-1", &["north"])).await.unwrap();
+
+    assert_eq!(state(only(&report)), "pending", "b is not called twice in a round");
+    assert_eq!(paths(&world.log), ["/a", "/b", "/c", "/c", "/d"]);
+    let rejected = Outcome::Rejected { status: 500 };
+    let expected = [at("/a", OK), at("/b", rejected), at("/c", INTERRUPTED), at("/c", OK), at("/d", OK)];
+    assert_eq!(record(&world).await, expected);
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn a_retry_that_takes_over_says_of_the_right_url_that_it_was_interrupted() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    receiver.script([Reply::Status(500), Reply::Hang]);
+    world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    let node = Node::new(world.dispatcher());
+    node.notify();
+    node.die_at(&receiver, 2).await;
+
+    world.store.advance(LEASE_GONE);
+    let retried = world.dispatcher().retry(&key("north", "A-1")).await.unwrap();
+
+    assert_eq!(state(&retried), "notified A-1");
+    let record = record(&world).await;
+    assert_eq!(record[..2], [at("/a", Outcome::Rejected { status: 500 }), at("/b", INTERRUPTED)]);
+    assert!(record[2..].iter().all(|(_, outcome)| *outcome == OK), "{record:?}");
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn a_retry_by_hand_that_dies_long_before_anything_is_due_is_on_record_and_finished() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    receiver.script([Reply::Status(500), Reply::Hang]);
+    let slow = RetryPolicy::DEFAULT.with_first_delay(Duration::from_secs(7200));
+    world.put(supplier("north").endpoint(receiver.url("/a")).retry(slow));
+    world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+    let node = Node::new(world.dispatcher());
+    node.retry();
+    node.die_at(&receiver, 2).await;
+
+    world.store.advance(LEASE_GONE);
+    let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+
+    let rejected = Outcome::Rejected { status: 500 };
+    assert_eq!(record(&world).await, [at("/a", rejected), at("/a", INTERRUPTED), at("/a", OK)]);
+    assert!(report.is_told());
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn what_was_interrupted_is_on_record_also_when_its_supplier_is_paused_by_then() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    receiver.script([Reply::Hang]);
+    let north = || supplier("north").endpoint(receiver.url("/a"));
+    world.put(north());
+    let node = Node::new(world.dispatcher());
+    node.notify();
+    node.die_at(&receiver, 1).await;
+
+    world.put(north().activity(Activity::Paused));
+    world.store.advance(LEASE_GONE);
+    let dispatcher = world.dispatcher();
+    assert_eq!(state(only(&dispatcher.notify(&order("A-1", &["north"])).await.unwrap())), "pending");
+    assert_eq!(record(&world).await, [at("/a", INTERRUPTED)]);
+
+    world.put(north());
+    world.store.advance(LEASE_GONE);
+    assert!(dispatcher.notify(&order("A-1", &["north"])).await.unwrap().is_told());
+    assert_eq!(record(&world).await, [at("/a", INTERRUPTED), at("/a", OK)]);
+    world.agrees().await;
+}
+
+/// A lookup that is away when it is asked for the second time, and knows a supplier at one URL else.
+struct AwayOnce(AtomicUsize, String);
+
+impl Suppliers for AwayOnce {
+    async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
+        match self.0.fetch_add(1, Ordering::SeqCst) {
+            1 => Err(LookupError::unavailable("away")),
+            _ => Ok(Some(Supplier::builder(id.clone()).endpoint(self.1.as_str()).build()?)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_interrupted_is_on_record_also_when_its_supplier_could_not_be_looked_up_in_between() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    receiver.script([Reply::Hang]);
+    world.put(supplier("north").endpoint(receiver.url("/a")));
+    let node = Node::new(world.dispatcher());
+    node.notify();
+    node.die_at(&receiver, 1).await;
+
+    let suppliers = AwayOnce(AtomicUsize::new(0), receiver.url("/a"));
+    let dispatcher = Dispatcher::builder(source(), world.store.clone(), suppliers)
+        .root_certificate(world.ca.pem())
+        .allow_network("127.0.0.0/8".parse().unwrap())
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        world.store.advance(2 * LEASE_GONE);
+        dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
+    }
+    assert_eq!(record(&world).await, [at("/a", INTERRUPTED), at("/a", OK)]);
+    world.agrees().await;
 }
 
 #[tokio::test]
