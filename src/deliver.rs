@@ -98,7 +98,11 @@ impl Courier {
             unrecorded: Vec::new(),
             held,
         };
-        let found = self.suppliers.find(&delivery.held.claim.key.supplier).await;
+        let found = tokio::select! {
+            biased;
+            found = self.suppliers.find(&delivery.held.claim.key.supplier) => found,
+            () = delivery.held.hand_back.cancelled() => Err(LookupError::unavailable("it did not answer in time")),
+        };
         let then = match found {
             Ok(Some(supplier)) => match delivery.obstacle(&supplier) {
                 None => return delivery.go(&supplier).await,

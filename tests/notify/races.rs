@@ -263,3 +263,22 @@ async fn a_panic_in_the_lookup_is_an_error_stops_nobody_else_and_keeps_no_slot()
     world.agrees().await;
 }
 
+#[tokio::test]
+async fn a_lookup_that_hangs_does_not_hold_up_a_shutdown() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    let dispatcher = betrayed(&world, receiver.url("/a"), Treason::Hangs);
+    dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
+    let hanging = tokio::spawn({
+        let dispatcher = dispatcher.clone();
+        async move { dispatcher.retry(&key("north", "A-1")).await }
+    });
+    until("it is claimed", async || world.get(&key("north", "A-1")).await.state.name() == StateName::Sending).await;
+
+    let ended = tokio::time::timeout(Duration::from_secs(10), dispatcher.shutdown(Duration::from_millis(50))).await;
+
+    assert!(ended.is_ok(), "it waits for a lookup that never answers");
+    assert_eq!(state(&hanging.await.unwrap().unwrap()), "pending", "it is handed back");
+    assert_eq!(receiver.connections(), 0);
+    world.agrees().await;
+}
