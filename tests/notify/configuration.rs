@@ -254,6 +254,8 @@ async fn an_endpoint_outside_the_allow_list_is_blocked_and_nothing_is_dialled() 
         (format!("https://localhost:{port}/name"), Blocked::LocalName),
         (format!("https://2130706433:{port}/number"), Blocked::Literal),
         (format!("https://[::ffff:127.0.0.1]:{port}/mapped"), Blocked::Literal),
+        (format!("https://printer.local:{port}/local"), Blocked::LocalName),
+        (format!("https://shop.example:{port}/port"), Blocked::Port),
         ("https://169.254.169.254/latest".to_owned(), Blocked::Metadata),
     ];
     let north = list.iter().fold(supplier("north"), |north, (url, _)| north.endpoint(url.clone()));
