@@ -27,6 +27,7 @@ exit status: 0; 2 something was refused or is not told; 1 unusable input; 3 the 
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    support::log();
     match run().await {
         Ok(status) => status,
         Err(failure) => failure.report(),

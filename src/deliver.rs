@@ -352,7 +352,7 @@ impl Delivery<'_> {
     async fn record(&mut self, then: Then) -> Result<Written, StoreError> {
         let step = Step::new(self.held.claim.key.clone(), self.held.claim.token, self.ledger.clone(), then)
             .with_attempts(self.recorded, self.unrecorded.clone());
-        let give_up = self.deadline + self.courier.timing.lease();
+        let mut give_up = self.deadline + self.courier.timing.lease();
         let mut pause = Duration::from_millis(20);
         loop {
             match self.courier.store.write(std::slice::from_ref(&step)).await {
@@ -364,8 +364,11 @@ impl Delivery<'_> {
                 }
                 Err(error) if error.is_transient() && Instant::now() + pause < give_up => {
                     tracing::warn!(%error, key = %step.key, "the record is written again");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(2));
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
+                        // A shutdown does not wait for a store that is away: one more try, now.
+                        () = self.held.hand_back.cancelled() => give_up = Instant::now(),
+                    }
                 }
                 Err(error) => return Err(error),
             }

@@ -45,6 +45,13 @@ impl From<orderhook::Error> for Failure {
     }
 }
 
+/// Logs go to stderr: warnings, or what `RUST_LOG` says (`error`, `warn`, `info`, `debug`, `trace`, `off`).
+pub fn log() {
+    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(tracing_subscriber::filter::LevelFilter::WARN);
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
+}
+
 /// An error and its causes in one line.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());

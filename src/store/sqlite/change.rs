@@ -93,7 +93,7 @@ const CHANGE: &str = concat!(
                 AND e.position < n.position) THEN ?13 END \
      WHERE ",
     of_key!(),
-    " AND (?6 IS NULL OR n.token = ?6) RETURNING n.id; ",
+    " AND (?6 IS NULL OR n.token = ?6) RETURNING id; ",
     // Only what is reopened can come to stand before others that were not held back.
     "UPDATE orderhook_notifications SET ready_at = NULL \
      WHERE ?10 = 1 AND source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1 AND ready_at IS NOT NULL \

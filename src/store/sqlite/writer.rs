@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 use super::batch::Batch;
 use super::clock::Clock;
 use super::connect::{Opener, Wait, close, patiently};
-use super::error::{is_broken, is_busy, store_error};
+use super::error::{is_broken, is_busy, is_refused, store_error};
 use super::{claim, insert, intervene, step};
 
 /// How many requests share a commit at most.
@@ -177,18 +177,25 @@ impl Work {
     /// not do: the errors that matter, a full disk first of all, take back the whole transaction.)
     async fn serve(&mut self, jobs: Vec<Job>) {
         let requests: Vec<_> = jobs.iter().map(|job| &job.request).collect();
-        if let Ok(answers) = self.together(&requests).await {
-            for (job, answer) in jobs.into_iter().zip(answers) {
-                self.reply(job, Ok(answer)).await;
+        match self.together(&requests).await {
+            Ok(answers) => {
+                for (job, answer) in jobs.into_iter().zip(answers) {
+                    self.reply(job, Ok(answer)).await;
+                }
             }
-            return;
-        }
-        for job in jobs {
-            let outcome = match self.together(&[&job.request]).await {
-                Ok(mut answers) => answers.pop().ok_or_else(gone),
-                Err(error) => Err(error),
-            };
-            self.reply(job, outcome).await;
+            Err(Failure::OfOne(_)) if jobs.len() > 1 => {
+                for job in jobs {
+                    let alone = self.together(&[&job.request]).await;
+                    let outcome = alone.map_err(Failure::into_error).and_then(|mut it| it.pop().ok_or_else(gone));
+                    self.reply(job, outcome).await;
+                }
+            }
+            Err(failure) => {
+                let error = failure.into_error();
+                for job in jobs {
+                    self.reply(job, Err(error.clone())).await;
+                }
+            }
         }
     }
 
@@ -207,12 +214,12 @@ impl Work {
 
     /// One transaction. Others are waited for; after an error nothing of it has happened, unless the error is one of
     /// the commit itself, when nobody can tell.
-    async fn together(&mut self, requests: &[&Request]) -> Result<Vec<Answer>, StoreError> {
+    async fn together(&mut self, requests: &[&Request]) -> Result<Vec<Answer>, Failure> {
         let mut wait = Wait::new();
         loop {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
-                None => patiently(|| self.opener.writer()).await?,
+                None => patiently(|| self.opener.writer()).await.map_err(Failure::OfAll)?,
             };
             match transaction(&mut connection, &self.shared, requests).await {
                 Ok(answers) => {
@@ -227,11 +234,27 @@ impl Work {
                         close(connection).await;
                     }
                     if !is_busy(&error) {
-                        return Err(store_error(error));
+                        return Err(Failure::OfOne(store_error(error)));
                     }
-                    wait.or(error).await?;
+                    wait.or(error).await.map_err(Failure::OfAll)?;
                 }
             }
+        }
+    }
+}
+
+/// Why a transaction failed.
+enum Failure {
+    /// Perhaps because of one of its requests: the others may do better without it.
+    OfOne(StoreError),
+    /// None of its requests had anything to do with it.
+    OfAll(StoreError),
+}
+
+impl Failure {
+    fn into_error(self) -> StoreError {
+        match self {
+            Failure::OfOne(error) | Failure::OfAll(error) => error,
         }
     }
 }
@@ -267,8 +290,7 @@ async fn transaction(
 async fn roll_back(connection: &mut SqliteConnection) -> bool {
     match sqlx::query("ROLLBACK").execute(connection).await {
         Ok(_) => true,
-        // There is none: the error had ended it already. (The primary code is the general SQLITE_ERROR.)
-        Err(Error::Database(error)) => error.code().as_deref() == Some("1"),
-        Err(_) => false,
+        // There is none: the error had ended it already.
+        Err(error) => is_refused(&error),
     }
 }
