@@ -24,6 +24,7 @@ exit status: 0 told (or stored, or withdrawn, as asked); 2 something is not told
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    support::log();
     match run().await {
         Ok(status) => status,
         Err(failure) => failure.report(),

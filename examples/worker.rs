@@ -26,6 +26,7 @@ exit status: 0; 2 with --until-idle if something failed meanwhile; 1 unusable in
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    support::log();
     match run().await {
         Ok(status) => status,
         Err(failure) => failure.report(),

@@ -3,6 +3,7 @@
 mod builder;
 mod report;
 mod round;
+mod stages;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,9 +19,7 @@ use crate::event::Event;
 use crate::names::{OrderCode, Source, SupplierId};
 use crate::notification::{Closed, Key, Notification, OrderState, State};
 use crate::order::PaidOrder;
-use crate::store::{
-    Counts, Cursor, Filter, Inserted, Intervention, Listing, NewNotification, Page, Selection, Start, Store,
-};
+use crate::store::{Counts, Filter, Inserted, Intervention, Listing, NewNotification, Page, Selection, Start, Store};
 use crate::supplier::Supplier;
 use crate::suppliers::Suppliers;
 
@@ -219,20 +218,7 @@ impl Dispatcher {
     pub async fn order(&self, order: &OrderCode) -> Result<Option<OrderReport>, Error> {
         let mut filter = Filter::of(self.inner.source.clone());
         filter.order = Some(order.clone());
-        let mut notifications = Vec::new();
-        let mut after: Option<Cursor> = None;
-        loop {
-            let page = after.take().map_or(Page::first(500), |cursor| Page::after(cursor, 500));
-            let listing = self.list(&filter, &page).await?;
-            if let Some(refused) = listing.refused.first() {
-                return Err(Error::Store(round::corrupt(refused)));
-            }
-            notifications.extend(listing.notifications);
-            match listing.next {
-                Some(cursor) => after = Some(cursor),
-                None => break,
-            }
-        }
+        let notifications = self.inner.all(&filter).await?;
         let state = OrderState::of(&notifications);
         Ok((!notifications.is_empty()).then_some(OrderReport { state, notifications }))
     }

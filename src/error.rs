@@ -1,7 +1,8 @@
 //! What the calling code is told when it could not be done.
 
 use crate::event::EventError;
-use crate::names::SupplierId;
+use crate::fulfilment::{FoldError, NotAllowed};
+use crate::names::{OrderCode, SupplierId};
 use crate::notification::Key;
 use crate::store::StoreError;
 use crate::suppliers::LookupError;
@@ -31,6 +32,18 @@ pub enum Error {
     /// The event could not be made. Nothing was stored.
     #[error("the event could not be made")]
     Event(#[source] EventError),
+    /// The stage may not come now. Nothing was stored.
+    #[error(transparent)]
+    NotAllowed(Box<NotAllowed>),
+    /// The life of a fulfilment order cannot be read out of its stream; somebody has to look.
+    #[error("the life of order {order} cannot be read")]
+    LifeUnreadable {
+        /// Which order.
+        order: OrderCode,
+        /// What is in the way.
+        #[source]
+        source: FoldError,
+    },
     /// There is no such notification.
     #[error("there is no {key}")]
     NotFound {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::fulfilment::{Stage, Transition};
 use crate::names::{OrderCode, Source, SupplierId};
 use crate::order::{PaidOrder, Privacy};
 
@@ -34,6 +35,16 @@ impl EventKind {
         Ok(EventKind(Arc::from(name)))
     }
 
+    /// The kind of a fulfilment stage: its wire name, as in `order_picked_up`.
+    pub fn of_stage(stage: Stage) -> Self {
+        EventKind(Arc::from(stage.as_str()))
+    }
+
+    /// The fulfilment stage that it is, if it is one.
+    pub fn stage(&self) -> Option<Stage> {
+        self.0.parse().ok()
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -48,7 +59,7 @@ impl fmt::Debug for EventKind {
 
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
     }
 }
 
@@ -72,6 +83,13 @@ impl Occurrence {
             return Err(EventError::Occurrence);
         }
         Ok(Occurrence(Arc::from(text)))
+    }
+
+    /// The occurrence of a stage within its parent order: the child order, the rejected one for Re-Assign and Split, none for
+    /// digitization.
+    pub fn of_stage(transition: &Transition) -> Self {
+        // A child id has at most 128 characters, none of them a control character.
+        Occurrence(Arc::from(transition.occurrence()))
     }
 
     /// The text, possibly empty.

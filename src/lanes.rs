@@ -19,7 +19,7 @@ pub(crate) struct Lanes {
 struct Lane {
     in_flight: u32,
     limit: u32,
-    /// When the oldest stretch of being busy began.
+    /// Since when nothing has come of what is under way.
     busy_since: Option<Instant>,
     /// Whether the last exchange ran into its limit.
     timed_out: bool,
@@ -100,10 +100,10 @@ impl Lanes {
     }
 
     /// It is off our hands.
-    pub(crate) fn leave(&self, id: &SupplierId) {
+    pub(crate) fn leave(&self, id: &SupplierId, now: Instant) {
         if let Some(lane) = self.lock().get_mut(id) {
             lane.in_flight = lane.in_flight.saturating_sub(1);
-            lane.busy_since = None;
+            lane.busy_since = (lane.in_flight > 0).then_some(now);
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
         }
         assert_eq!(room_of(&lanes, 1, now), Some(5));
         for _ in 0..3 {
-            lanes.leave(&id(1));
+            lanes.leave(&id(1), now);
         }
         assert_eq!(room_of(&lanes, 1, now), None);
     }
@@ -174,10 +174,10 @@ mod tests {
         let later = start + SLOW + Duration::from_secs(1);
         assert!((0..3).all(|n| room_of(&lanes, n, later) == Some(0)));
         for n in 0..3 {
-            (0..3).for_each(|_| lanes.leave(&id(n)));
+            (0..3).for_each(|_| lanes.leave(&id(n), start));
             lanes.enter(&id(n), start);
             lanes.note(&id(n), true, start);
-            lanes.leave(&id(n));
+            lanes.leave(&id(n), start);
         }
         let room: u32 = lanes.room(later).into_iter().map(|(_, room)| room).sum();
         assert_eq!(room, 3);
@@ -194,7 +194,7 @@ mod tests {
         lanes.enter(&id(1), now);
         lanes.enter(&id(1), now);
         assert!(!lanes.admits(&supplier));
-        lanes.leave(&id(1));
+        lanes.leave(&id(1), now);
         assert!(lanes.admits(&supplier));
         assert_eq!(room_of(&lanes, 1, now), Some(0));
     }

@@ -54,6 +54,9 @@
 //!   a C compiler.
 //! - `conformance`: the suite that holds the contract of [`Store`](store::Store), for stores of your own.
 
+// Here and not in Cargo.toml: they hold for the library, and not for the tests beside it.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod deliver;
 mod dispatcher;
 mod dns;
@@ -104,7 +107,8 @@ pub use store::memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use store::sqlite::SqliteStore;
 pub use supplier::{
-    Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, OnUnknown, Supplier, SupplierBuilder,
+    Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, FailedStages, OnUnknown, Supplier,
+    SupplierBuilder,
 };
 pub use suppliers::{LookupError, Suppliers, SuppliersFile};
 pub use time::{OffsetTimestamp, Timestamp, TimestampError};

@@ -8,6 +8,8 @@ mod json;
 
 use std::num::NonZeroU32;
 
+use crate::event::EventKind;
+use crate::fulfilment::Subscription;
 use crate::names::SupplierId;
 use crate::order::Privacy;
 use crate::retry::RetryPolicy;
@@ -54,6 +56,8 @@ pub struct Supplier {
     max_concurrent: NonZeroU32,
     on_unknown: OnUnknown,
     activity: Activity,
+    subscription: Subscription,
+    stages_that_fail: FailedStages,
 }
 
 impl Supplier {
@@ -85,9 +89,11 @@ impl Supplier {
         &self.custom_headers
     }
 
-    /// When the supplier counts as told; `None` leaves it to the event: [`Acceptance::Every`] for `order.created`.
-    pub fn acceptance(&self) -> Option<Acceptance> {
-        self.acceptance
+    /// When the supplier counts as told of an event of this kind: as configured, else [`Acceptance::Any`] for the stages of
+    /// fulfilment and [`Acceptance::Every`] for everything else.
+    pub fn acceptance(&self, kind: &EventKind) -> Acceptance {
+        let of_kind = if kind.stage().is_some() { Acceptance::Any } else { Acceptance::Every };
+        self.acceptance.unwrap_or(of_kind)
     }
 
     /// Which personal fields it may see.
@@ -124,6 +130,16 @@ impl Supplier {
     pub fn activity(&self) -> Activity {
         self.activity
     }
+
+    /// Which stages of fulfilment it wants to be told.
+    pub fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
+    /// What a stage that failed for good means for those after it.
+    pub fn stages_that_fail(&self) -> FailedStages {
+        self.stages_that_fail
+    }
 }
 
 /// When a supplier with several endpoints counts as told; judged on the list as it is at that moment.
@@ -147,6 +163,17 @@ pub enum OnUnknown {
     Resend,
     /// It is not sent to that endpoint again until a person says so.
     Hold,
+}
+
+/// What a stage of fulfilment that failed for good means for the later stages of its order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailedStages {
+    /// They wait until somebody has repaired or withdrawn it. The default.
+    #[default]
+    Hold,
+    /// They are told; the failure stays visible.
+    Pass,
 }
 
 /// Whether a supplier is told at the moment.

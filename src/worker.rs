@@ -286,7 +286,7 @@ struct Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        self.shared.lanes.leave(&self.supplier);
+        self.shared.lanes.leave(&self.supplier, Instant::now());
         self.shared.done.notify_one();
     }
 }

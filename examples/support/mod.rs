@@ -1,6 +1,7 @@
 //! What the example programs share: options, stores, output. Not part of the library.
 #![allow(dead_code, unreachable_pub, reason = "each example uses its part")]
 
+pub mod actions;
 pub mod args;
 pub mod output;
 pub mod stores;
@@ -42,6 +43,13 @@ impl From<orderhook::Error> for Failure {
             _ => Failure::Input(text),
         }
     }
+}
+
+/// Logs go to stderr: warnings, or what `RUST_LOG` says (`error`, `warn`, `info`, `debug`, `trace`, `off`).
+pub fn log() {
+    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(tracing_subscriber::filter::LevelFilter::WARN);
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
 }
 
 /// An error and its causes in one line.

@@ -9,11 +9,11 @@ use crate::deliver::{Admission, Calling, Held};
 use crate::error::Error;
 use crate::event::Event;
 use crate::names::{OrderCode, SupplierId};
-use crate::notification::{FailureReason, Key, Notification};
+use crate::notification::{FailureReason, Key, Notification, Stream};
 use crate::order::PaidOrder;
 use crate::store::{
-    ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Pick, Refused, Selection, Start,
-    StoreError, StoreErrorKind,
+    ClaimRequest, Claims, Cursor, Filter, Inserted, Intervened, Intervention, NewNotification, Page, Pick, Selection,
+    Start, StoreError, StoreErrorKind,
 };
 use crate::supplier::Supplier;
 
@@ -45,8 +45,12 @@ impl Inner {
         Ok(vec![self.new_notification(supplier, order, event)])
     }
 
-    async fn supplier(&self, id: &SupplierId) -> Result<Supplier, Error> {
-        let found = self.courier.suppliers.find(id).await;
+    pub(super) async fn supplier(&self, id: &SupplierId) -> Result<Supplier, Error> {
+        let found = tokio::select! {
+            biased;
+            found = self.courier.suppliers.find(id) => found,
+            () = self.courier.hand_back.cancelled() => return Err(Error::ShuttingDown),
+        };
         found
             .map_err(|source| Error::Lookup { supplier: id.clone(), source })?
             .ok_or_else(|| Error::UnknownSupplier { supplier: id.clone() })
@@ -79,7 +83,12 @@ impl Inner {
     }
 
     pub(super) async fn notify(self: &Arc<Self>, new: &[NewNotification]) -> Result<Report, Error> {
-        let stored = self.store(new).await?.stored;
+        let enqueued = self.store(new).await?;
+        self.tell(enqueued).await
+    }
+
+    /// One round for what was stored, and where it stands then.
+    pub(super) async fn tell(self: &Arc<Self>, Enqueued { stored }: Enqueued) -> Result<Report, Error> {
         let keys = stored.iter().map(|stored| stored.key.clone()).collect();
         self.deliver(keys, Calling::WhatIsDue).await?;
         let mut entries = Vec::with_capacity(stored.len());
@@ -187,6 +196,35 @@ impl Inner {
         Ok(std::iter::once(first).chain(more).collect())
     }
 
+    /// All that a filter selects; for one order, so that it is bounded.
+    pub(super) async fn all(&self, filter: &Filter) -> Result<Vec<Notification>, Error> {
+        let mut notifications = Vec::new();
+        let mut after: Option<Cursor> = None;
+        loop {
+            let page = after.take().map_or(Page::first(500), |cursor| Page::after(cursor, 500));
+            let listing = self.courier.store.list(filter, &page).await.map_err(Error::Store)?;
+            if let Some(refused) = listing.refused.first() {
+                let what = format!("{}: {}", refused.row, refused.problem);
+                return Err(Error::Store(StoreError::new(StoreErrorKind::Corrupt, what)));
+            }
+            notifications.extend(listing.notifications);
+            match listing.next {
+                Some(cursor) => after = Some(cursor),
+                None => return Ok(notifications),
+            }
+        }
+    }
+
+    /// The notifications of a stream, by position.
+    pub(super) async fn stream(&self, stream: &Stream) -> Result<Vec<Notification>, Error> {
+        let mut filter = Filter::of(stream.source.clone());
+        filter.order = Some(stream.order.clone());
+        filter.supplier = Some(stream.supplier.clone());
+        let mut notifications = self.all(&filter).await?;
+        notifications.sort_by_key(|notification| notification.position);
+        Ok(notifications)
+    }
+
     pub(super) async fn get(&self, key: &Key) -> Result<Notification, Error> {
         let found = self.courier.store.get(key).await.map_err(Error::Store)?;
         found.ok_or_else(|| Error::NotFound { key: Box::new(key.clone()) })
@@ -212,8 +250,4 @@ impl Inner {
         refuse_final(&notification)?;
         Err(Error::InFlight { key: Box::new(key.clone()) })
     }
-}
-
-pub(super) fn corrupt(refused: &Refused) -> StoreError {
-    StoreError::new(StoreErrorKind::Corrupt, format!("{}: {}", refused.row, refused.problem))
 }

@@ -36,7 +36,7 @@ pub(crate) fn decide<'a>(ledger: &Ledger, key: &Key, supplier: &'a Supplier, now
     }
     let accepted = endpoints.iter().filter(|endpoint| ledger.has_accepted(endpoint)).count();
     let next = endpoints.iter().find(|endpoint| ledger.awaits_call(endpoint));
-    let met = match supplier.acceptance().unwrap_or(Acceptance::Every) {
+    let met = match supplier.acceptance(&key.kind) {
         Acceptance::Every => accepted == endpoints.len(),
         Acceptance::First => accepted > 0,
         Acceptance::Any => accepted > 0 && next.is_none(),

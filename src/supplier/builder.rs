@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 
+use crate::fulfilment::Subscription;
 use crate::names::SupplierId;
 use crate::order::Privacy;
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 use crate::signature::SigningKey;
 
-use super::{Acceptance, Activity, ConfigError, CustomHeader, Endpoint, OnUnknown, Supplier};
+use super::{Acceptance, Activity, ConfigError, CustomHeader, Endpoint, FailedStages, OnUnknown, Supplier};
 
 /// Collects a configuration; everything is checked in [`build`](Self::build).
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct SupplierBuilder {
     max_concurrent: NonZeroU32,
     on_unknown: OnUnknown,
     activity: Activity,
+    subscription: Subscription,
+    stages_that_fail: FailedStages,
 }
 
 impl SupplierBuilder {
@@ -44,6 +47,8 @@ impl SupplierBuilder {
             max_concurrent: Supplier::MAX_CONCURRENT,
             on_unknown: OnUnknown::default(),
             activity: Activity::default(),
+            subscription: Subscription::default(),
+            stages_that_fail: FailedStages::default(),
         }
     }
 
@@ -124,6 +129,20 @@ impl SupplierBuilder {
         self
     }
 
+    /// Sets which stages of fulfilment it wants to be told.
+    #[must_use]
+    pub fn subscription(mut self, subscription: Subscription) -> Self {
+        self.subscription = subscription;
+        self
+    }
+
+    /// Sets what a stage that failed for good means for those after it.
+    #[must_use]
+    pub fn stages_that_fail(mut self, rule: FailedStages) -> Self {
+        self.stages_that_fail = rule;
+        self
+    }
+
     /// Checks everything.
     ///
     /// # Errors
@@ -163,6 +182,8 @@ impl SupplierBuilder {
             max_concurrent: self.max_concurrent,
             on_unknown: self.on_unknown,
             activity: self.activity,
+            subscription: self.subscription,
+            stages_that_fail: self.stages_that_fail,
         })
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::fields::{self, FieldError, Fields};
+use crate::fulfilment::{Rejections, Stage, Stages, Subscription};
 use crate::names::SupplierId;
 use crate::order::Privacy;
 use crate::retry::RetryPolicy;
@@ -15,7 +16,7 @@ use crate::secret::Secret;
 use crate::signature::SigningKey;
 use crate::time::OffsetTimestamp;
 
-use super::{Acceptance, Activity, ConfigError, OnUnknown, Supplier, SupplierBuilder};
+use super::{Acceptance, Activity, ConfigError, FailedStages, OnUnknown, Supplier, SupplierBuilder};
 
 /// The suppliers of a document `{"suppliers": [..]}`. One that is wrong makes the whole document wrong.
 pub(crate) fn suppliers_from_json(bytes: &[u8]) -> Result<BTreeMap<SupplierId, Supplier>, ConfigError> {
@@ -99,8 +100,21 @@ fn settings(mut fields: Fields, id: SupplierId) -> Result<SupplierBuilder, Field
     if fields.optional("paused", fields::boolean)? == Some(true) {
         builder = builder.activity(Activity::Paused);
     }
+    let stages = fields.optional("stages", fields::list(stage))?;
+    let stages = stages.map_or_else(Stages::default, |stages| stages.into_iter().collect());
+    let rejections = [("all", Rejections::All), ("final", Rejections::Final)];
+    let rejections = fields.optional("rejections", fields::one_of(&rejections))?.unwrap_or_default();
+    builder = builder.subscription(Subscription::new(stages, rejections));
+    let rules = [("hold", FailedStages::Hold), ("pass", FailedStages::Pass)];
+    if let Some(rule) = fields.optional("stages_that_fail", fields::one_of(&rules))? {
+        builder = builder.stages_that_fail(rule);
+    }
     fields.finish()?;
     Ok(builder)
+}
+
+fn stage(value: Value, place: &str) -> Result<Stage, FieldError> {
+    fields::one_of(&Stage::ALL.map(|stage| (stage.as_str(), stage)))(value, place)
 }
 
 fn secret(value: Value, place: &str) -> Result<Secret, FieldError> {

@@ -1,0 +1,40 @@
+//! The stages of fulfilment orders, told in order.
+//!
+//! Without arguments: a demonstration with a real HTTPS receiver on this machine. With arguments: a tool, see `USAGE`.
+
+#[path = "fulfilment/demo.rs"]
+mod demo;
+mod support;
+#[path = "fulfilment/tool.rs"]
+mod tool;
+
+use std::process::ExitCode;
+
+use support::Failure;
+use support::args::Words;
+
+const USAGE: &str = "fulfilment: tells clients the stages of their orders, in order
+
+  fulfilment                      a demonstration with a receiver on this machine
+  fulfilment --events FILE.jsonl --clients FILE --store memory:|sqlite:PATH|postgres://..
+             [--source NAME] [--ca PEM] [--allow-network CIDR].. [--timeout-ms N] [--lease-margin-ms N]
+             [--enqueue-only | --retry | --resume | --withdraw REASON | --show | --check] [--json]
+
+each line of the events file: {\"client\",\"parent_order\",\"child_order\"?,\"flow\":\"delivery|pickup\",
+             \"prescription\"?:bool,\"stage\",\"occurred_at\"?,\"data\":{..}}
+
+exit status: 0; 2 something was refused or is not told; 1 unusable input; 3 the store failed";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    support::log();
+    match run().await {
+        Ok(status) => status,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run() -> Result<ExitCode, Failure> {
+    let words = Words::of_process()?;
+    if words.is_empty() { demo::run().await } else { tool::run(words).await }
+}

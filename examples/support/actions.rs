@@ -1,0 +1,174 @@
+//! What a person can do about notifications, with a line for each.
+
+use std::collections::BTreeSet;
+
+use orderhook::{Dispatcher, Error, Key, Notification, State, SupplierId, SuppliersFile, Verdict};
+use serde_json::json;
+
+use super::Failure;
+use super::args::Words;
+use super::output::{Remark, print, print_absent};
+
+/// What is to be done.
+pub enum Action {
+    Notify,
+    EnqueueOnly,
+    Retry,
+    Resume,
+    Withdraw(String),
+    Show,
+    Check,
+}
+
+impl Action {
+    /// The action that an option asks for, if it is one.
+    pub fn of_option(option: &str, words: &mut Words) -> Result<Option<Self>, Failure> {
+        Ok(Some(match option {
+            "--enqueue-only" => Action::EnqueueOnly,
+            "--retry" => Action::Retry,
+            "--resume" => Action::Resume,
+            "--withdraw" => Action::Withdraw(words.value(option)?),
+            "--show" => Action::Show,
+            "--check" => Action::Check,
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// Whether the supplier was told.
+pub fn is_told(notification: &Notification) -> bool {
+    matches!(notification.state, State::Notified { .. })
+}
+
+/// Prints what is stored under a key; whether the supplier is told.
+pub async fn show(dispatcher: &Dispatcher, key: &Key, remark: Option<Remark>, json: bool) -> Result<bool, Failure> {
+    match dispatcher.notification(key).await? {
+        Some(notification) => {
+            print(&notification, remark, json);
+            Ok(is_told(&notification))
+        }
+        None => {
+            print_absent(key, json);
+            Ok(false)
+        }
+    }
+}
+
+/// Prints what is stored; whether everybody is told.
+pub async fn show_all(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<bool, Failure> {
+    let mut all_told = true;
+    for key in keys {
+        all_told &= show(dispatcher, key, None, json).await?;
+    }
+    Ok(all_told)
+}
+
+/// Suppliers side by side; the lines come in the order of the suppliers.
+pub async fn retry(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<bool, Failure> {
+    let retrying = keys.iter().cloned().map(|key| {
+        let dispatcher = dispatcher.clone();
+        tokio::spawn(async move { (dispatcher.retry(&key).await, key) })
+    });
+    let (mut all_told, mut left_to_do) = (true, false);
+    for task in retrying.collect::<Vec<_>>() {
+        let (result, key) = task.await.map_err(|_| Failure::from(Error::Panicked))?;
+        match result {
+            Ok(notification) => {
+                left_to_do = true;
+                all_told &= is_told(&notification);
+                print(&notification, None, json);
+            }
+            Err(Error::AlreadyNotified { .. }) => {
+                show(dispatcher, &key, Some(Remark::AlreadyNotified), json).await?;
+            }
+            Err(Error::Closed { .. } | Error::NotFound { .. }) => {
+                all_told &= show(dispatcher, &key, None, json).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(all_told && left_to_do)
+}
+
+/// Reopens what failed for want of a configuration and tries it; whether everybody is told then.
+pub async fn resume(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<bool, Failure> {
+    let suppliers: BTreeSet<SupplierId> = keys.iter().map(|key| key.supplier.clone()).collect();
+    let resuming = suppliers.into_iter().map(|supplier| {
+        let dispatcher = dispatcher.clone();
+        tokio::spawn(async move { dispatcher.resume(&supplier).await })
+    });
+    for task in resuming.collect::<Vec<_>>() {
+        task.await.map_err(|_| Failure::from(Error::Panicked))??;
+    }
+    show_all(dispatcher, keys, json).await
+}
+
+/// Closes what is not notified yet; whether all of it is closed.
+pub async fn withdraw(dispatcher: &Dispatcher, keys: &[Key], reason: &str, json: bool) -> Result<bool, Failure> {
+    let mut all_withdrawn = true;
+    for key in keys {
+        let withdrawn = match dispatcher.withdraw(key, reason).await {
+            Ok(notification) => {
+                print(&notification, None, json);
+                true
+            }
+            Err(Error::AlreadyNotified { .. }) => {
+                show(dispatcher, key, Some(Remark::AlreadyNotified), json).await?;
+                false
+            }
+            Err(closed @ (Error::Closed { .. } | Error::InFlight { .. } | Error::NotFound { .. })) => {
+                show(dispatcher, key, None, json).await?;
+                matches!(closed, Error::Closed { .. })
+            }
+            Err(error) => return Err(error.into()),
+        };
+        all_withdrawn &= withdrawn;
+    }
+    Ok(all_withdrawn)
+}
+
+/// Prints what the guard, name resolution and TLS say about each endpoint; whether all is well.
+pub async fn check(
+    dispatcher: &Dispatcher,
+    ids: impl IntoIterator<Item = &SupplierId>,
+    file: &SuppliersFile,
+    json: bool,
+) -> bool {
+    let suppliers = file.suppliers();
+    let mut all_well = true;
+    for id in ids {
+        let checks = match suppliers.get(id) {
+            Some(supplier) => dispatcher.check(supplier).await,
+            None => Vec::new(),
+        };
+        if checks.is_empty() {
+            all_well = false;
+            let why =
+                if suppliers.contains_key(id) { "no endpoint is configured" } else { "not in the suppliers file" };
+            match json {
+                true => {
+                    println!("{}", json!({"supplier": id.as_str(), "endpoint": null, "verdict": "missing", "why": why}))
+                }
+                false => println!("{id}: {why}"),
+            }
+        }
+        for check in checks {
+            let word = match check.verdict {
+                Verdict::Reachable => "reachable",
+                Verdict::Blocked { .. } => "blocked",
+                _ => "unreachable",
+            };
+            all_well &= check.verdict == Verdict::Reachable;
+            let why = check.verdict.to_string();
+            match json {
+                true => {
+                    let line =
+                        json!({"supplier": id.as_str(), "endpoint": check.endpoint, "verdict": word, "why": why});
+                    println!("{line}");
+                }
+                false => println!("{id}: {} {why}", check.endpoint),
+            }
+        }
+    }
+    all_well
+}
