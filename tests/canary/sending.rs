@@ -156,7 +156,7 @@ struct Changing(AtomicUsize, String);
 
 impl Suppliers for Changing {
     async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
-        let good = supplier(id.as_str(), &[self.1.clone()]);
+        let good = supplier(id.as_str(), std::slice::from_ref(&self.1));
         match self.0.fetch_add(1, Ordering::SeqCst) {
             1 => Err(LookupError::unavailable("the lookup is away")),
             2 => Ok(Some(good.endpoint(format!("http://user:{REPLY}@a.example/?{REPLY}")).build()?)),
