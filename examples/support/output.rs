@@ -3,6 +3,8 @@
 use orderhook::{Attempt, Closed, Key, Notification, Standing, State};
 use serde_json::{Value, json};
 
+use super::say;
+
 /// What is said about a notification beside its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remark {
@@ -22,16 +24,16 @@ impl Remark {
 /// Prints one notification.
 pub fn print(notification: &Notification, remark: Option<Remark>, json: bool) {
     match json {
-        true => println!("{}", as_json(notification, remark)),
-        false => print!("{}", as_text(notification, remark)),
+        true => say(as_json(notification, remark)),
+        false => say(as_text(notification, remark).trim_end()),
     }
 }
 
 /// Prints that nothing is stored under a key.
 pub fn print_absent(key: &Key, json: bool) {
     match json {
-        true => println!("{}", line(key, key.event_id().as_str(), Value::Null)),
-        false => println!("{key}: not stored"),
+        true => say(line(key, key.event_id().as_str(), Value::Null)),
+        false => say(format_args!("{key}: not stored")),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::planted::{REFERENCE, REPLY, assert_arrived, assert_clean, document, suppliers_file};
-use crate::support::{Ca, Finished, Receiver, Reply, run_example};
+use crate::support::{Ca, Finished, Program, Receiver, Reply};
 
 fn assert_clean_output(what: &str, finished: &Finished) {
     assert_clean(&format!("stdout of {what}"), &finished.stdout);
@@ -18,7 +18,7 @@ async fn run(folder: &Path, more: &[&str]) -> Finished {
     let mut arguments = vec!["--order", "order.json", "--suppliers", "suppliers.json", "--store", "memory:"];
     arguments.extend(["--ca", "ca.pem", "--allow-network", "127.0.0.0/8", "--timeout-ms", "2000"]);
     arguments.extend(more);
-    let finished = run_example("order_paid", folder, &arguments).await;
+    let finished = Program::example("order_paid", folder).chatty().run(&arguments).await;
     assert_clean_output(&format!("order_paid {more:?}"), &finished);
     finished
 }
@@ -43,6 +43,7 @@ async fn the_tool_prints_nothing_planted_whatever_happens() {
         let told = run(folder.path(), format).await;
         assert_eq!(told.status, Some(0), "{told:?}");
         assert!(told.stdout.contains(REFERENCE), "whoever asks is shown the reference");
+        assert!(told.stderr.contains("orderhook") && told.stderr.contains("hyper"), "its logs are on: {told:?}");
     }
     assert_eq!(receiver.count(), 4);
     receiver.received().iter().for_each(assert_arrived);
@@ -68,7 +69,7 @@ async fn the_tool_prints_nothing_planted_whatever_happens() {
 
 #[tokio::test]
 async fn the_demonstration_does_not_print_its_token() {
-    let finished = run_example("order_paid", Path::new("."), &[]).await;
+    let finished = Program::example("order_paid", Path::new(".")).chatty().run(&[]).await;
     assert_eq!(finished.status, Some(0), "{finished:?}");
     assert!(!finished.stdout.contains("demo-token") && !finished.stderr.contains("demo-token"), "{finished:?}");
     assert!(!finished.stdout.contains("Asha"), "{}", finished.stdout);

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
+use tokio::process::Command;
+
 /// Longer than any run of a test; a program that hangs fails the test and not the build.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,30 +31,63 @@ impl Finished {
     }
 }
 
-/// Runs an example program with these arguments, in this folder, and every log switched on.
-///
-/// # Panics
-/// If it is not built, is older than its sources, or takes more than a minute.
-pub async fn run_example(name: &str, folder: &Path, arguments: &[&str]) -> Finished {
-    let mut command = tokio::process::Command::new(example(name));
-    command.args(arguments).current_dir(folder).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "0");
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, command.output()).await;
-    let output = output.unwrap_or_else(|_| panic!("{name} {arguments:?}: took more than {PATIENCE:?}"));
-    let output = output.unwrap_or_else(|error| panic!("{name}: {error}"));
-    Finished {
-        status: output.status.code(),
-        stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
-        stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+/// An example program and the circumstances under which it runs.
+#[derive(Clone, Debug)]
+pub struct Program {
+    name: &'static str,
+    folder: PathBuf,
+    level: Option<&'static str>,
+    is_read: bool,
+}
+
+impl Program {
+    /// An example by its name, to be run in this folder.
+    pub fn example(name: &'static str, folder: &Path) -> Self {
+        Program { name, folder: folder.to_owned(), level: None, is_read: true }
+    }
+
+    /// With every log switched on.
+    pub fn chatty(self) -> Self {
+        Program { level: Some("trace"), ..self }
+    }
+
+    /// With a stdout that nobody reads: it is closed before the program begins.
+    pub fn unread(self) -> Self {
+        Program { is_read: false, ..self }
+    }
+
+    /// Runs it with these arguments.
+    ///
+    /// # Panics
+    /// If it is not built, is older than its sources, or takes more than a minute.
+    pub async fn run(&self, arguments: &[&str]) -> Finished {
+        let mut command = Command::new(built(self.name));
+        command.args(arguments).current_dir(&self.folder).env("RUST_BACKTRACE", "0").env_remove("RUST_LOG");
+        command.envs(self.level.map(|level| ("RUST_LOG", level)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        if !self.is_read {
+            let (reader, writer) = std::io::pipe().expect("a pipe");
+            drop(reader);
+            command.stdout(writer);
+        }
+        let running = async { command.spawn()?.wait_with_output().await };
+        let output = tokio::time::timeout(PATIENCE, running).await;
+        let output = output.unwrap_or_else(|_| panic!("{} {arguments:?}: took more than {PATIENCE:?}", self.name));
+        let output = output.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        Finished {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+        }
     }
 }
 
 /// Where cargo has put an example program: tests are in `target/PROFILE/deps`, examples beside it.
-fn example(name: &str) -> PathBuf {
+fn built(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
     let program = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    let Some(built) = modified(&program) else {
+    let Some(made) = modified(&program) else {
         panic!(
             "{} is not there: `cargo test` builds it; with `cargo test --test ..` run `cargo build --example {name}` first, \
              with the same features",
@@ -62,7 +97,7 @@ fn example(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for folder in ["src", "examples"] {
         let newest = newest(&root.join(folder));
-        assert!(newest <= built, "{} is older than {folder}/: run `cargo build --example {name}`", program.display());
+        assert!(newest <= made, "{} is older than {folder}/: run `cargo build --example {name}`", program.display());
     }
     program
 }
