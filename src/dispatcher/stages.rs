@@ -104,8 +104,9 @@ fn new(key: Key, position: u64, event: &StageEvent, client: &Supplier) -> Result
     Ok(new)
 }
 
-/// The life that the memos of a stream tell.
+/// The life that the memos of a stream tell. What else is in the stream may have a memo of its own.
 fn fold(stream: &[Notification], order: &OrderCode) -> Result<Lifecycle, Error> {
-    let memos = stream.iter().filter_map(|notification| notification.memo.as_deref());
+    let stages = stream.iter().filter(|notification| notification.key.kind.stage().is_some());
+    let memos = stages.filter_map(|notification| notification.memo.as_deref());
     Lifecycle::fold(memos).map_err(|source| Error::LifeUnreadable { order: order.clone(), source })
 }

@@ -6,7 +6,9 @@ use orderhook::fulfilment::{
     Finality, Flow, FoldError, Lifecycle, MemoError, NotAllowed, Prescription, Refusal, Stage, StageEvent, Transition,
 };
 use orderhook::store::{Inserted, NewNotification, Start, Store};
-use orderhook::{Dispatcher, Error, LookupError, Memo, Supplier, SupplierId, Suppliers, Worker};
+use orderhook::{
+    Dispatcher, Error, Event, EventKind, LookupError, Memo, Occurrence, Supplier, SupplierId, Suppliers, Worker,
+};
 
 use crate::troubled::Contended;
 use crate::world::{
@@ -23,6 +25,7 @@ on_every_store![
     a_client_that_nobody_knows_is_an_error_and_nothing_is_stored,
     after_a_shutdown_nothing_is_stored,
     an_unreadable_memo_stops_its_own_order_and_no_other,
+    a_memo_of_another_kind_of_event_is_not_part_of_the_life,
 ];
 
 fn pickup(parent: &str, event: Transition) -> StageEvent {
@@ -251,6 +254,23 @@ async fn an_unreadable_memo_stops_its_own_order_and_no_other<S: Store + Clone>(w
     Worker::new(&dispatcher).until_idle().await.unwrap();
     assert_eq!(world.stored().await.len(), rows.len() + 4);
     assert_eq!(receiver.count(), 4);
+}
+
+async fn a_memo_of_another_kind_of_event_is_not_part_of_the_life<S: Store + Clone>(world: World<S>) {
+    let receiver = world.receiver().await;
+    world.put(clinic().endpoint(receiver.url("/")));
+    let dispatcher = world.dispatcher();
+    let kind = EventKind::new("order.note").unwrap();
+    let note = Event::new(kind, Occurrence::only(), &serde_json::json!({ "text": "hello" })).unwrap();
+    let note = note.with_memo(Memo::new(*b"ticket 7").unwrap());
+
+    dispatcher.enqueue_event(&client(), &code("P-1"), note).await.unwrap();
+    enqueue(&dispatcher, &way("P-1", "A")).await;
+    Worker::new(&dispatcher).until_idle().await.unwrap();
+
+    assert_eq!(dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap().events().len(), 4);
+    assert_eq!(receiver.count(), 5);
+    world.agrees().await;
 }
 
 #[tokio::test]
