@@ -281,3 +281,20 @@ async fn an_append_looks_again_when_others_were_first() {
     enqueue(&dispatcher, &way("P-1", "A")).await;
     assert_eq!(world.agrees().await.len(), 4);
 }
+
+#[tokio::test]
+async fn a_stage_that_could_not_be_stored_because_others_were_always_first_is_a_transient_error() {
+    let world = World::in_memory();
+    world.put(clinic());
+    let dispatcher = world.builder_on(Contended::over(world.store.clone(), 100_000)).build().unwrap();
+    let event = delivery("P-1", Transition::accepted(child("A")));
+
+    let enqueued = dispatcher.enqueue_stage(&client(), &event).await;
+    let notified = dispatcher.notify_stage(&client(), &event).await;
+
+    let error = enqueued.expect_err("Ok means that it is stored");
+    assert!(error.is_transient(), "{error:?}");
+    let error = notified.expect_err("nothing was told");
+    assert!(error.is_transient(), "{error:?}");
+    assert!(world.stored().await.is_empty());
+}
