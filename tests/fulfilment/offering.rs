@@ -7,12 +7,13 @@ use orderhook::fulfilment::{
 };
 use orderhook::store::{Inserted, NewNotification, Start, Store};
 use orderhook::{
-    Dispatcher, Error, Event, EventKind, LookupError, Memo, Occurrence, Supplier, SupplierId, Suppliers, Worker,
+    Dispatcher, Error, Event, EventKind, LookupError, Memo, Occurrence, State, StateName, Supplier, SupplierId,
+    Suppliers, Worker,
 };
 
 use crate::troubled::Contended;
 use crate::world::{
-    World, child, client, clinic, code, delivery, enqueue, inserted, on_every_store, source, stages, way,
+    World, child, client, clinic, code, delivery, enqueue, inserted, on_every_store, only, source, stages, way,
 };
 
 on_every_store![
@@ -297,4 +298,27 @@ async fn a_stage_that_could_not_be_stored_because_others_were_always_first_is_a_
     let error = notified.expect_err("nothing was told");
     assert!(error.is_transient(), "{error:?}");
     assert!(world.stored().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_stage_that_was_told_elsewhere_cannot_be_marked_before_it_is_known_what_it_was() {
+    let world = World::in_memory();
+    let receiver = world.receiver().await;
+    world.put(clinic().endpoint(receiver.url("/")));
+    let dispatcher = world.dispatcher();
+    let events = way("P-1", "A");
+    let key = dispatcher.stage_key(&client(), &events[0]);
+
+    // Its key alone does not say enough to go on with the life.
+    let marked = dispatcher.mark_notified(&key, "by phone").await;
+    assert!(matches!(marked, Err(Error::NotFound { .. })), "{marked:?}");
+    assert!(world.stored().await.is_empty());
+
+    enqueue(&dispatcher, &events[..2]).await;
+    let marked = dispatcher.mark_notified(&key, "by phone").await.unwrap();
+    assert!(matches!(&marked.state, State::Notified { reference, .. } if reference == "by phone"));
+    Worker::new(&dispatcher).until_idle().await.unwrap();
+    assert_eq!(stages(&receiver.received()), ["shipped"]);
+    let told = dispatcher.notify_stage(&client(), &events[0]).await.unwrap();
+    assert_eq!(only(&told).state.name(), StateName::Notified);
 }
