@@ -5,10 +5,12 @@ mod acceptance;
 mod bodies;
 mod nodes;
 mod offering;
+#[path = "../support/programs.rs"]
+mod programs;
 mod streams;
 mod subscriptions;
 #[path = "../support/mod.rs"]
 mod support;
-
+mod tool;
 mod troubled;
 mod world;
