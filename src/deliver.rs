@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lanes::{Lanes, REST};
 use crate::listener::{Listener, News};
-use crate::notification::{Attempt, Decision, End, FailureReason, Key, Ledger, Round, StreamRule, Tried, decide};
+use crate::notification::{
+    Attempt, Decision, End, FailureReason, Key, Ledger, Round, State, StreamRule, Tried, decide,
+};
 use crate::outcome::{NotSent, Outcome, Unknown};
 use crate::request::{Telling, reference, request};
 use crate::retry::RetryPolicy;
@@ -80,6 +82,8 @@ pub(crate) enum Delivered {
     Settled(Then),
     /// Another holder or a person was there first; nothing of ours was recorded.
     Superseded,
+    /// Nothing could be done and nothing was recorded: it is taken over when the lease has run out.
+    Left,
 }
 
 impl Courier {
@@ -87,28 +91,46 @@ impl Courier {
     ///
     /// Every future in here may be dropped: what was recorded is true, and the lease runs out.
     pub(crate) async fn deliver(&self, held: Held) -> Result<Delivered, StoreError> {
-        let delivery = Delivery {
+        let mut delivery = Delivery {
             courier: self,
             deadline: held.asked + self.timing.lease(),
             ledger: held.claim.ledger.for_schedule(held.claim.reopened),
             recorded: held.claim.attempts,
             tried_now: false,
+            repeated: false,
             unrecorded: Vec::new(),
             held,
         };
-        let found = self.suppliers.find(&delivery.held.claim.key.supplier).await;
+        let found = tokio::select! {
+            biased;
+            found = self.suppliers.find(&delivery.held.claim.key.supplier) => found,
+            () = delivery.held.hand_back.cancelled() => Err(LookupError::unavailable("it did not answer in time")),
+        };
         let then = match found {
-            Ok(Some(supplier)) if supplier.activity() == Activity::Paused => delivery.rest(),
-            Ok(Some(supplier)) if !delivery.is_admitted(&supplier) => Then::HandBack { after: Duration::ZERO },
-            Ok(Some(supplier)) => return delivery.go(&supplier).await,
+            Ok(Some(supplier)) => match delivery.obstacle(&supplier) {
+                None => return delivery.go(&supplier).await,
+                // Handed back, it is no takeover any more: what was interrupted is put on record now.
+                Some(then) => {
+                    if delivery.held.claim.taken_over {
+                        delivery.take_over(&supplier);
+                    }
+                    then
+                }
+            },
             Ok(None) => failed(FailureReason::SupplierRemoved),
             Err(LookupError::Invalid(error)) => {
                 tracing::error!(%error, key = %delivery.held.claim.key, "the supplier's configuration is not usable");
                 failed(FailureReason::Config)
             }
             Err(error @ LookupError::Unavailable { .. }) => {
+                let then = delivery.rest();
+                if delivery.held.claim.taken_over {
+                    // Handed back, it would be no takeover any more, and nobody can say now what was interrupted.
+                    tracing::warn!(%error, key = %delivery.held.claim.key, "left until the lease runs out again");
+                    return Ok(Delivered::Left);
+                }
                 tracing::warn!(%error, key = %delivery.held.claim.key, "handed back without a try");
-                delivery.rest()
+                then
             }
         };
         delivery.settle(then).await
@@ -131,6 +153,8 @@ struct Delivery<'a> {
     unrecorded: Vec<Attempt>,
     /// Whether anything was tried under this claim.
     tried_now: bool,
+    /// Whether a record was written again because its first outcome was unclear.
+    repeated: bool,
 }
 
 impl Delivery<'_> {
@@ -161,10 +185,12 @@ impl Delivery<'_> {
         }
     }
 
-    fn is_admitted(&self, supplier: &Supplier) -> bool {
+    /// What keeps us from calling this supplier now.
+    fn obstacle(&self, supplier: &Supplier) -> Option<Then> {
         match &self.held.admission {
-            Admission::Free => true,
-            Admission::Lanes(lanes) => lanes.admits(supplier),
+            _ if supplier.activity() == Activity::Paused => Some(self.rest()),
+            Admission::Lanes(lanes) if !lanes.admits(supplier) => Some(Then::HandBack { after: Duration::ZERO }),
+            Admission::Free | Admission::Lanes(_) => None,
         }
     }
 
@@ -186,18 +212,31 @@ impl Delivery<'_> {
 
     /// Begins a round, or goes on with the one that another holder did not finish.
     fn begin(&mut self, supplier: &Supplier) {
-        let taken_over = self.held.claim.taken_over;
+        if self.held.claim.taken_over {
+            self.take_over(supplier);
+        }
         match self.held.calling {
             Calling::WhatIsOpen => self.ledger.begin(Round::of_all()),
-            Calling::WhatIsDue if taken_over && self.ledger.in_round() => {}
+            Calling::WhatIsDue if self.held.claim.taken_over => {}
             Calling::WhatIsDue => self.ledger.begin(Round::of_due(self.now())),
         }
-        if !taken_over {
-            return;
-        }
-        // What was next may have been called: the record says so before it is called again.
+    }
+
+    /// What was next for the holder before us may have been called: the record says so before anything else is done.
+    fn take_over(&mut self, supplier: &Supplier) {
         let now = self.now();
-        if let Decision::Call(endpoint) = decide(&self.ledger, &self.held.claim.key, supplier, now) {
+        let next = |ledger: &Ledger| match decide(ledger, &self.held.claim.key, supplier, now) {
+            Decision::Call(endpoint) => Some(endpoint),
+            Decision::Settle(_) => None,
+        };
+        if !self.ledger.in_round() {
+            self.ledger.begin(Round::of_due(now));
+            if next(&self.ledger).is_none() {
+                // It was claimed before anything was due: by hand.
+                self.ledger.begin(Round::of_all());
+            }
+        }
+        if let Some(endpoint) = next(&self.ledger) {
             let outcome = Outcome::Unknown { why: Unknown::Interrupted };
             self.note(endpoint, outcome, now, Duration::ZERO);
             self.ledger.enter_interrupted(self.tried(supplier, endpoint, now, &Reply::of(outcome, Duration::ZERO)));
@@ -286,7 +325,12 @@ impl Delivery<'_> {
         self.ledger.end_round();
         let key = self.held.claim.key.clone();
         let last_try = self.tried_now.then(|| self.ledger.last_try_ahead()).flatten();
-        match self.record(then.clone()).await? {
+        let written = match self.record(then.clone()).await? {
+            // A step that failed and was repeated finds its token spent when it was recorded after all.
+            Written::Stale if self.repeated && self.is_ours(&key).await? => Written::Applied,
+            written => written,
+        };
+        match written {
             Written::Applied => {
                 tracing::info!(%key, event_id = %self.held.claim.event_id, end = end_word(&then), "settled");
                 self.tell(key, &then, last_try);
@@ -297,6 +341,16 @@ impl Delivery<'_> {
                 Ok(Delivered::Superseded)
             }
         }
+    }
+
+    /// Whether the end that is recorded is ours: nobody else has this ledger with these attempts.
+    async fn is_ours(&self, key: &Key) -> Result<bool, StoreError> {
+        let attempts = self.recorded as usize;
+        let stored = self.courier.store.get(key).await?;
+        Ok(stored.is_some_and(|stored| {
+            let under_way = matches!(stored.state, State::Sending { .. });
+            !under_way && stored.ledger == self.ledger && stored.attempts.len() == attempts
+        }))
     }
 
     /// The host hears of it after it is durable.
@@ -329,6 +383,7 @@ impl Delivery<'_> {
                     return Ok(written);
                 }
                 Err(error) if error.is_transient() && Instant::now() + pause < give_up => {
+                    self.repeated = true;
                     tracing::warn!(%error, key = %step.key, "the record is written again");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
