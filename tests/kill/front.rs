@@ -8,7 +8,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::trap::Trap;
+use crate::support::Gate;
+
+/// A sender that is held up.
+pub(crate) struct Hold {
+    /// It is there.
+    pub(crate) reached: Notify,
+    /// Lets it go on.
+    pub(crate) gate: Gate,
+}
+
+impl Hold {
+    pub(crate) fn new() -> Arc<Hold> {
+        Arc::new(Hold { reached: Notify::new(), gate: Gate::new() })
+    }
+}
 
 pub(crate) struct Front {
     port: u16,
@@ -17,19 +31,19 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// Stands before a receiver's port. The first connection is held up after `limit` bytes of the sender's, which springs
-    /// the trap; those after it are not.
-    pub(crate) async fn before(receiver: u16, limit: u64, trap: &Arc<Trap>) -> Front {
+    /// Stands before a receiver's port. The first connection is held up after `limit` bytes of the sender's; those
+    /// after it are not.
+    pub(crate) async fn before(receiver: u16, limit: u64, hold: &Arc<Hold>) -> Front {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (cut, trap) = (Arc::new(Notify::new()), Arc::clone(trap));
+        let (cut, hold) = (Arc::new(Notify::new()), Arc::clone(hold));
         let cut_of_task = Arc::clone(&cut);
         let armed = AtomicBool::new(true);
         let task = tokio::spawn(async move {
             loop {
                 let Ok((sender, _)) = listener.accept().await else { return };
                 let limit = armed.swap(false, Ordering::SeqCst).then_some(limit);
-                tokio::spawn(carry(sender, receiver, limit, Arc::clone(&trap), Arc::clone(&cut_of_task)));
+                tokio::spawn(carry(sender, receiver, limit, Arc::clone(&hold), Arc::clone(&cut_of_task)));
             }
         });
         Front { port, cut, task }
@@ -51,7 +65,7 @@ impl Drop for Front {
     }
 }
 
-async fn carry(sender: TcpStream, receiver: u16, limit: Option<u64>, trap: Arc<Trap>, cut: Arc<Notify>) {
+async fn carry(sender: TcpStream, receiver: u16, limit: Option<u64>, hold: Arc<Hold>, cut: Arc<Notify>) {
     let receiver = TcpStream::connect(("127.0.0.1", receiver)).await.unwrap();
     let (mut from_sender, mut to_sender) = sender.into_split();
     let (mut from_receiver, mut to_receiver) = receiver.into_split();
@@ -60,9 +74,9 @@ async fn carry(sender: TcpStream, receiver: u16, limit: Option<u64>, trap: Arc<T
     });
     if let Some(limit) = limit {
         forward(&mut (&mut from_sender).take(limit), &mut to_receiver).await;
-        trap.reached.notify_one();
+        hold.reached.notify_one();
         tokio::select! {
-            () = trap.gate.opened() => {}
+            () = hold.gate.opened() => {}
             () = cut.notified() => {
                 // Both directions, so that the receiver sees the end at once.
                 back.abort();

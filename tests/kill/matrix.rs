@@ -1,7 +1,5 @@
 //! Every point, with one endpoint and with three, in every way.
 
-use std::sync::Arc;
-
 use orderhook::store::Store;
 use orderhook::{Error, MemoryStore, SqliteStore};
 use tokio::sync::Semaphore;
@@ -9,11 +7,11 @@ use tokio::task::JoinSet;
 
 use crate::case::{Call, Case, Point, Way};
 use crate::child;
-use crate::scene::Scene;
+use crate::scene::{LEASE, Scene};
 use crate::trap::Trapped;
 
-/// Most of a case is waiting for a lease to run out.
-const SIDE_BY_SIDE: usize = 6;
+/// For all tests together. Most of a case is waiting for a lease to run out.
+static PLACES: Semaphore = Semaphore::const_new(8);
 
 /// Holds the lock for longer than any test runs: what is inserted stays uncommitted.
 const SLOW: &str = "CREATE VIEW slow AS \
@@ -68,12 +66,11 @@ where
     F: Future<Output = String> + Send + 'static,
 {
     assert!(!cases.is_empty());
-    let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
     let mut playing = JoinSet::new();
     for (number, case) in cases.into_iter().enumerate() {
-        let (places, run) = (Arc::clone(&places), run(case));
+        let run = run(case);
         playing.spawn(async move {
-            let _place = places.acquire_owned().await.unwrap();
+            let _place = PLACES.acquire().await.unwrap();
             (number, run.await)
         });
     }
@@ -125,7 +122,7 @@ async fn died_here_in_memory(case: Case) -> String {
     let store = MemoryStore::new();
     die_here(&scene, store.clone()).await;
     scene.check_death(&store).await;
-    scene.free(&store).await;
+    store.advance(LEASE);
     scene.go_on_here(store.clone()).await;
     format!("{} (memory)", scene.compare(&store).await)
 }
@@ -147,7 +144,7 @@ async fn die_here(scene: &Scene, store: impl Store) {
                 report = &mut notifying => panic!("{case}: the point was not reached: {report:?}"),
                 () = scene.reached() => drop(notifying),
             }
-            scene.trap.gate.open();
+            scene.trap.hold.gate.open();
             dispatcher.shutdown(std::time::Duration::from_secs(30)).await;
         }
         Way::Runtime => {

@@ -14,10 +14,9 @@ use orderhook::store::{
 use orderhook::{Key, LookupError, Notification, Source, Supplier, SupplierId, Suppliers};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
-use tokio::sync::Notify;
 
 use crate::case::{Case, Point, Way};
-use crate::support::Gate;
+use crate::front::Hold;
 
 /// Waits for the sender to come by.
 pub(crate) struct Trap {
@@ -25,10 +24,7 @@ pub(crate) struct Trap {
     /// For the one that looks whether the file is locked.
     file: PathBuf,
     calls: [AtomicUsize; 4],
-    /// The sender is there.
-    pub(crate) reached: Notify,
-    /// Lets go on what goes on.
-    pub(crate) gate: Gate,
+    pub(crate) hold: Arc<Hold>,
 }
 
 /// What a trap panics with.
@@ -47,7 +43,7 @@ impl Trap {
     pub(crate) fn new(case: Case, file: PathBuf) -> Arc<Trap> {
         silence();
         let calls = Default::default();
-        Arc::new(Trap { case, file, calls, reached: Notify::new(), gate: Gate::new() })
+        Arc::new(Trap { case, file, calls, hold: Hold::new() })
     }
 
     /// The number of this call, from 1.
@@ -66,11 +62,11 @@ impl Trap {
             Way::Kill => kill_this_process(),
             Way::Panic => std::panic::panic_any(Sprung),
             Way::Drop => {
-                self.reached.notify_one();
-                self.gate.opened().await;
+                self.hold.reached.notify_one();
+                self.hold.gate.opened().await;
             }
             Way::Runtime => {
-                self.reached.notify_one();
+                self.hold.reached.notify_one();
                 std::future::pending().await
             }
         }
