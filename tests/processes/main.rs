@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 mod child;
+#[allow(dead_code, reason = "nothing is cut here")]
 #[path = "../kill/front.rs"]
 mod front;
 mod p1;

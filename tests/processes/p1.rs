@@ -2,7 +2,7 @@
 
 use orderhook::StateName;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{ChildStdin, ChildStdout};
+use tokio::process::ChildStdout;
 use tokio::task::JoinSet;
 
 use crate::child::{Role, process, said};
@@ -33,9 +33,11 @@ async fn p1_eight_tasks_in_each_of_six_processes_tell_each_endpoint_of_each_orde
             hears(lines, &code).await;
         }
     }
-    let stdins: Vec<ChildStdin> = racers.into_iter().map(|(stdin, _)| stdin).collect();
+    // The end of its input ends a process; its output is read until then.
+    let (stdins, outputs): (Vec<_>, Vec<_>) = racers.into_iter().unzip();
     drop(stdins);
-    for child in children {
+    for (child, mut output) in children.into_iter().zip(outputs) {
+        while output.next_line().await.unwrap().is_some() {}
         let output = child.wait_with_output().await.unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         // A process panics when a call of its own has an error.

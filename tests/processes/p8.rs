@@ -24,7 +24,8 @@ async fn p8_a_damaged_row_is_refused_by_name_and_the_others_go_on() {
     // Repaired by hand it is told like any other.
     world.run_sql("UPDATE orderhook_notifications SET ledger = NULL WHERE id = 1").await;
     let ended = world.run(&both, &["--retry"]).await;
-    assert_eq!((ended.status, ended.states()), (Some(2), vec!["sending"; 0]), "{ended:?}");
+    assert_eq!((ended.status, ended.states()), (Some(0), vec!["notified"; 2]), "{ended:?}");
+    assert_eq!(world.receiver.count(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -102,7 +102,10 @@ impl World {
     pub(crate) async fn order_paid(&self, order: &Value, more: &[&str]) -> Command {
         let program = tokio::task::spawn_blocking(programs::order_paid).await.unwrap();
         let name = format!("order-{}.json", order["order_code"].as_str().unwrap());
-        std::fs::write(self.file(&name), order.to_string()).unwrap();
+        // Written once: a process that was started before may be about to read it.
+        if !self.file(&name).exists() {
+            std::fs::write(self.file(&name), order.to_string()).unwrap();
+        }
         let mut command = Command::new(program);
         command.current_dir(self.path()).args(["--order", &name, "--store", "sqlite:orders.db", "--json"]);
         command.args(["--suppliers", "suppliers.json", "--ca", "ca.pem", "--allow-network", "127.0.0.0/8"]);
