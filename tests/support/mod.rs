@@ -22,5 +22,5 @@ mod program;
 mod receiver;
 
 pub use ca::{Ca, LOOPBACK_NAMES};
-pub use program::{Finished, Program};
+pub use program::{Finished, Program, built};
 pub use receiver::{BlackHole, ClosedPort, Gate, Log, Mode, Received, Receiver, Reply, black_hole, closed_port};

@@ -83,7 +83,7 @@ impl Program {
 }
 
 /// Where cargo has put an example program: tests are in `target/PROFILE/deps`, examples beside it.
-fn built(name: &str) -> PathBuf {
+pub fn built(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
     let program = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
