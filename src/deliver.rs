@@ -5,9 +5,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::lanes::{Lanes, REST};
+use crate::lanes::{Lanes, Manner, REST};
 use crate::listener::{Listener, News};
-use crate::notification::{Attempt, Decision, End, FailureReason, Key, Ledger, Round, StreamRule, Tried, decide};
+use crate::notification::{
+    Attempt, Decision, End, FailureReason, Key, Ledger, Round, State, StreamRule, Tried, decide,
+};
 use crate::outcome::{NotSent, Outcome, Unknown};
 use crate::request::{Telling, reference, request};
 use crate::retry::RetryPolicy;
@@ -87,19 +89,30 @@ impl Courier {
     ///
     /// Every future in here may be dropped: what was recorded is true, and the lease runs out.
     pub(crate) async fn deliver(&self, held: Held) -> Result<Delivered, StoreError> {
-        let delivery = Delivery {
+        let mut delivery = Delivery {
             courier: self,
             deadline: held.asked + self.timing.lease(),
             ledger: held.claim.ledger.for_schedule(held.claim.reopened),
             recorded: held.claim.attempts,
-            tried_now: false,
+            manner: Manner::Unknown,
             unrecorded: Vec::new(),
             held,
         };
-        let found = self.suppliers.find(&delivery.held.claim.key.supplier).await;
+        let found = tokio::select! {
+            biased;
+            found = self.find(&delivery.held.claim.key) => found,
+            () = delivery.held.hand_back.cancelled() => return delivery.let_go(Duration::ZERO).await,
+        };
         let then = match found {
-            Ok(Some(supplier)) if supplier.activity() == Activity::Paused => delivery.rest(),
-            Ok(Some(supplier)) if !delivery.is_admitted(&supplier) => Then::HandBack { after: Duration::ZERO },
+            Ok(Some(supplier)) if supplier.activity() == Activity::Paused => {
+                delivery.rest();
+                delivery.own_up(&supplier);
+                Then::HandBack { after: REST }
+            }
+            Ok(Some(supplier)) if !delivery.is_admitted(&supplier) => {
+                delivery.own_up(&supplier);
+                Then::HandBack { after: Duration::ZERO }
+            }
             Ok(Some(supplier)) => return delivery.go(&supplier).await,
             Ok(None) => failed(FailureReason::SupplierRemoved),
             Err(LookupError::Invalid(error)) => {
@@ -108,10 +121,17 @@ impl Courier {
             }
             Err(error @ LookupError::Unavailable { .. }) => {
                 tracing::warn!(%error, key = %delivery.held.claim.key, "handed back without a try");
-                delivery.rest()
+                delivery.rest();
+                return delivery.let_go(REST).await;
             }
         };
         delivery.settle(then).await
+    }
+
+    /// The host's own code: it may take as long as an exchange, and no longer.
+    async fn find(&self, key: &Key) -> Result<Option<Supplier>, LookupError> {
+        let found = tokio::time::timeout(self.timing.timeout, self.suppliers.find(&key.supplier)).await;
+        found.unwrap_or_else(|_| Err(LookupError::unavailable("no answer within the limit of an exchange")))
     }
 }
 
@@ -129,8 +149,8 @@ struct Delivery<'a> {
     recorded: u32,
     /// What was tried since.
     unrecorded: Vec<Attempt>,
-    /// Whether anything was tried under this claim.
-    tried_now: bool,
+    /// How the supplier has behaved under this claim.
+    manner: Manner,
 }
 
 impl Delivery<'_> {
@@ -164,7 +184,7 @@ impl Delivery<'_> {
     fn is_admitted(&self, supplier: &Supplier) -> bool {
         match &self.held.admission {
             Admission::Free => true,
-            Admission::Lanes(lanes) => lanes.admits(supplier),
+            Admission::Lanes(lanes) => lanes.admits(supplier, Instant::now()),
         }
     }
 
@@ -176,12 +196,32 @@ impl Delivery<'_> {
         }
     }
 
-    /// Its supplier is paused, or cannot be looked up: no try is spent, and nothing of that supplier is claimed for a while.
-    fn rest(&self) -> Then {
+    /// Its supplier is paused, or cannot be looked up: nothing of that supplier is claimed for a while.
+    fn rest(&self) {
         if let Admission::Lanes(lanes) = &self.held.admission {
             lanes.rest(&self.held.claim.key.supplier, Instant::now() + REST);
         }
-        Then::HandBack { after: REST }
+    }
+
+    /// What is handed back without a try after a takeover takes the interrupted attempt along: the next holder does not
+    /// know of it.
+    fn own_up(&mut self, supplier: &Supplier) {
+        if self.held.claim.taken_over {
+            self.begin(supplier);
+        }
+    }
+
+    /// Hands back while nobody can tell which endpoint was interrupted, if one was: then it stays abandoned, and the next
+    /// holder takes over.
+    async fn let_go(mut self, after: Duration) -> Result<Delivered, StoreError> {
+        if !self.held.claim.taken_over {
+            return self.settle(Then::HandBack { after }).await;
+        }
+        let then = Then::Keep { lease: after };
+        Ok(match self.record(then.clone()).await? {
+            Written::Applied => Delivered::Settled(then),
+            Written::Stale => Delivered::Superseded,
+        })
     }
 
     /// Begins a round, or goes on with the one that another holder did not finish.
@@ -229,7 +269,8 @@ impl Delivery<'_> {
                 reply.outcome,
                 Outcome::Unknown { why: Unknown::TimedOut } | Outcome::NotSent { why: NotSent::ConnectTimeout }
             );
-            lanes.note(&self.held.claim.key.supplier, timed_out, Instant::now());
+            self.manner = self.manner.worse(Manner::of(timed_out, reply.took));
+            lanes.note(&self.held.claim.key.supplier, self.manner, Instant::now());
         }
         self.note(endpoint, reply.outcome, at, reply.took);
         self.ledger.enter(self.tried(supplier, endpoint, at, &reply));
@@ -238,7 +279,6 @@ impl Delivery<'_> {
 
     fn note(&mut self, endpoint: &Endpoint, outcome: Outcome, at: Timestamp, took: Duration) {
         let (shown, id) = (endpoint.shown().to_owned(), endpoint.id().clone());
-        self.tried_now = true;
         self.unrecorded.push(Attempt::new(shown, id, outcome, at, took));
     }
 
@@ -283,9 +323,9 @@ impl Delivery<'_> {
     }
 
     async fn settle(mut self, then: Then) -> Result<Delivered, StoreError> {
+        let last_try = self.ledger.last_try_ahead();
         self.ledger.end_round();
         let key = self.held.claim.key.clone();
-        let last_try = self.tried_now.then(|| self.ledger.last_try_ahead()).flatten();
         match self.record(then.clone()).await? {
             Written::Applied => {
                 tracing::info!(%key, event_id = %self.held.claim.event_id, end = end_word(&then), "settled");
@@ -320,16 +360,22 @@ impl Delivery<'_> {
             .with_attempts(self.recorded, self.unrecorded.clone());
         let mut give_up = self.deadline + self.courier.timing.lease();
         let mut pause = Duration::from_millis(20);
+        let mut unsure = false;
         loop {
             match self.courier.store.write(std::slice::from_ref(&step)).await {
                 Ok(written) => {
-                    let written = written.first().copied().ok_or_else(no_answer)?;
+                    let mut written = written.first().copied().ok_or_else(no_answer)?;
+                    // A write of which the answer was lost may have been done, and has spent its token then.
+                    if unsure && written == Written::Stale && self.is_recorded(&step).await {
+                        written = Written::Applied;
+                    }
                     self.recorded = self.recorded.saturating_add(u32::try_from(self.unrecorded.len()).unwrap_or(0));
                     self.unrecorded.clear();
                     return Ok(written);
                 }
                 Err(error) if error.is_transient() && Instant::now() + pause < give_up => {
                     tracing::warn!(%error, key = %step.key, "the record is written again");
+                    unsure = true;
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
                         // A shutdown does not wait for a store that is away: one more try, now.
@@ -339,6 +385,18 @@ impl Delivery<'_> {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether the end that stands in the store is the one of this step.
+    async fn is_recorded(&self, step: &Step) -> bool {
+        let Ok(Some(notification)) = self.courier.store.get(&step.key).await else { return false };
+        let is_end = match (&step.then, &notification.state) {
+            (Then::Notified { reference }, State::Notified { reference: stored, .. }) => reference == stored,
+            (Then::Failed { reason, .. }, State::Failed { reason: stored, .. }) => reason == stored,
+            _ => false,
+        };
+        let attempts = notification.attempts.get(step.first_attempt as usize..);
+        is_end && attempts.is_some_and(|attempts| attempts == step.attempts)
     }
 
     /// The store's time, reckoned.

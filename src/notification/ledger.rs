@@ -69,7 +69,7 @@ pub enum Standing {
         /// How many of the last tries in a row were interrupted.
         #[serde(default)]
         interrupted: u32,
-        /// Whether the next try is the last one of this schedule.
+        /// Whether the next try may be the last one of this schedule.
         #[serde(default)]
         last: bool,
     },
@@ -187,7 +187,10 @@ impl Ledger {
         let mut standing = self.standing_after(&tried);
         if let Standing::Open { not_before, interrupted, .. } = &mut standing {
             match *interrupted {
-                0 | 1 => *not_before = tried.at,
+                // Due by the round that goes on, which may have begun long ago.
+                0 | 1 => {
+                    *not_before = self.round.as_ref().and_then(|round| round.due_by).unwrap_or(tried.at).min(tried.at)
+                }
                 _ => self.round.iter_mut().for_each(|round| round.called.push(tried.endpoint.id().clone())),
             }
         }
@@ -218,8 +221,8 @@ impl Ledger {
             Outcome::Unknown { why: Unknown::Interrupted } => interrupted_before.saturating_add(1),
             _ => 0,
         };
-        // In the middle of the spread, for nobody knows yet how the next delay will be spread.
-        let after_next = not_before.after(tried.policy.delay(tries.saturating_add(1), 0.5));
+        // At the end of the spread, for nobody knows yet how the next delay will be spread: rather a word too early than none.
+        let after_next = not_before.after(tried.policy.delay(tries.saturating_add(1), 1.0));
         let last = after_next.since(first_at) > tried.policy.give_up_after();
         Standing::Open { tries, first_at, not_before, interrupted, last }
     }
@@ -257,10 +260,12 @@ impl Ledger {
         !round.called.contains(endpoint.id()) && round.due_by.is_none_or(|due_by| open_from <= due_by)
     }
 
-    /// When the next try is due that is the last one of its endpoint.
+    /// When the next try is due that may be the last one of its endpoint; of the endpoints that were called in this round,
+    /// so that each is announced once.
     pub(crate) fn last_try_ahead(&self) -> Option<Timestamp> {
+        let round = self.round.as_ref()?;
         let due = |entry: &Entry| match entry.standing {
-            Standing::Open { not_before, last: true, .. } => Some(not_before),
+            Standing::Open { not_before, last: true, .. } if round.called.contains(&entry.id) => Some(not_before),
             _ => None,
         };
         self.endpoints.iter().filter_map(due).min()

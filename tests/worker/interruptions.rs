@@ -76,6 +76,20 @@ async fn one_that_dies_while_sending_causes_one_duplicate_and_the_record_shows_i
 }
 
 #[tokio::test]
+async fn a_takeover_goes_on_where_the_round_was_interrupted_and_skips_nobody() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    receiver.script_at("/2", [Reply::Hang]);
+    world.put((1..=4).fold(supplier("books"), |books, n| books.endpoint(receiver.url(&format!("/{n}")))));
+    let key = world.enqueue("books", "A-1").await;
+    die_while_sending(&world, &receiver, 2).await;
+    world.tick().await;
+    assert!(world.is_notified(&key).await);
+    let paths: Vec<_> = receiver.received().iter().map(|request| request.path().to_owned()).collect();
+    assert_eq!(paths, ["/1", "/2", "/2", "/3", "/4"]);
+}
+
+#[tokio::test]
 async fn the_second_interruption_in_a_row_follows_the_schedule() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;

@@ -99,7 +99,7 @@ async fn fifty_streams_arrive_in_order_through_a_flapping_receiver() {
     receiver.script((1..400).map(|n| match n {
         n if n % 11 == 0 => Reply::CloseAfterRequest,
         n if n % 3 == 0 => Reply::Status(503),
-        _ => Reply::ok(),
+        _ => Reply::ok().delayed(Duration::from_millis(1)),
     }));
     let many = std::num::NonZeroU32::new(32).unwrap();
     world.put(supplier("books").endpoint(receiver.url("/orders")).max_concurrent(many));
