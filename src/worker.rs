@@ -246,7 +246,10 @@ impl Worker {
                     shared.failed.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok(_) => {}
-                Err(error) => tracing::error!(%error, "the record could not be written; the lease has to run out"),
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(%error, ?source, "the record could not be written; the lease has to run out");
+                }
             }
             drop(slot);
             drop(stay);
