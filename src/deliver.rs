@@ -82,6 +82,8 @@ pub(crate) enum Delivered {
     Settled(Then),
     /// Another holder or a person was there first; nothing of ours was recorded.
     Superseded,
+    /// Nothing could be done and nothing was recorded: it is taken over when the lease has run out.
+    Left,
 }
 
 impl Courier {
@@ -95,34 +97,40 @@ impl Courier {
             ledger: held.claim.ledger.for_schedule(held.claim.reopened),
             recorded: held.claim.attempts,
             manner: Manner::Unknown,
+            repeated: false,
             unrecorded: Vec::new(),
             held,
         };
         let found = tokio::select! {
             biased;
             found = self.find(&delivery.held.claim.key) => found,
-            () = delivery.held.hand_back.cancelled() => return delivery.let_go(Duration::ZERO).await,
+            () = delivery.held.hand_back.cancelled() => Err(LookupError::unavailable("it did not answer in time")),
         };
         let then = match found {
-            Ok(Some(supplier)) if supplier.activity() == Activity::Paused => {
-                delivery.rest();
-                delivery.own_up(&supplier);
-                Then::HandBack { after: REST }
-            }
-            Ok(Some(supplier)) if !delivery.is_admitted(&supplier) => {
-                delivery.own_up(&supplier);
-                Then::HandBack { after: Duration::ZERO }
-            }
-            Ok(Some(supplier)) => return delivery.go(&supplier).await,
+            Ok(Some(supplier)) => match delivery.obstacle(&supplier) {
+                None => return delivery.go(&supplier).await,
+                // Handed back, it is no takeover any more: what was interrupted is put on record now.
+                Some(then) => {
+                    if delivery.held.claim.taken_over {
+                        delivery.take_over(&supplier);
+                    }
+                    then
+                }
+            },
             Ok(None) => failed(FailureReason::SupplierRemoved),
             Err(LookupError::Invalid(error)) => {
                 tracing::error!(%error, key = %delivery.held.claim.key, "the supplier's configuration is not usable");
                 failed(FailureReason::Config)
             }
             Err(error @ LookupError::Unavailable { .. }) => {
+                let then = delivery.rest();
+                if delivery.held.claim.taken_over {
+                    // Handed back, it would be no takeover any more, and nobody can say now what was interrupted.
+                    tracing::warn!(%error, key = %delivery.held.claim.key, "left until the lease runs out again");
+                    return Ok(Delivered::Left);
+                }
                 tracing::warn!(%error, key = %delivery.held.claim.key, "handed back without a try");
-                delivery.rest();
-                return delivery.let_go(REST).await;
+                then
             }
         };
         delivery.settle(then).await
@@ -151,6 +159,8 @@ struct Delivery<'a> {
     unrecorded: Vec<Attempt>,
     /// How the supplier has behaved under this claim.
     manner: Manner,
+    /// Whether a record was written again because its first outcome was unclear.
+    repeated: bool,
 }
 
 impl Delivery<'_> {
@@ -181,10 +191,14 @@ impl Delivery<'_> {
         }
     }
 
-    fn is_admitted(&self, supplier: &Supplier) -> bool {
+    /// What keeps us from calling this supplier now.
+    fn obstacle(&self, supplier: &Supplier) -> Option<Then> {
         match &self.held.admission {
-            Admission::Free => true,
-            Admission::Lanes(lanes) => lanes.admits(supplier, Instant::now()),
+            _ if supplier.activity() == Activity::Paused => Some(self.rest()),
+            Admission::Lanes(lanes) if !lanes.admits(supplier, Instant::now()) => {
+                Some(Then::HandBack { after: Duration::ZERO })
+            }
+            Admission::Free | Admission::Lanes(_) => None,
         }
     }
 
@@ -196,48 +210,41 @@ impl Delivery<'_> {
         }
     }
 
-    /// Its supplier is paused, or cannot be looked up: nothing of that supplier is claimed for a while.
-    fn rest(&self) {
+    /// Its supplier is paused, or cannot be looked up: no try is spent, and nothing of that supplier is claimed for a while.
+    fn rest(&self) -> Then {
         if let Admission::Lanes(lanes) = &self.held.admission {
             lanes.rest(&self.held.claim.key.supplier, Instant::now() + REST);
         }
-    }
-
-    /// What is handed back without a try after a takeover takes the interrupted attempt along: the next holder does not
-    /// know of it.
-    fn own_up(&mut self, supplier: &Supplier) {
-        if self.held.claim.taken_over {
-            self.begin(supplier);
-        }
-    }
-
-    /// Hands back while nobody can tell which endpoint was interrupted, if one was: then it stays abandoned, and the next
-    /// holder takes over.
-    async fn let_go(mut self, after: Duration) -> Result<Delivered, StoreError> {
-        if !self.held.claim.taken_over {
-            return self.settle(Then::HandBack { after }).await;
-        }
-        let then = Then::Keep { lease: after };
-        Ok(match self.record(then.clone()).await? {
-            Written::Applied => Delivered::Settled(then),
-            Written::Stale => Delivered::Superseded,
-        })
+        Then::HandBack { after: REST }
     }
 
     /// Begins a round, or goes on with the one that another holder did not finish.
     fn begin(&mut self, supplier: &Supplier) {
-        let taken_over = self.held.claim.taken_over;
+        if self.held.claim.taken_over {
+            self.take_over(supplier);
+        }
         match self.held.calling {
             Calling::WhatIsOpen => self.ledger.begin(Round::of_all()),
-            Calling::WhatIsDue if taken_over && self.ledger.in_round() => {}
+            Calling::WhatIsDue if self.held.claim.taken_over => {}
             Calling::WhatIsDue => self.ledger.begin(Round::of_due(self.now())),
         }
-        if !taken_over {
-            return;
-        }
-        // What was next may have been called: the record says so before it is called again.
+    }
+
+    /// What was next for the holder before us may have been called: the record says so before anything else is done.
+    fn take_over(&mut self, supplier: &Supplier) {
         let now = self.now();
-        if let Decision::Call(endpoint) = decide(&self.ledger, &self.held.claim.key, supplier, now) {
+        let next = |ledger: &Ledger| match decide(ledger, &self.held.claim.key, supplier, now) {
+            Decision::Call(endpoint) => Some(endpoint),
+            Decision::Settle(_) => None,
+        };
+        if !self.ledger.in_round() {
+            self.ledger.begin(Round::of_due(now));
+            if next(&self.ledger).is_none() {
+                // It was claimed before anything was due: by hand.
+                self.ledger.begin(Round::of_all());
+            }
+        }
+        if let Some(endpoint) = next(&self.ledger) {
             let outcome = Outcome::Unknown { why: Unknown::Interrupted };
             self.note(endpoint, outcome, now, Duration::ZERO);
             self.ledger.enter_interrupted(self.tried(supplier, endpoint, now, &Reply::of(outcome, Duration::ZERO)));
@@ -326,7 +333,12 @@ impl Delivery<'_> {
         let last_try = self.ledger.last_try_ahead();
         self.ledger.end_round();
         let key = self.held.claim.key.clone();
-        match self.record(then.clone()).await? {
+        let written = match self.record(then.clone()).await? {
+            // A step that failed and was repeated finds its token spent when it was recorded after all.
+            Written::Stale if self.repeated && self.is_ours(&key).await? => Written::Applied,
+            written => written,
+        };
+        match written {
             Written::Applied => {
                 tracing::info!(%key, event_id = %self.held.claim.event_id, end = end_word(&then), "settled");
                 self.tell(key, &then, last_try);
@@ -337,6 +349,16 @@ impl Delivery<'_> {
                 Ok(Delivered::Superseded)
             }
         }
+    }
+
+    /// Whether the end that is recorded is ours: nobody else has this ledger with these attempts.
+    async fn is_ours(&self, key: &Key) -> Result<bool, StoreError> {
+        let attempts = self.recorded as usize;
+        let stored = self.courier.store.get(key).await?;
+        Ok(stored.is_some_and(|stored| {
+            let under_way = matches!(stored.state, State::Sending { .. });
+            !under_way && stored.ledger == self.ledger && stored.attempts.len() == attempts
+        }))
     }
 
     /// The host hears of it after it is durable.
@@ -360,22 +382,17 @@ impl Delivery<'_> {
             .with_attempts(self.recorded, self.unrecorded.clone());
         let mut give_up = self.deadline + self.courier.timing.lease();
         let mut pause = Duration::from_millis(20);
-        let mut unsure = false;
         loop {
             match self.courier.store.write(std::slice::from_ref(&step)).await {
                 Ok(written) => {
-                    let mut written = written.first().copied().ok_or_else(no_answer)?;
-                    // A write of which the answer was lost may have been done, and has spent its token then.
-                    if unsure && written == Written::Stale && self.is_recorded(&step).await {
-                        written = Written::Applied;
-                    }
+                    let written = written.first().copied().ok_or_else(no_answer)?;
                     self.recorded = self.recorded.saturating_add(u32::try_from(self.unrecorded.len()).unwrap_or(0));
                     self.unrecorded.clear();
                     return Ok(written);
                 }
                 Err(error) if error.is_transient() && Instant::now() + pause < give_up => {
+                    self.repeated = true;
                     tracing::warn!(%error, key = %step.key, "the record is written again");
-                    unsure = true;
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
                         // A shutdown does not wait for a store that is away: one more try, now.
@@ -385,18 +402,6 @@ impl Delivery<'_> {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Whether the end that stands in the store is the one of this step.
-    async fn is_recorded(&self, step: &Step) -> bool {
-        let Ok(Some(notification)) = self.courier.store.get(&step.key).await else { return false };
-        let is_end = match (&step.then, &notification.state) {
-            (Then::Notified { reference }, State::Notified { reference: stored, .. }) => reference == stored,
-            (Then::Failed { reason, .. }, State::Failed { reason: stored, .. }) => reason == stored,
-            _ => false,
-        };
-        let attempts = notification.attempts.get(step.first_attempt as usize..);
-        is_end && attempts.is_some_and(|attempts| attempts == step.attempts)
     }
 
     /// The store's time, reckoned.

@@ -2,7 +2,7 @@
 //!
 //! A pharmacy portal tells its clients what becomes of their orders. A client's order is a *parent order*; each pharmacy
 //! that fulfils a part of it has a *child order*. This module says what may follow what ([`Lifecycle`]), what a client wants
-//! to know ([`Subscription`]), what is sent ([`StageEvent`]) and how to read what such portals send ([`FulfilmentEvent`]).
+//! to know ([`Subscription`]), what is sent ([`StageEvent`]) and how to read what such portals send ([`FulfilmentEvent`](crate::FulfilmentEvent)).
 //! All of it is pure: no clock, no network, no storage.
 //!
 //! ```

@@ -101,6 +101,15 @@ pub(crate) enum Because {
     LocalName,
 }
 
+impl Because {
+    fn refusal(self) -> Blocked {
+        match self {
+            Because::Port => Blocked::Port,
+            Because::LocalName => Blocked::LocalName,
+        }
+    }
+}
+
 /// All that the guard wants to know of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Port {
@@ -141,7 +150,11 @@ impl Guard {
             (false, Port::Other) => Reach::Listed(Because::Port),
             (false, Port::Https) => Reach::Public,
         };
-        Ok(Target::Name { reach })
+        match reach {
+            // Whatever it resolved to would be refused, so nobody is asked.
+            Reach::Listed(because) if self.allowed.is_empty() => Err(because.refusal()),
+            _ => Ok(Target::Name { reach }),
+        }
     }
 
     /// Judges what a name resolved to. One bad answer blocks the whole name: whoever controls the name also chooses which of
@@ -152,8 +165,7 @@ impl Guard {
         }
         let why = match reach {
             Reach::Public => Blocked::Address,
-            Reach::Listed(Because::Port) => Blocked::Port,
-            Reach::Listed(Because::LocalName) => Blocked::LocalName,
+            Reach::Listed(because) => because.refusal(),
         };
         let passes = |answer: &IpAddr| self.lists(*answer) || (reach == Reach::Public && is_global(*answer));
         if answers.iter().all(passes) { Ok(()) } else { Err(why) }

@@ -54,6 +54,9 @@
 //!   a C compiler.
 //! - `conformance`: the suite that holds the contract of [`Store`](store::Store), for stores of your own.
 
+// Here and not in Cargo.toml: they hold for the library, and not for the tests beside it.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod deliver;
 mod dispatcher;
 mod dns;

@@ -35,9 +35,11 @@ pub enum News {
     },
 }
 
+type Hear = dyn Fn(&News) + Send + Sync;
+
 /// Whoever wants to hear.
 #[derive(Clone)]
-pub(crate) struct Listener(Option<Arc<dyn Fn(&News) + Send + Sync>>);
+pub(crate) struct Listener(Option<Arc<Hear>>);
 
 impl Listener {
     pub(crate) fn nobody() -> Self {

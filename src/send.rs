@@ -36,7 +36,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Below the five seconds after which common servers close an idle connection: reusing one that is being closed costs an
 /// `Unknown`.
 const IDLE_LIMIT: Duration = Duration::from_secs(4);
-const IDLE_PER_HOST: usize = 8;
+/// More than a supplier gets at once by default: what finishes together is kept for the next burst.
+const IDLE_PER_HOST: usize = 64;
 
 /// How long a wanted reply body may take after its head.
 const READ_LIMIT: Duration = Duration::from_secs(2);

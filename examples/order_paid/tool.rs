@@ -1,6 +1,6 @@
 //! The tool: one order, one action, one line for each supplier.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use orderhook::{Dispatcher, Key, PaidOrder, SuppliersFile};
@@ -52,7 +52,7 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
 }
 
 /// Names the line of a supplier that is not in the file.
-fn all_known(order: &PaidOrder, file: &SuppliersFile, path: &PathBuf) -> Result<(), Failure> {
+fn all_known(order: &PaidOrder, file: &SuppliersFile, path: &Path) -> Result<(), Failure> {
     let suppliers = file.suppliers();
     let stranger = order.lines().iter().enumerate().find(|(_, line)| !suppliers.contains_key(line.supplier()));
     stranger.map_or(Ok(()), |(n, line)| {

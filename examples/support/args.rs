@@ -121,7 +121,7 @@ impl Common {
             builder = builder.retry(policy);
         }
         for network in &self.networks {
-            builder = builder.allow_network(network.clone());
+            builder = builder.allow_network(*network);
         }
         if let Some(path) = &self.ca {
             let pem = fs::read(path).map_err(|error| Failure::input(path.display(), error))?;

@@ -46,7 +46,11 @@ impl Inner {
     }
 
     pub(super) async fn supplier(&self, id: &SupplierId) -> Result<Supplier, Error> {
-        let found = self.courier.suppliers.find(id).await;
+        let found = tokio::select! {
+            biased;
+            found = self.courier.suppliers.find(id) => found,
+            () = self.courier.hand_back.cancelled() => return Err(Error::ShuttingDown),
+        };
         found
             .map_err(|source| Error::Lookup { supplier: id.clone(), source })?
             .ok_or_else(|| Error::UnknownSupplier { supplier: id.clone() })

@@ -198,6 +198,7 @@ pub(super) fn is_absent(raw: &RawValue) -> bool {
 }
 
 /// The JSON of a value that always serialises: a text, a number, a list of texts.
+#[allow(clippy::expect_used, reason = "the invariant stands above the call")]
 pub(super) fn raw(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
     // Invariant of the callers: texts, and lists and objects of texts and of JSON that was read before.
     serde_json::value::to_raw_value(value).expect("texts are JSON")

@@ -92,6 +92,7 @@ impl TryFrom<Memo> for Transition {
 
 impl Transition {
     /// The memo: versioned JSON, at most [`Transition::MEMO_LIMIT`] bytes.
+    #[allow(clippy::expect_used, reason = "the invariant stands above the call")]
     pub fn to_memo(&self) -> Vec<u8> {
         // Invariant: numbers, booleans, texts and a list of texts under text keys always serialise into a Vec.
         serde_json::to_vec(&Memo::from(self)).expect("a memo is plain JSON")

@@ -232,6 +232,7 @@ impl StageEvent {
         self.write(None)
     }
 
+    #[allow(clippy::expect_used, reason = "the invariant stands above the call")]
     fn write(&self, stamp: Option<Stamp<'_>>) -> Vec<u8> {
         // Invariant: texts, numbers and JSON that was checked, under text keys, always serialise into a Vec.
         serde_json::to_vec(&Wire { event: self, stamp }).expect("the parts of an event are JSON")

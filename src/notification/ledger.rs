@@ -186,11 +186,10 @@ impl Ledger {
     pub(crate) fn enter_interrupted(&mut self, tried: Tried<'_>) {
         let mut standing = self.standing_after(&tried);
         if let Standing::Open { not_before, interrupted, .. } = &mut standing {
+            let due_by = self.round.as_ref().and_then(|round| round.due_by);
             match *interrupted {
-                // Due by the round that goes on, which may have begun long ago.
-                0 | 1 => {
-                    *not_before = self.round.as_ref().and_then(|round| round.due_by).unwrap_or(tried.at).min(tried.at)
-                }
+                // Never later than the round takes: it began before the lease ran out.
+                0 | 1 => *not_before = due_by.map_or(tried.at, |due_by| due_by.min(tried.at)),
                 _ => self.round.iter_mut().for_each(|round| round.called.push(tried.endpoint.id().clone())),
             }
         }

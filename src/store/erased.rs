@@ -125,3 +125,121 @@ impl AnyStore {
         self.0.changed().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use crate::event::Body;
+    use crate::names::{OrderCode, Source, SupplierId};
+    use crate::notification::{Ledger, State};
+    use crate::store::{Pick, Refused, Start, StoreErrorKind, Then, Token};
+    use crate::time::Timestamp;
+
+    use super::*;
+
+    /// Counts its calls, and answers out of what it was asked.
+    #[derive(Clone, Default)]
+    struct Echo {
+        calls: Arc<[AtomicU32; 9]>,
+    }
+
+    impl Echo {
+        fn called(&self, method: usize) {
+            self.calls[method].fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn calls(&self) -> [u32; 9] {
+            std::array::from_fn(|method| self.calls[method].load(Ordering::Relaxed))
+        }
+    }
+
+    impl Store for Echo {
+        async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
+            self.called(0);
+            Ok(vec![Inserted::Existing; new.len()])
+        }
+
+        async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
+            self.called(1);
+            Ok(Claims::at(Timestamp::from_micros(i64::from(request.limit))))
+        }
+
+        async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+            self.called(2);
+            Ok(vec![Written::Stale; steps.len()])
+        }
+
+        async fn intervene(
+            &self,
+            selection: &Selection,
+            intervention: &Intervention,
+            limit: u32,
+        ) -> Result<Intervened, StoreError> {
+            self.called(3);
+            assert_eq!((intervention, limit), (&Intervention::Reopen, 7));
+            let Selection::Keys(keys) = selection else { panic!("another selection was passed on") };
+            Ok(Intervened::new(keys.clone(), Vec::new()))
+        }
+
+        async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
+            self.called(4);
+            let state = State::Pending { due: Timestamp::UNIX_EPOCH };
+            Ok(Some(Notification::new(key.clone(), key.event_id(), 1, state, Timestamp::UNIX_EPOCH)))
+        }
+
+        async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
+            self.called(5);
+            let mut listing = Listing::default();
+            listing.refused.push(Refused::new(filter.source.as_str(), page.limit.to_string()));
+            Ok(listing)
+        }
+
+        async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
+            self.called(6);
+            Err(StoreError::new(StoreErrorKind::Full, filter.source.as_str()))
+        }
+
+        async fn changed(&self) {
+            self.called(7);
+        }
+
+        async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
+            self.called(8);
+            let mut listing = Listing::default();
+            listing.refused.push(Refused::new(format!("settled {source}"), page.limit.to_string()));
+            Ok(listing)
+        }
+    }
+
+    #[tokio::test]
+    async fn every_method_of_a_store_is_passed_on() {
+        let source = Source::new("shop").unwrap();
+        let key = Key::order_created(source.clone(), SupplierId::new("north").unwrap(), OrderCode::new("A-1").unwrap());
+        let echo = Echo::default();
+        let store = erase(echo.clone()).clone();
+
+        let new = NewNotification::new(key.clone(), Start::Pending(Body::new(*b"{}")));
+        assert_eq!(store.insert(&[new.clone(), new]).await.unwrap(), [Inserted::Existing; 2]);
+        let request = ClaimRequest::new(source.clone(), Pick::Due, 5, Duration::from_secs(1));
+        assert_eq!(store.claim(&request).await.unwrap().now, Timestamp::from_micros(5));
+        let step = Step::new(key.clone(), Token::new(1), Ledger::default(), Then::Keep { lease: Duration::ZERO });
+        assert_eq!(store.write(&[step.clone(), step.clone(), step]).await.unwrap(), [Written::Stale; 3]);
+        let selection = Selection::Keys(vec![key.clone()]);
+        let intervened = store.intervene(&selection, &Intervention::Reopen, 7).await.unwrap();
+        assert_eq!(intervened.changed, std::slice::from_ref(&key));
+        assert_eq!(store.get(&key).await.unwrap().unwrap().key, key);
+        let filter = Filter::of(source);
+        let listing = store.list(&filter, &Page::first(9)).await.unwrap();
+        assert_eq!(listing.refused, [Refused::new("shop", "9")]);
+        let settled = store.settled(&filter.source, &Page::first(3)).await.unwrap();
+        assert_eq!(settled.refused, [Refused::new("settled shop", "3")]);
+        let error = store.count(&filter).await.unwrap_err();
+        assert_eq!((error.kind(), error.to_string()), (StoreErrorKind::Full, "shop".to_owned()));
+        // The default of the trait would never resolve: this is the store's own.
+        tokio::time::timeout(Duration::from_secs(10), store.changed()).await.unwrap();
+
+        assert_eq!(echo.calls(), [1; 9]);
+    }
+}

@@ -7,6 +7,8 @@ use crate::store::StoreErrorKind;
 use crate::time::Timestamp;
 
 use super::clock::{Clock, Offset};
+use super::connect::is_durable;
+use super::error::is_refused;
 
 /// A transaction that is open, and what it has used up so far. Whoever opened it ends it.
 pub(super) struct Batch<'c> {
@@ -49,11 +51,12 @@ impl<'c> Batch<'c> {
         file_id: &str,
     ) -> Result<Result<Batch<'c>, StoreError>, Error> {
         let unusable = |what| Ok(Err(StoreError::new(StoreErrorKind::Unusable, what)));
-        let row = match sqlx::query(JOIN).bind(clock.boot()).fetch_optional(&mut *connection).await? {
-            Some(row) if row.try_get::<&str, _>(4)? == file_id => row,
-            _ => return unusable("the transaction is one of another database file than the store's"),
+        let row = match sqlx::query(JOIN).bind(clock.boot()).fetch_optional(&mut *connection).await {
+            Ok(Some(row)) if row.try_get::<&str, _>(4)? == file_id => row,
+            Err(error) if !is_refused(&error) => return Err(error),
+            Ok(_) | Err(_) => return unusable("the transaction is one of another database file than the store's"),
         };
-        if !super::connect::is_durable(row.try_get(5)?) {
+        if !is_durable(row.try_get(5)?) {
             return unusable(
                 "the connection of the transaction is not synchronous=FULL: a power cut could take back what it commits",
             );

@@ -6,6 +6,7 @@ use sqlx::Error;
 use crate::store::{StoreError, StoreErrorKind};
 
 // Primary result codes, https://www.sqlite.org/rescode.html.
+const ERROR: i32 = 1;
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
 const NOMEM: i32 = 7;
@@ -31,6 +32,11 @@ fn code(error: &Error) -> Option<i32> {
 pub(super) fn is_busy(error: &Error) -> bool {
     // PROTOCOL: the race for the lock of the write-ahead log was lost too often.
     matches!(code(error), Some(BUSY | LOCKED | PROTOCOL))
+}
+
+/// Whether the statement itself was refused: a table is missing, or there is no transaction to end.
+pub(super) fn is_refused(error: &Error) -> bool {
+    code(error) == Some(ERROR)
 }
 
 /// Whether the connection is of no use any more.

@@ -4,6 +4,7 @@
 //! A thread and not a task, so that the store outlives the runtime in which it was opened. It ends when the last handle
 //! is gone or the store is closed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -19,7 +20,7 @@ use crate::time::Timestamp;
 use super::batch::Batch;
 use super::clock::Clock;
 use super::connect::{Opener, Wait, close, patiently};
-use super::error::{is_broken, is_busy, store_error};
+use super::error::{is_broken, is_busy, is_refused, store_error};
 use super::{claim, insert, intervene, step};
 
 /// How many requests share a commit at most.
@@ -177,18 +178,25 @@ impl Work {
     /// not do: the errors that matter, a full disk first of all, take back the whole transaction.)
     async fn serve(&mut self, jobs: Vec<Job>) {
         let requests: Vec<_> = jobs.iter().map(|job| &job.request).collect();
-        if let Ok(answers) = self.together(&requests).await {
-            for (job, answer) in jobs.into_iter().zip(answers) {
-                self.reply(job, Ok(answer)).await;
+        match self.together(&requests).await {
+            Ok(answers) => {
+                for (job, answer) in jobs.into_iter().zip(answers) {
+                    self.reply(job, Ok(answer)).await;
+                }
             }
-            return;
-        }
-        for job in jobs {
-            let outcome = match self.together(&[&job.request]).await {
-                Ok(mut answers) => answers.pop().ok_or_else(gone),
-                Err(error) => Err(error),
-            };
-            self.reply(job, outcome).await;
+            Err(Failure::OfOne(_)) if jobs.len() > 1 => {
+                for job in jobs {
+                    let alone = self.together(&[&job.request]).await;
+                    let outcome = alone.map_err(Failure::into_error).and_then(|mut it| it.pop().ok_or_else(gone));
+                    self.reply(job, outcome).await;
+                }
+            }
+            Err(failure) => {
+                let error = failure.into_error();
+                for job in jobs {
+                    self.reply(job, Err(error.clone())).await;
+                }
+            }
         }
     }
 
@@ -207,12 +215,12 @@ impl Work {
 
     /// One transaction. Others are waited for; after an error nothing of it has happened, unless the error is one of
     /// the commit itself, when nobody can tell.
-    async fn together(&mut self, requests: &[&Request]) -> Result<Vec<Answer>, StoreError> {
+    async fn together(&mut self, requests: &[&Request]) -> Result<Vec<Answer>, Failure> {
         let mut wait = Wait::new();
         loop {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
-                None => patiently(|| self.opener.writer()).await?,
+                None => patiently(|| self.opener.writer()).await.map_err(Failure::OfAll)?,
             };
             match transaction(&mut connection, &self.shared, requests).await {
                 Ok(answers) => {
@@ -227,11 +235,27 @@ impl Work {
                         close(connection).await;
                     }
                     if !is_busy(&error) {
-                        return Err(store_error(error));
+                        return Err(Failure::OfOne(store_error(error)));
                     }
-                    wait.or(error).await?;
+                    wait.or(error).await.map_err(Failure::OfAll)?;
                 }
             }
+        }
+    }
+}
+
+/// Why a transaction failed.
+enum Failure {
+    /// Perhaps because of one of its requests: the others may do better without it.
+    OfOne(StoreError),
+    /// None of its requests had anything to do with it.
+    OfAll(StoreError),
+}
+
+impl Failure {
+    fn into_error(self) -> StoreError {
+        match self {
+            Failure::OfOne(error) | Failure::OfAll(error) => error,
         }
     }
 }
@@ -243,17 +267,7 @@ async fn transaction(
 ) -> Result<Vec<Answer>, Error> {
     let mut batch = Batch::begin(connection, &shared.clock).await?;
     shared.seen(batch.now);
-    let mut answers = Vec::with_capacity(requests.len());
-    for request in requests {
-        answers.push(match request {
-            Request::Insert(new) => Answer::Inserted(insert::insert(&mut batch, new).await?),
-            Request::Claim(request) => Answer::Claims(claim::claim(&mut batch, request).await?),
-            Request::Write(steps) => Answer::Written(step::write(&mut batch, steps).await?),
-            Request::Intervene(selection, intervention, limit) => {
-                Answer::Intervened(intervene::intervene(&mut batch, selection, intervention, *limit).await?)
-            }
-        });
-    }
+    let answers = answer(&mut batch, requests).await?;
     if batch.commit().await? {
         shared.commits.fetch_add(1, Ordering::Relaxed);
         if requests.iter().any(|request| request.makes_claimable()) {
@@ -263,12 +277,44 @@ async fn transaction(
     Ok(answers)
 }
 
+/// Answers each. Whoever asks at the same time has no claim to an order: what is alike is done together, and claims come
+/// last, when there is most to be had.
+async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answer>, Error> {
+    let (mut slices, mut steps, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+    for request in requests {
+        match request {
+            Request::Insert(new) => slices.push(new.as_slice()),
+            Request::Write(more) => steps.extend(more),
+            Request::Claim(request) => claims.push(request),
+            Request::Intervene(..) => {}
+        }
+    }
+    let mut inserted = Vec::new().into_iter();
+    if !slices.is_empty() {
+        inserted = insert::insert(batch, &slices).await?.into_iter();
+    }
+    let mut written = step::write(batch, steps.into_iter()).await?.into_iter();
+    let mut intervened = VecDeque::new();
+    for request in requests {
+        if let Request::Intervene(selection, intervention, limit) = request {
+            intervened.push_back(intervene::intervene(batch, selection, intervention, *limit).await?);
+        }
+    }
+    let mut claims = claim::claim(batch, &claims).await?.into_iter();
+    let answer = |request: &&Request| match request {
+        Request::Insert(_) => inserted.next().map(Answer::Inserted),
+        Request::Write(steps) => Some(Answer::Written(written.by_ref().take(steps.len()).collect())),
+        Request::Claim(_) => claims.next().map(Answer::Claims),
+        Request::Intervene(..) => intervened.pop_front().map(Answer::Intervened),
+    };
+    Ok(requests.iter().filter_map(answer).collect())
+}
+
 /// Leaves no transaction open; `false` when that could not be done.
 async fn roll_back(connection: &mut SqliteConnection) -> bool {
     match sqlx::query("ROLLBACK").execute(connection).await {
         Ok(_) => true,
-        // There is none: the error had ended it already. (The primary code is the general SQLITE_ERROR.)
-        Err(Error::Database(error)) => error.code().as_deref() == Some("1"),
-        Err(_) => false,
+        // There is none: the error had ended it already.
+        Err(error) => is_refused(&error),
     }
 }

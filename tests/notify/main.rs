@@ -1,0 +1,15 @@
+//! A paid order reaches its suppliers: real dispatchers, real HTTPS receivers, and at the end of each test the comparison
+//! of what the receivers saw with what the store says.
+
+mod by_hand;
+mod configuration;
+mod content;
+mod leases;
+mod policies;
+mod races;
+mod replies;
+mod sequence;
+mod stores;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;

@@ -1,0 +1,284 @@
+//! Many at once, and those who lose interest, panic or shut down in the middle.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use orderhook::{
+    Dispatcher, Error, LookupError, OrderState, Outcome, StateName, Supplier, SupplierId, Suppliers, Unknown,
+};
+use tokio::task::JoinSet;
+
+use crate::support::{Gate, Reply};
+use crate::world::{TIMEOUT, World, code, key, order, outcomes, paths, source, state, supplier, until};
+
+const TASKS: usize = 64;
+
+async fn race(dispatchers: &[Dispatcher], world: &World) {
+    let mut tasks = JoinSet::new();
+    for n in 0..TASKS {
+        let dispatcher = dispatchers[n % dispatchers.len()].clone();
+        tasks.spawn(async move { dispatcher.notify(&order("A-1", &["north", "green"])).await });
+    }
+    let mut told = 0;
+    while let Some(report) = tasks.join_next().await {
+        let report = report.unwrap().unwrap();
+        assert!(report.entries.iter().all(|entry| !entry.is_conflict()));
+        told += usize::from(report.is_told());
+    }
+    assert!(told > 0, "whoever delivers waits until it is told");
+    let reported = dispatchers[0].order(&code("A-1")).await.unwrap().unwrap();
+    assert_eq!(reported.state, OrderState::Told);
+    world.agrees().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_sixty_four_tasks_with_one_order_one_calls_each_endpoint() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    receiver.answer(Reply::ok().delayed(Duration::from_millis(20)));
+    for name in ["north", "green"] {
+        let list = supplier(name).endpoint(receiver.url(&format!("/{name}/a")));
+        world.put(list.endpoint(receiver.url(&format!("/{name}/b"))));
+    }
+    let one = [world.dispatcher()];
+    race(&one, &world).await;
+    let mut called = paths(&world.log);
+    called.sort();
+    assert_eq!(called, ["/green/a", "/green/b", "/north/a", "/north/b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_sixty_four_tasks_on_two_nodes_with_one_store_one_calls_each_endpoint() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    receiver.answer(Reply::ok().delayed(Duration::from_millis(20)));
+    for name in ["north", "green"] {
+        let list = supplier(name).endpoint(receiver.url(&format!("/{name}/a")));
+        world.put(list.endpoint(receiver.url(&format!("/{name}/b"))));
+    }
+    let two = [world.dispatcher(), world.dispatcher()];
+    race(&two, &world).await;
+    let mut called = paths(&world.log);
+    called.sort();
+    assert_eq!(called, ["/green/a", "/green/b", "/north/a", "/north/b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_retry_withdraw_and_mark_at_once_one_wins_and_the_record_says_who() {
+    for round in 0..20 {
+        let world = World::new();
+        let receiver = world.receiver().await;
+        world.put(supplier("north").endpoint(receiver.url("/a")));
+        let dispatchers = [world.dispatcher(), world.dispatcher()];
+        dispatchers[0].enqueue(&order("A-1", &["north"])).await.unwrap();
+        let mut tasks = JoinSet::new();
+        for n in 0..24 {
+            let dispatcher = dispatchers[n % 2].clone();
+            tasks.spawn(async move {
+                let key = key("north", "A-1");
+                let done = match n % 3 {
+                    0 => dispatcher.retry(&key).await.map(|now| state(&now) == "notified A-1"),
+                    1 => dispatcher.withdraw(&key, "refunded").await.map(|_| true),
+                    _ => dispatcher.mark_notified(&key, "phone").await.map(|_| true),
+                };
+                match done {
+                    Ok(won) => (n % 3, won),
+                    Err(Error::AlreadyNotified { .. } | Error::Closed { .. } | Error::InFlight { .. }) => {
+                        (n % 3, false)
+                    }
+                    Err(error) => panic!("{error:?}"),
+                }
+            });
+        }
+        let mut winners = Vec::new();
+        while let Some(ended) = tasks.join_next().await {
+            let (kind, won) = ended.unwrap();
+            winners.extend(won.then_some(kind));
+        }
+        winners.dedup();
+        assert_eq!(winners.len(), 1, "round {round}: {winners:?}");
+        let stored = &world.agrees().await[0];
+        let expected = [("notified A-1", 1), ("withdrawn", 0), ("notified phone", 0)][winners[0]];
+        assert_eq!((state(stored).as_str(), receiver.count()), expected, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_future_of_notify_does_not_stop_the_delivery() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    let gate = Gate::new();
+    receiver.script([Reply::ok().gated(&gate)]);
+    world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    let dispatcher = world.dispatcher();
+
+    let handler = tokio::spawn({
+        let dispatcher = dispatcher.clone();
+        async move { dispatcher.notify(&order("A-1", &["north"])).await }
+    });
+    receiver.wait_for(1).await;
+    handler.abort();
+    assert!(handler.await.unwrap_err().is_cancelled());
+    gate.open();
+
+    until("it is told", async || state(&world.get(&key("north", "A-1")).await) == "notified A-1").await;
+    assert_eq!(paths(&world.log), ["/a", "/b"]);
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_what_is_being_sent_and_takes_nothing_new() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    let gate = Gate::new();
+    receiver.script([Reply::ok().gated(&gate)]);
+    world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    let dispatcher = world.dispatcher();
+    let notified = tokio::spawn({
+        let dispatcher = dispatcher.clone();
+        async move { dispatcher.notify(&order("A-1", &["north"])).await }
+    });
+    receiver.wait_for(1).await;
+
+    let shutdown = tokio::spawn({
+        let dispatcher = dispatcher.clone();
+        async move { dispatcher.shutdown(Duration::from_secs(60)).await }
+    });
+    until("it takes nothing new", async || {
+        matches!(dispatcher.enqueue(&order("A-2", &["north"])).await, Err(Error::ShuttingDown))
+    })
+    .await;
+    assert!(matches!(dispatcher.notify(&order("A-2", &["north"])).await, Err(Error::ShuttingDown)));
+    assert!(matches!(dispatcher.retry(&key("north", "A-1")).await, Err(Error::ShuttingDown)));
+    gate.open();
+
+    shutdown.await.unwrap();
+    assert!(notified.await.unwrap().unwrap().is_told());
+    assert_eq!(paths(&world.log), ["/a", "/b"]);
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_whose_grace_is_over_cuts_what_is_being_sent_and_records_it_as_unknown() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    receiver.script_at("/a", [Reply::Hang]);
+    world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    let dispatcher = world.dispatcher();
+    let notified = tokio::spawn({
+        let dispatcher = dispatcher.clone();
+        async move { dispatcher.notify(&order("A-1", &["north"])).await }
+    });
+    receiver.wait_for(1).await;
+
+    let began = Instant::now();
+    dispatcher.shutdown(Duration::from_millis(100)).await;
+    assert!(began.elapsed() < TIMEOUT / 2, "{:?}", began.elapsed());
+
+    let report = notified.await.unwrap().unwrap();
+    let handed_back = &report.of("north").unwrap().notification;
+    assert_eq!(state(handed_back), "pending");
+    let outcomes_then: Vec<_> = handed_back.attempts.iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!(outcomes_then, [Outcome::Unknown { why: Unknown::Interrupted }]);
+    assert_eq!(paths(&world.log), ["/a"], "the next is not called any more");
+    receiver.wait_for_ended(1).await;
+
+    // Another node goes on: at once with what was not called, later with what was cut.
+    let next = world.dispatcher();
+    let retried = next.notify(&order("A-1", &["north"])).await.unwrap();
+    assert_eq!(outcomes(&retried.of("north").unwrap().notification), ["unknown", "200"]);
+    world.store.advance(Duration::from_secs(7));
+    assert!(next.notify(&order("A-1", &["north"])).await.unwrap().is_told());
+    assert_eq!(paths(&world.log), ["/a", "/b", "/a"]);
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_twice_or_with_nothing_to_do_returns_at_once() {
+    let world = World::new();
+    let dispatcher = world.dispatcher();
+    let began = Instant::now();
+    dispatcher.shutdown(Duration::from_secs(60)).await;
+    dispatcher.clone().shutdown(Duration::from_secs(60)).await;
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(world.agrees().await.is_empty());
+}
+
+/// A lookup that knows everybody at `url`, and misbehaves when it is asked about `north` for the second time: when it is
+/// sent.
+struct Treacherous {
+    url: String,
+    asked: AtomicUsize,
+    then: Treason,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Treason {
+    Panics,
+    Hangs,
+}
+
+impl Suppliers for Treacherous {
+    async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
+        if id.as_str() == "north" && self.asked.fetch_add(1, Ordering::SeqCst) == 1 {
+            match self.then {
+                Treason::Panics => panic!("the lookup of the test panics, as it should"),
+                Treason::Hangs => std::future::pending().await,
+            }
+        }
+        Ok(Some(Supplier::builder(id.clone()).endpoint(self.url.as_str()).build()?))
+    }
+}
+
+fn betrayed(world: &World, url: String, then: Treason) -> Dispatcher {
+    let suppliers = Treacherous { url, asked: AtomicUsize::new(0), then };
+    Dispatcher::builder(source(), world.store.clone(), suppliers)
+        .timeout(TIMEOUT)
+        .lease_margin(Duration::from_secs(1))
+        .concurrency(NonZeroUsize::new(2).unwrap())
+        .root_certificate(world.ca.pem())
+        .allow_network("127.0.0.0/8".parse().unwrap())
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_panic_in_the_lookup_is_an_error_stops_nobody_else_and_keeps_no_slot() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    let dispatcher = betrayed(&world, receiver.url("/a"), Treason::Panics);
+
+    let error = dispatcher.notify(&order("A-1", &["north", "green"])).await.unwrap_err();
+    assert!(matches!(error, Error::Panicked), "{error:?}");
+    assert!(error.is_transient());
+    assert_eq!(state(&world.get(&key("green", "A-1")).await), "notified A-1");
+    assert_eq!(state(&world.get(&key("north", "A-1")).await), "sending", "until its lease runs out");
+
+    world.store.advance(TIMEOUT + Duration::from_secs(2));
+    assert!(dispatcher.notify(&order("A-1", &["north", "green"])).await.unwrap().is_told());
+    assert_eq!(outcomes(&world.get(&key("north", "A-1")).await), ["unknown", "200"]);
+    assert_eq!(receiver.count(), 2);
+    dispatcher.shutdown(Duration::from_secs(10)).await;
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn a_lookup_that_hangs_does_not_hold_up_a_shutdown() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    let dispatcher = betrayed(&world, receiver.url("/a"), Treason::Hangs);
+    dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
+    let hanging = tokio::spawn({
+        let dispatcher = dispatcher.clone();
+        async move { dispatcher.retry(&key("north", "A-1")).await }
+    });
+    until("it is claimed", async || world.get(&key("north", "A-1")).await.state.name() == StateName::Sending).await;
+
+    let ended = tokio::time::timeout(Duration::from_secs(10), dispatcher.shutdown(Duration::from_millis(50))).await;
+
+    assert!(ended.is_ok(), "it waits for a lookup that never answers");
+    assert_eq!(state(&hanging.await.unwrap().unwrap()), "pending", "it is handed back");
+    assert_eq!(receiver.connections(), 0);
+    world.agrees().await;
+}
