@@ -53,7 +53,8 @@ fn line(key: &Key, id: &str, state: Value) -> Value {
     })
 }
 
-fn as_json(notification: &Notification, remark: Option<Remark>) -> Value {
+/// One notification as an object.
+pub fn as_json(notification: &Notification, remark: Option<Remark>) -> Value {
     let state = notification.state.name().as_str();
     let mut line = line(&notification.key, notification.event_id.as_str(), state.into());
     match &notification.state {
