@@ -178,7 +178,7 @@ impl Delivery<'_> {
                 }
                 Decision::Call(endpoint) => {
                     if !self.may_go_on() && self.keep().await? == Written::Stale {
-                        return Ok(Delivered::Superseded);
+                        return Ok(superseded(&self.held.claim.key));
                     }
                     if !self.is_time_for_a_call() || self.held.hand_back.is_cancelled() {
                         return self.give_back().await;
@@ -344,10 +344,7 @@ impl Delivery<'_> {
                 self.tell(key, &then, last_try);
                 Ok(Delivered::Settled(then))
             }
-            Written::Stale => {
-                tracing::warn!(%key, "another holder took over; nothing was recorded");
-                Ok(Delivered::Superseded)
-            }
+            Written::Stale => Ok(superseded(&key)),
         }
     }
 
@@ -414,6 +411,11 @@ impl Delivery<'_> {
 enum Called {
     Once,
     Not,
+}
+
+fn superseded(key: &Key) -> Delivered {
+    tracing::warn!(%key, "another holder took over; nothing was recorded");
+    Delivered::Superseded
 }
 
 fn end_word(then: &Then) -> &'static str {
