@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::lanes::{Lanes, REST};
+use crate::lanes::{Lanes, Manner, REST};
 use crate::listener::{Listener, News};
 use crate::notification::{
     Attempt, Decision, End, FailureReason, Key, Ledger, Round, State, StreamRule, Tried, decide,
@@ -96,14 +96,14 @@ impl Courier {
             deadline: held.asked + self.timing.lease(),
             ledger: held.claim.ledger.for_schedule(held.claim.reopened),
             recorded: held.claim.attempts,
-            tried_now: false,
+            manner: Manner::Unknown,
             repeated: false,
             unrecorded: Vec::new(),
             held,
         };
         let found = tokio::select! {
             biased;
-            found = self.suppliers.find(&delivery.held.claim.key.supplier) => found,
+            found = self.find(&delivery.held.claim.key) => found,
             () = delivery.held.hand_back.cancelled() => Err(LookupError::unavailable("it did not answer in time")),
         };
         let then = match found {
@@ -135,6 +135,12 @@ impl Courier {
         };
         delivery.settle(then).await
     }
+
+    /// The host's own code: it may take as long as an exchange, and no longer.
+    async fn find(&self, key: &Key) -> Result<Option<Supplier>, LookupError> {
+        let found = tokio::time::timeout(self.timing.timeout, self.suppliers.find(&key.supplier)).await;
+        found.unwrap_or_else(|_| Err(LookupError::unavailable("no answer within the limit of an exchange")))
+    }
 }
 
 fn failed(reason: FailureReason) -> Then {
@@ -151,8 +157,8 @@ struct Delivery<'a> {
     recorded: u32,
     /// What was tried since.
     unrecorded: Vec<Attempt>,
-    /// Whether anything was tried under this claim.
-    tried_now: bool,
+    /// How the supplier has behaved under this claim.
+    manner: Manner,
     /// Whether a record was written again because its first outcome was unclear.
     repeated: bool,
 }
@@ -189,7 +195,9 @@ impl Delivery<'_> {
     fn obstacle(&self, supplier: &Supplier) -> Option<Then> {
         match &self.held.admission {
             _ if supplier.activity() == Activity::Paused => Some(self.rest()),
-            Admission::Lanes(lanes) if !lanes.admits(supplier) => Some(Then::HandBack { after: Duration::ZERO }),
+            Admission::Lanes(lanes) if !lanes.admits(supplier, Instant::now()) => {
+                Some(Then::HandBack { after: Duration::ZERO })
+            }
             Admission::Free | Admission::Lanes(_) => None,
         }
     }
@@ -268,7 +276,8 @@ impl Delivery<'_> {
                 reply.outcome,
                 Outcome::Unknown { why: Unknown::TimedOut } | Outcome::NotSent { why: NotSent::ConnectTimeout }
             );
-            lanes.note(&self.held.claim.key.supplier, timed_out, Instant::now());
+            self.manner = self.manner.worse(Manner::of(timed_out, reply.took));
+            lanes.note(&self.held.claim.key.supplier, self.manner, Instant::now());
         }
         self.note(endpoint, reply.outcome, at, reply.took);
         self.ledger.enter(self.tried(supplier, endpoint, at, &reply));
@@ -277,7 +286,6 @@ impl Delivery<'_> {
 
     fn note(&mut self, endpoint: &Endpoint, outcome: Outcome, at: Timestamp, took: Duration) {
         let (shown, id) = (endpoint.shown().to_owned(), endpoint.id().clone());
-        self.tried_now = true;
         self.unrecorded.push(Attempt::new(shown, id, outcome, at, took));
     }
 
@@ -322,9 +330,9 @@ impl Delivery<'_> {
     }
 
     async fn settle(mut self, then: Then) -> Result<Delivered, StoreError> {
+        let last_try = self.ledger.last_try_ahead();
         self.ledger.end_round();
         let key = self.held.claim.key.clone();
-        let last_try = self.tried_now.then(|| self.ledger.last_try_ahead()).flatten();
         let written = match self.record(then.clone()).await? {
             // A step that failed and was repeated finds its token spent when it was recorded after all.
             Written::Stale if self.repeated && self.is_ours(&key).await? => Written::Applied,

@@ -189,12 +189,17 @@ impl Dispatcher {
     }
 
     /// Records that the supplier was told elsewhere: by phone, or by the system before this one. A notification that is
-    /// not stored yet is stored as notified, so that an order from before the go-live is never sent.
+    /// not stored yet is stored as notified, so that an order from before the go-live is never sent. Not so a stage of
+    /// fulfilment: its key does not say all that the life of its order has to know, so it is enqueued first.
     ///
     /// # Errors
-    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while somebody is sending it, [`Error::Store`].
+    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while somebody is sending it,
+    /// [`Error::NotFound`] for a stage that is not stored, [`Error::Store`].
     pub async fn mark_notified(&self, key: &Key, reference: &str) -> Result<Notification, Error> {
         let reference = reference.to_owned();
+        if key.kind.stage().is_some() {
+            return self.inner.decide_by_hand(key, Intervention::MarkNotified { reference }).await;
+        }
         let new = NewNotification::new(key.clone(), Start::Notified { reference: reference.clone() });
         let inserted = self.inner.courier.store.insert(&[new]).await.map_err(Error::Store)?;
         match inserted.first() {

@@ -42,7 +42,8 @@ pub(super) async fn run() -> Result<ExitCode, Failure> {
     let receiver = Receiver::start(&ca).await;
     receiver.on_request(|request| {
         let said = request.json();
-        println!("  POST {}  {} #{}", request.path(), said["transaction_nature"], said["sequence"]);
+        let stage = said["transaction_nature"].as_str().unwrap_or_default();
+        println!("  POST {}  {stage} #{}", request.path(), said["sequence"]);
     });
     let client = SupplierId::new("health-app").map_err(broken)?;
     let supplier = Supplier::builder(client.clone()).endpoint(receiver.url("/fulfilment")).build().map_err(broken)?;
@@ -95,7 +96,7 @@ async fn timeline(dispatcher: &Dispatcher, client: &SupplierId, parent: &str) ->
     }
     let life: Lifecycle = dispatcher.lifecycle(client, &parent).await?;
     for child in life.children() {
-        println!("  child {}: last stage {:?}", child.id(), child.last_stage().map(|stage| stage.title()));
+        println!("  child {}: last stage {}", child.id(), child.last_stage().map_or("none", |stage| stage.title()));
     }
     Ok(())
 }

@@ -112,7 +112,7 @@ async fn offer(dispatcher: &Dispatcher, offered: &[Offered], tell: bool, json: b
                 let conflict = inserted == Some(Inserted::Differs);
                 let notification = dispatcher.notification(&key).await?;
                 let Some(notification) = notification else {
-                    return Err(Failure::Store(format!("line {line}: others append to this order all the time")));
+                    return Err(Failure::Store(format!("line {line}: was stored and is gone")));
                 };
                 print(&notification, conflict.then_some(Remark::Conflict), json);
                 let told = matches!(notification.state, State::Notified { .. } | State::Closed { .. });

@@ -1,13 +1,14 @@
 //! What a person can do about notifications, with a line for each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use orderhook::{Dispatcher, Error, Key, Notification, State, SupplierId, SuppliersFile, Verdict};
+use orderhook::{Dispatcher, Error, Key, Notification, State, Stream, SupplierId, SuppliersFile, Verdict};
 use serde_json::json;
 
 use super::Failure;
 use super::args::Words;
 use super::output::{Remark, print, print_absent};
+use super::say;
 
 /// What is to be done.
 pub enum Action {
@@ -63,15 +64,31 @@ pub async fn show_all(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Resu
     Ok(all_told)
 }
 
-/// Suppliers side by side; the lines come in the order of the suppliers.
+/// Orders and suppliers side by side, the notifications of one order to one supplier one after the other, for a later one
+/// waits for those before it. The lines come in the order of the keys.
 pub async fn retry(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<bool, Failure> {
-    let retrying = keys.iter().cloned().map(|key| {
+    let mut streams: BTreeMap<Stream, Vec<Key>> = BTreeMap::new();
+    for key in keys {
+        streams.entry(key.stream()).or_default().push(key.clone());
+    }
+    let retrying = streams.into_values().map(|keys| {
         let dispatcher = dispatcher.clone();
-        tokio::spawn(async move { (dispatcher.retry(&key).await, key) })
+        tokio::spawn(async move {
+            let mut results = Vec::with_capacity(keys.len());
+            for key in keys {
+                results.push((dispatcher.retry(&key).await, key));
+            }
+            results
+        })
     });
-    let (mut all_told, mut left_to_do) = (true, false);
+    let mut results = Vec::with_capacity(keys.len());
     for task in retrying.collect::<Vec<_>>() {
-        let (result, key) = task.await.map_err(|_| Failure::from(Error::Panicked))?;
+        results.extend(task.await.map_err(|_| Failure::from(Error::Panicked))?);
+    }
+    let places: HashMap<&Key, usize> = keys.iter().enumerate().map(|(place, key)| (key, place)).collect();
+    results.sort_by_key(|(_, key)| places.get(key));
+    let (mut all_told, mut left_to_do) = (true, false);
+    for (result, key) in results {
         match result {
             Ok(notification) => {
                 left_to_do = true;
@@ -146,10 +163,8 @@ pub async fn check(
             let why =
                 if suppliers.contains_key(id) { "no endpoint is configured" } else { "not in the suppliers file" };
             match json {
-                true => {
-                    println!("{}", json!({"supplier": id.as_str(), "endpoint": null, "verdict": "missing", "why": why}))
-                }
-                false => println!("{id}: {why}"),
+                true => say(json!({"supplier": id.as_str(), "endpoint": null, "verdict": "missing", "why": why})),
+                false => say(format_args!("{id}: {why}")),
             }
         }
         for check in checks {
@@ -164,9 +179,9 @@ pub async fn check(
                 true => {
                     let line =
                         json!({"supplier": id.as_str(), "endpoint": check.endpoint, "verdict": word, "why": why});
-                    println!("{line}");
+                    say(line);
                 }
-                false => println!("{id}: {} {why}", check.endpoint),
+                false => say(format_args!("{id}: {} {why}", check.endpoint)),
             }
         }
     }

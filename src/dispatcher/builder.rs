@@ -100,7 +100,7 @@ impl DispatcherBuilder {
     }
 
     /// Has this called after each notification of which the end is durable, and before an endpoint is given up. It runs in the
-    /// task of the delivery: be quick, hand long work on.
+    /// task of the delivery: be quick, hand long work on. A panic in it is logged and changes nothing.
     #[must_use]
     pub fn listener(mut self, hear: impl Fn(&News) + Send + Sync + 'static) -> Self {
         self.listener = Listener::new(hear);

@@ -7,7 +7,7 @@ use crate::event::{Body, ContentDigest, EventKind, Memo, Occurrence};
 use crate::fulfilment::{Lifecycle, StageEvent};
 use crate::names::{OrderCode, SupplierId};
 use crate::notification::{Key, Notification, Stream};
-use crate::store::{Append, Inserted, NewNotification, Start};
+use crate::store::{Append, Inserted, NewNotification, Start, StoreError, StoreErrorKind};
 use crate::supplier::Supplier;
 use crate::time::{OffsetTimestamp, Timestamp};
 
@@ -25,7 +25,8 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Error::NotAllowed`] when the stage may not come now; it names what may. [`Error::LifeUnreadable`] when the stream
-    /// cannot be folded. Else as [`enqueue`](Self::enqueue).
+    /// cannot be folded. A transient [`Error::Store`] also when other nodes were first 32 times in a row. Else as
+    /// [`enqueue`](Self::enqueue).
     pub async fn enqueue_stage(&self, client: &SupplierId, event: &StageEvent) -> Result<Enqueued, Error> {
         self.ensure_open()?;
         self.inner.append(client, event).await
@@ -69,7 +70,6 @@ impl Inner {
     async fn append(&self, client: &SupplierId, event: &StageEvent) -> Result<Enqueued, Error> {
         let key = self.stage_key(client, event);
         let client = self.supplier(client).await?;
-        let mut last = None;
         for _ in 0..APPENDS {
             let stream = self.stream(&key.stream()).await?;
             let known = stream.iter().any(|notification| notification.key == key);
@@ -79,13 +79,12 @@ impl Inner {
             }
             let position = stream.last().map_or(0, |notification| notification.position) + 1;
             let enqueued = self.store(&[new(key.clone(), position, event, &client)?]).await?;
-            match enqueued.stored.first().map(|stored| stored.inserted) {
-                Some(Inserted::Stale { .. }) => last = Some(enqueued),
-                _ => return Ok(enqueued),
+            if !enqueued.stored.iter().any(|stored| matches!(stored.inserted, Inserted::Stale { .. })) {
+                return Ok(enqueued);
             }
         }
-        // Others were first every time: the answer says Stale, and nothing was stored.
-        last.ok_or_else(|| Error::NotFound { key: Box::new(key) })
+        let what = "others were first at every place in the stream";
+        Err(Error::Store(StoreError::new(StoreErrorKind::Unavailable, what)))
     }
 }
 
@@ -104,8 +103,9 @@ fn new(key: Key, position: u64, event: &StageEvent, client: &Supplier) -> Result
     Ok(new)
 }
 
-/// The life that the memos of a stream tell.
+/// The life that the memos of a stream tell. What else is in the stream may have a memo of its own.
 fn fold(stream: &[Notification], order: &OrderCode) -> Result<Lifecycle, Error> {
-    let memos = stream.iter().filter_map(|notification| notification.memo.as_deref());
+    let stages = stream.iter().filter(|notification| notification.key.kind.stage().is_some());
+    let memos = stages.filter_map(|notification| notification.memo.as_deref());
     Lifecycle::fold(memos).map_err(|source| Error::LifeUnreadable { order: order.clone(), source })
 }
