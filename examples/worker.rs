@@ -72,9 +72,10 @@ async fn run() -> Result<ExitCode, Failure> {
 
     let worker = Worker::new(&dispatcher).grace(grace).poll(Duration::from_millis(200));
     let summary = if until_idle {
+        let mut idle = std::pin::pin!(worker.until_idle());
         tokio::select! {
-            summary = worker.until_idle() => summary?,
-            () = stopped() => worker.run_until(std::future::ready(())).await,
+            summary = &mut idle => summary?,
+            () = stopped() => tokio::join!(idle, dispatcher.shutdown(grace)).0?,
         }
     } else {
         worker.run_until(stopped()).await

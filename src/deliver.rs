@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::lanes::{Lanes, REST};
+use crate::lanes::{Lanes, Manner, REST};
 use crate::listener::{Listener, News};
 use crate::notification::{
     Attempt, Decision, End, FailureReason, Key, Ledger, Round, State, StreamRule, Tried, decide,
@@ -96,14 +96,15 @@ impl Courier {
             deadline: held.asked + self.timing.lease(),
             ledger: held.claim.ledger.for_schedule(held.claim.reopened),
             recorded: held.claim.attempts,
-            tried_now: false,
+            manner: Manner::Unknown,
+            round_is_news: false,
             repeated: false,
             unrecorded: Vec::new(),
             held,
         };
         let found = tokio::select! {
             biased;
-            found = self.suppliers.find(&delivery.held.claim.key.supplier) => found,
+            found = self.find(&delivery.held.claim.key) => found,
             () = delivery.held.hand_back.cancelled() => Err(LookupError::unavailable("it did not answer in time")),
         };
         let then = match found {
@@ -135,7 +136,16 @@ impl Courier {
         };
         delivery.settle(then).await
     }
+
+    /// The host's own code: it may take as long as an exchange, and no longer.
+    async fn find(&self, key: &Key) -> Result<Option<Supplier>, LookupError> {
+        let found = tokio::time::timeout(self.timing.timeout, self.suppliers.find(&key.supplier)).await;
+        found.unwrap_or_else(|_| Err(LookupError::unavailable("no answer within the limit of an exchange")))
+    }
 }
+
+/// How long a notification waits when the store was too slow for its lease.
+const TOO_SLOW: Duration = Duration::from_secs(1);
 
 fn failed(reason: FailureReason) -> Then {
     Then::Failed { reason, stream: StreamRule::Holds }
@@ -151,8 +161,10 @@ struct Delivery<'a> {
     recorded: u32,
     /// What was tried since.
     unrecorded: Vec<Attempt>,
-    /// Whether anything was tried under this claim.
-    tried_now: bool,
+    /// How the supplier has behaved under this claim.
+    manner: Manner,
+    /// Whether the round begins in a way that nobody could guess who takes over.
+    round_is_news: bool,
     /// Whether a record was written again because its first outcome was unclear.
     repeated: bool,
 }
@@ -172,12 +184,12 @@ impl Delivery<'_> {
                 }
                 Decision::Call(endpoint) => {
                     if !self.may_go_on() && self.keep().await? == Written::Stale {
-                        return Ok(Delivered::Superseded);
+                        return Ok(superseded(&self.held.claim.key));
                     }
-                    if !self.is_time_for_a_call() || self.held.hand_back.is_cancelled() {
-                        return self.give_back().await;
+                    if self.held.hand_back.is_cancelled() {
+                        return self.settle(Then::HandBack { after: Duration::ZERO }).await;
                     }
-                    if self.call(supplier, endpoint).await == Called::Not {
+                    if !self.is_time_for_a_call() || self.call(supplier, endpoint).await == Called::Not {
                         return self.give_back().await;
                     }
                 }
@@ -189,7 +201,9 @@ impl Delivery<'_> {
     fn obstacle(&self, supplier: &Supplier) -> Option<Then> {
         match &self.held.admission {
             _ if supplier.activity() == Activity::Paused => Some(self.rest()),
-            Admission::Lanes(lanes) if !lanes.admits(supplier) => Some(Then::HandBack { after: Duration::ZERO }),
+            Admission::Lanes(lanes) if !lanes.admits(supplier, Instant::now()) => {
+                Some(Then::HandBack { after: Duration::ZERO })
+            }
             Admission::Free | Admission::Lanes(_) => None,
         }
     }
@@ -220,6 +234,21 @@ impl Delivery<'_> {
             Calling::WhatIsDue if self.held.claim.taken_over => {}
             Calling::WhatIsDue => self.ledger.begin(Round::of_due(self.now())),
         }
+        self.round_is_news = !self.begins_as_expected(supplier);
+    }
+
+    /// Whether somebody who takes over would know without a record whom this round calls first: the first open endpoint
+    /// of the list, because it is due. Any other beginning is put on record before the first call, or a takeover would
+    /// blame an endpoint that was never called, and call again the one that was.
+    fn begins_as_expected(&self, supplier: &Supplier) -> bool {
+        let now = self.now();
+        match decide(&self.ledger, &self.held.claim.key, supplier, now) {
+            Decision::Settle(_) => true,
+            Decision::Call(first) => {
+                let mut open = supplier.endpoints().iter().filter_map(|one| Some((one, self.ledger.open_from(one)?)));
+                open.next().is_some_and(|(expected, from)| expected.id() == first.id() && from <= now)
+            }
+        }
     }
 
     /// What was next for the holder before us may have been called: the record says so before anything else is done.
@@ -230,11 +259,8 @@ impl Delivery<'_> {
             Decision::Settle(_) => None,
         };
         if !self.ledger.in_round() {
+            // It began as expected, else it would be on record.
             self.ledger.begin(Round::of_due(now));
-            if next(&self.ledger).is_none() {
-                // It was claimed before anything was due: by hand.
-                self.ledger.begin(Round::of_all());
-            }
         }
         if let Some(endpoint) = next(&self.ledger) {
             let outcome = Outcome::Unknown { why: Unknown::Interrupted };
@@ -268,7 +294,8 @@ impl Delivery<'_> {
                 reply.outcome,
                 Outcome::Unknown { why: Unknown::TimedOut } | Outcome::NotSent { why: NotSent::ConnectTimeout }
             );
-            lanes.note(&self.held.claim.key.supplier, timed_out, Instant::now());
+            self.manner = self.manner.worse(Manner::of(timed_out, reply.took));
+            lanes.note(&self.held.claim.key.supplier, self.manner, Instant::now());
         }
         self.note(endpoint, reply.outcome, at, reply.took);
         self.ledger.enter(self.tried(supplier, endpoint, at, &reply));
@@ -277,7 +304,6 @@ impl Delivery<'_> {
 
     fn note(&mut self, endpoint: &Endpoint, outcome: Outcome, at: Timestamp, took: Duration) {
         let (shown, id) = (endpoint.shown().to_owned(), endpoint.id().clone());
-        self.tried_now = true;
         self.unrecorded.push(Attempt::new(shown, id, outcome, at, took));
     }
 
@@ -300,7 +326,7 @@ impl Delivery<'_> {
 
     /// Nothing is left to be recorded before the next call, and the lease is long enough for it.
     fn may_go_on(&self) -> bool {
-        self.unrecorded.is_empty() && self.is_time_for_a_call()
+        self.unrecorded.is_empty() && !self.round_is_news && self.is_time_for_a_call()
     }
 
     fn is_time_for_a_call(&self) -> bool {
@@ -313,18 +339,21 @@ impl Delivery<'_> {
         let lease = self.courier.timing.lease();
         let written = self.record(Then::Keep { lease }).await?;
         self.deadline = asked + lease;
+        self.round_is_news = false;
         Ok(written)
     }
 
-    /// Ends the claim in the middle of a round: what is open is due again when the ledger says.
+    /// Ends the claim because a fresh lease is too short for a call already: not at once again, that would go round for ever.
     async fn give_back(self) -> Result<Delivered, StoreError> {
-        self.settle(Then::HandBack { after: Duration::ZERO }).await
+        let margin = self.courier.timing.lease_margin;
+        tracing::warn!(key = %self.held.claim.key, ?margin, "the store takes longer than the lease margin; handed back");
+        self.settle(Then::HandBack { after: TOO_SLOW }).await
     }
 
     async fn settle(mut self, then: Then) -> Result<Delivered, StoreError> {
+        let last_try = self.ledger.last_try_ahead();
         self.ledger.end_round();
         let key = self.held.claim.key.clone();
-        let last_try = self.tried_now.then(|| self.ledger.last_try_ahead()).flatten();
         let written = match self.record(then.clone()).await? {
             // A step that failed and was repeated finds its token spent when it was recorded after all.
             Written::Stale if self.repeated && self.is_ours(&key).await? => Written::Applied,
@@ -336,10 +365,7 @@ impl Delivery<'_> {
                 self.tell(key, &then, last_try);
                 Ok(Delivered::Settled(then))
             }
-            Written::Stale => {
-                tracing::warn!(%key, "another holder took over; nothing was recorded");
-                Ok(Delivered::Superseded)
-            }
+            Written::Stale => Ok(superseded(&key)),
         }
     }
 
@@ -406,6 +432,11 @@ impl Delivery<'_> {
 enum Called {
     Once,
     Not,
+}
+
+fn superseded(key: &Key) -> Delivered {
+    tracing::warn!(%key, "another holder took over; nothing was recorded");
+    Delivered::Superseded
 }
 
 fn end_word(then: &Then) -> &'static str {

@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     /// How many deliveries may go on at the same time, and who does.
     pub(crate) concurrency: usize,
     pub(crate) slots: Arc<Semaphore>,
+    /// Three quarters of the slots: what `notify`, `retry` and `resume` may take.
+    visitors: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     /// Rung when there may be something new to claim.
@@ -170,7 +172,8 @@ impl Dispatcher {
     }
 
     /// Reopens all that failed for want of a configuration of this supplier (`no_endpoints`, `supplier_removed`,
-    /// `config`) and tries it, one hundred notifications at a time.
+    /// `config`), so that it is pending for every worker, and tries the first thousand itself, no more at a time than the
+    /// supplier takes. The report has those.
     ///
     /// # Errors
     /// [`Error::Store`]; what was reopened until then stays pending.

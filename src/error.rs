@@ -95,7 +95,7 @@ impl Error {
         match self {
             Error::Store(error) => error.is_transient(),
             Error::Lookup { source, .. } => matches!(source, LookupError::Unavailable { .. }),
-            Error::InFlight { .. } | Error::Panicked => true,
+            Error::InFlight { .. } | Error::Panicked | Error::ShuttingDown => true,
             _ => false,
         }
     }

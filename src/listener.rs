@@ -1,5 +1,6 @@
 //! What the host is told, after it has become durable.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::notification::{FailureReason, Key};
@@ -24,7 +25,8 @@ pub enum News {
         /// What is to be repaired.
         reason: FailureReason,
     },
-    /// Time to call somebody: an endpoint has one more try before it is given up.
+    /// Time to call somebody: an endpoint may have one more try only before it is given up. It has one more than announced when
+    /// the delays turn out short.
     LastTryAhead {
         /// Which notification.
         key: Key,
@@ -49,8 +51,10 @@ impl Listener {
     }
 
     pub(crate) fn tell(&self, news: &News) {
-        if let Some(hear) = &self.0 {
-            hear(news);
+        let Some(hear) = &self.0 else { return };
+        // The host's code. What it leaves behind is its own; ours is done with this news, and goes on.
+        if catch_unwind(AssertUnwindSafe(|| hear(news))).is_err() {
+            tracing::error!("the listener panicked");
         }
     }
 }

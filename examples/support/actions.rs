@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Failure;
 use super::args::Words;
 use super::output::{Remark, print, print_absent};
+use super::say;
 
 /// What is to be done.
 pub enum Action {
@@ -162,10 +163,8 @@ pub async fn check(
             let why =
                 if suppliers.contains_key(id) { "no endpoint is configured" } else { "not in the suppliers file" };
             match json {
-                true => {
-                    println!("{}", json!({"supplier": id.as_str(), "endpoint": null, "verdict": "missing", "why": why}))
-                }
-                false => println!("{id}: {why}"),
+                true => say(json!({"supplier": id.as_str(), "endpoint": null, "verdict": "missing", "why": why})),
+                false => say(format_args!("{id}: {why}")),
             }
         }
         for check in checks {
@@ -180,9 +179,9 @@ pub async fn check(
                 true => {
                     let line =
                         json!({"supplier": id.as_str(), "endpoint": check.endpoint, "verdict": word, "why": why});
-                    println!("{line}");
+                    say(line);
                 }
-                false => println!("{id}: {} {why}", check.endpoint),
+                false => say(format_args!("{id}: {} {why}", check.endpoint)),
             }
         }
     }

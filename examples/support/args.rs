@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use orderhook::{DispatcherBuilder, Network, PaidOrder, RetryPolicy, Source, SuppliersFile};
+use orderhook::{DispatcherBuilder, Error, Network, PaidOrder, RetryPolicy, Source, SuppliersFile};
 
 use super::Failure;
 
@@ -128,6 +128,18 @@ impl Common {
             builder = builder.root_certificate(pem);
         }
         Ok(builder)
+    }
+}
+
+impl Common {
+    /// A refusal to build a dispatcher, at the place where it was set.
+    pub fn blamed(&self, error: Error) -> Failure {
+        match (&error, &self.ca) {
+            (Error::RootCertificate, Some(path)) => Failure::input(path.display(), error),
+            (Error::Setting { setting: "timeout", problem }, _) => Failure::input("--timeout-ms", problem),
+            (Error::Setting { setting: "lease_margin", problem }, _) => Failure::input("--lease-margin-ms", problem),
+            _ => error.into(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod output;
 pub mod stores;
 
 use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Why a program ends early, with the exit status that scripts see.
@@ -43,6 +44,11 @@ impl From<orderhook::Error> for Failure {
             _ => Failure::Input(text),
         }
     }
+}
+
+/// Says a line on stdout. Nobody has to listen: the work goes on when the reader is gone.
+pub fn say(line: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Logs go to stderr: warnings, or what `RUST_LOG` says (`error`, `warn`, `info`, `debug`, `trace`, `off`).

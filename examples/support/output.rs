@@ -3,6 +3,8 @@
 use orderhook::{Attempt, Closed, Key, Notification, Standing, State};
 use serde_json::{Value, json};
 
+use super::say;
+
 /// What is said about a notification beside its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remark {
@@ -22,16 +24,16 @@ impl Remark {
 /// Prints one notification.
 pub fn print(notification: &Notification, remark: Option<Remark>, json: bool) {
     match json {
-        true => println!("{}", as_json(notification, remark)),
-        false => print!("{}", as_text(notification, remark)),
+        true => say(as_json(notification, remark)),
+        false => say(as_text(notification, remark).trim_end()),
     }
 }
 
 /// Prints that nothing is stored under a key.
 pub fn print_absent(key: &Key, json: bool) {
     match json {
-        true => println!("{}", line(key, key.event_id().as_str(), Value::Null)),
-        false => println!("{key}: not stored"),
+        true => say(line(key, key.event_id().as_str(), Value::Null)),
+        false => say(format_args!("{key}: not stored")),
     }
 }
 
@@ -51,7 +53,8 @@ fn line(key: &Key, id: &str, state: Value) -> Value {
     })
 }
 
-fn as_json(notification: &Notification, remark: Option<Remark>) -> Value {
+/// One notification as an object.
+pub fn as_json(notification: &Notification, remark: Option<Remark>) -> Value {
     let state = notification.state.name().as_str();
     let mut line = line(&notification.key, notification.event_id.as_str(), state.into());
     match &notification.state {

@@ -27,7 +27,7 @@ pub async fn dispatcher_with(
     } else {
         return Err(Failure::input("--store", "must be memory:, sqlite:PATH or postgres://.."));
     };
-    Ok(more(common.apply(builder)?).build()?)
+    more(common.apply(builder)?).build().map_err(|error| common.blamed(error))
 }
 
 #[cfg(feature = "sqlite")]

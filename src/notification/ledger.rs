@@ -69,7 +69,7 @@ pub enum Standing {
         /// How many of the last tries in a row were interrupted.
         #[serde(default)]
         interrupted: u32,
-        /// Whether the next try is the last one of this schedule.
+        /// Whether the next try may be the last one of this schedule.
         #[serde(default)]
         last: bool,
     },
@@ -220,8 +220,8 @@ impl Ledger {
             Outcome::Unknown { why: Unknown::Interrupted } => interrupted_before.saturating_add(1),
             _ => 0,
         };
-        // In the middle of the spread, for nobody knows yet how the next delay will be spread.
-        let after_next = not_before.after(tried.policy.delay(tries.saturating_add(1), 0.5));
+        // At the end of the spread, for nobody knows yet how the next delay will be spread: rather a word too early than none.
+        let after_next = not_before.after(tried.policy.delay(tries.saturating_add(1), 1.0));
         let last = after_next.since(first_at) > tried.policy.give_up_after();
         Standing::Open { tries, first_at, not_before, interrupted, last }
     }
@@ -259,10 +259,12 @@ impl Ledger {
         !round.called.contains(endpoint.id()) && round.due_by.is_none_or(|due_by| open_from <= due_by)
     }
 
-    /// When the next try is due that is the last one of its endpoint.
+    /// When the next try is due that may be the last one of its endpoint; of the endpoints that were called in this round,
+    /// so that each is announced once.
     pub(crate) fn last_try_ahead(&self) -> Option<Timestamp> {
+        let round = self.round.as_ref()?;
         let due = |entry: &Entry| match entry.standing {
-            Standing::Open { not_before, last: true, .. } => Some(not_before),
+            Standing::Open { not_before, last: true, .. } if round.called.contains(&entry.id) => Some(not_before),
             _ => None,
         };
         self.endpoints.iter().filter_map(due).min()

@@ -142,7 +142,7 @@ mod tests {
     /// Counts its calls, and answers out of what it was asked.
     #[derive(Clone, Default)]
     struct Echo {
-        calls: Arc<[AtomicU32; 8]>,
+        calls: Arc<[AtomicU32; 9]>,
     }
 
     impl Echo {
@@ -150,7 +150,7 @@ mod tests {
             self.calls[method].fetch_add(1, Ordering::Relaxed);
         }
 
-        fn calls(&self) -> [u32; 8] {
+        fn calls(&self) -> [u32; 9] {
             std::array::from_fn(|method| self.calls[method].load(Ordering::Relaxed))
         }
     }
@@ -204,6 +204,13 @@ mod tests {
         async fn changed(&self) {
             self.called(7);
         }
+
+        async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
+            self.called(8);
+            let mut listing = Listing::default();
+            listing.refused.push(Refused::new(format!("settled {source}"), page.limit.to_string()));
+            Ok(listing)
+        }
     }
 
     #[tokio::test]
@@ -226,11 +233,13 @@ mod tests {
         let filter = Filter::of(source);
         let listing = store.list(&filter, &Page::first(9)).await.unwrap();
         assert_eq!(listing.refused, [Refused::new("shop", "9")]);
+        let settled = store.settled(&filter.source, &Page::first(3)).await.unwrap();
+        assert_eq!(settled.refused, [Refused::new("settled shop", "3")]);
         let error = store.count(&filter).await.unwrap_err();
         assert_eq!((error.kind(), error.to_string()), (StoreErrorKind::Full, "shop".to_owned()));
         // The default of the trait would never resolve: this is the store's own.
         tokio::time::timeout(Duration::from_secs(10), store.changed()).await.unwrap();
 
-        assert_eq!(echo.calls(), [1; 8]);
+        assert_eq!(echo.calls(), [1; 9]);
     }
 }

@@ -133,7 +133,9 @@ impl Store for MemoryStore {
 
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
         let mut inner = self.lock();
-        let written = steps.iter().map(|step| inner.write(step)).collect();
+        // One commit is one moment.
+        let now = inner.now();
+        let written = steps.iter().map(|step| inner.write(step, now)).collect();
         drop(inner);
         // A claim that is kept makes nothing claimable.
         if steps.iter().any(|step| !matches!(step.then, Then::Keep { .. })) {
@@ -331,8 +333,7 @@ impl Inner {
         Some(claim)
     }
 
-    fn write(&mut self, step: &Step) -> Written {
-        let now = self.now();
+    fn write(&mut self, step: &Step, now: Timestamp) -> Written {
         let Some(id) = self.by_key.get(&step.key).copied() else { return Written::Stale };
         let Some(row) = self.rows.get_mut(&id).filter(|row| row.token == Some(step.token)) else {
             return Written::Stale;

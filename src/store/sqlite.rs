@@ -9,8 +9,11 @@ mod error;
 mod insert;
 mod intervene;
 mod keys;
+#[cfg(test)]
+mod plans;
 mod read;
 mod readers;
+mod repeated;
 mod row;
 mod schema;
 mod step;
@@ -20,7 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Connection, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::names::Source;
 use crate::notification::{Key, Notification};
@@ -164,10 +167,13 @@ impl SqliteStore {
         new: &[NewNotification],
     ) -> Result<Vec<Inserted>, StoreError> {
         let Inner { shared, file_id, .. } = &*self.inner;
-        let mut batch = Batch::join(&mut *transaction, &shared.clock, file_id).await.map_err(store_error)??;
-        let inserted = insert::insert(&mut batch, new).await.map_err(store_error)?;
+        // Dropped halfway, the savepoint takes back what was done so far and nothing of the application's.
+        let mut savepoint = transaction.begin().await.map_err(store_error)?;
+        let mut batch = Batch::join(&mut savepoint, &shared.clock, file_id).await.map_err(store_error)??;
+        let inserted = insert::insert(&mut batch, &[new]).await.map_err(store_error)?;
         batch.leave().await.map_err(store_error)?;
-        Ok(inserted)
+        savepoint.commit().await.map_err(store_error)?;
+        Ok(inserted.into_iter().flatten().collect())
     }
 
     /// Writes what waits, and ends the thread and the connections. Calls of handles that are left fail with

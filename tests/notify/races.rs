@@ -105,25 +105,28 @@ async fn of_many_who_retry_withdraw_and_mark_at_once_one_wins_and_the_record_say
 }
 
 #[tokio::test]
-async fn dropping_the_future_of_notify_does_not_stop_the_delivery() {
+async fn dropping_the_future_of_notify_stops_neither_what_is_being_sent_nor_what_waits_for_its_turn() {
     let world = World::new();
     let receiver = world.receiver().await;
     let gate = Gate::new();
     receiver.script([Reply::ok().gated(&gate)]);
-    world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
-    let dispatcher = world.dispatcher();
+    for name in ["north", "green"] {
+        world.put(supplier(name).endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    }
+    let dispatcher = world.builder(TIMEOUT).concurrency(NonZeroUsize::MIN).build().unwrap();
 
     let handler = tokio::spawn({
         let dispatcher = dispatcher.clone();
-        async move { dispatcher.notify(&order("A-1", &["north"])).await }
+        async move { dispatcher.notify(&order("A-1", &["north", "green"])).await }
     });
     receiver.wait_for(1).await;
     handler.abort();
     assert!(handler.await.unwrap_err().is_cancelled());
     gate.open();
 
-    until("it is told", async || state(&world.get(&key("north", "A-1")).await) == "notified A-1").await;
-    assert_eq!(paths(&world.log), ["/a", "/b"]);
+    let is_told = async |name| state(&world.get(&key(name, "A-1")).await) == "notified A-1";
+    until("both are told", async || is_told("north").await && is_told("green").await).await;
+    assert_eq!(paths(&world.log), ["/a", "/b", "/a", "/b"]);
     world.agrees().await;
 }
 

@@ -1,10 +1,16 @@
 //! `SqliteStore` where it is more than the contract: one file, several connections and processes, damage, power.
 
 #![cfg(feature = "sqlite")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy.toml allows both in test functions; here are their helpers, too"
+)]
 
 mod contract;
 mod damage;
 mod frozen;
+mod measure;
 mod outbox;
 mod sharing;
 mod support;

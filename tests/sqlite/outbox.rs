@@ -91,3 +91,32 @@ async fn a_transaction_of_another_file_or_without_full_sync_is_refused() {
         assert!(error.to_string().contains(word), "{error}");
     }
 }
+
+#[tokio::test]
+async fn an_insert_that_is_dropped_halfway_is_whole_or_not_there() {
+    let file = File::new();
+    let pool = pool_with(options(&file)).await;
+    let store = SqliteStore::in_pool(pool.clone()).await.unwrap();
+    let mut whole = 0;
+    for n in 0..60 {
+        let order = key("north", &format!("{n}"));
+        let rows: Vec<_> = (0..20).map(|m| pending(&later(&order, &format!("{m}")))).collect();
+        let mut transaction = pool.begin().await.unwrap();
+        let inserting = store.insert_in(&mut transaction, &rows);
+        let _ = tokio::time::timeout(std::time::Duration::from_micros(60 * n), inserting).await;
+        transaction.commit().await.unwrap();
+        let mut filter = orderhook::store::Filter::of(source());
+        filter.order = Some(order.order);
+        let there = store.count(&filter).await.unwrap().total();
+        assert!(there == 0 || there == 20, "{there}");
+        whole += u64::from(there == 20);
+    }
+    println!("{whole} of 60 were stored");
+}
+
+#[tokio::test]
+async fn debug_shows_no_option_of_the_pool() {
+    let file = File::new();
+    let store = SqliteStore::in_pool(pool_with(options(&file).pragma("key", "'planted'")).await).await.unwrap();
+    assert!(!format!("{store:?}").contains("planted"));
+}

@@ -18,7 +18,9 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "test code: a panic is how it reports")]
 
 mod ca;
+mod program;
 mod receiver;
 
 pub use ca::{Ca, LOOPBACK_NAMES};
+pub use program::{Finished, Program, built};
 pub use receiver::{BlackHole, ClosedPort, Gate, Log, Mode, Received, Receiver, Reply, black_hole, closed_port};

@@ -2,11 +2,12 @@
 
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Error, Sqlite};
+use sqlx::{Error, Row, Sqlite};
 
 use crate::notification::{Closed, Key, State, StreamRule};
 
 use super::batch::Batch;
+use super::repeated::Repeated;
 use super::row::{HOLDS, PASSES};
 
 /// A state as it stands in its columns.
@@ -74,8 +75,10 @@ pub(super) enum Fence {
 }
 
 // ?1 to ?5 key, ?6 token or NULL, ?7 attempts, ?8 the number of the first, ?9 ledger, ?10 reopened more,
-// ?11 to ?18 the columns of the state, ?19 whether the token is kept.
-const CHANGE: &str = concat!(
+// ?11 to ?18 the columns of the state, ?19 whether the token is kept, ?20 comes back when it was changed.
+static CHANGE: Repeated = Repeated::new(CHANGE_ONE, 20);
+
+pub(super) const CHANGE_ONE: &str = concat!(
     // Under the condition of the change itself, and before the change: afterwards the token may be gone.
     "INSERT OR IGNORE INTO orderhook_attempts (notification, number, attempt) \
      SELECT n.id, min(?8, (SELECT count(*) FROM orderhook_attempts a WHERE a.notification = n.id)) + j.key, j.value \
@@ -93,7 +96,7 @@ const CHANGE: &str = concat!(
                 AND e.position < n.position) THEN ?13 END \
      WHERE ",
     of_key!(),
-    " AND (?6 IS NULL OR n.token = ?6) RETURNING id; ",
+    " AND (?6 IS NULL OR n.token = ?6) RETURNING ?20; ",
     // Only what is reopened can come to stand before others that were not held back.
     "UPDATE orderhook_notifications SET ready_at = NULL \
      WHERE ?10 = 1 AND source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1 AND ready_at IS NOT NULL \
@@ -105,44 +108,67 @@ const CHANGE: &str = concat!(
         WHERE source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1 ORDER BY position LIMIT 1)"
 );
 
-/// What else changes with a state.
-#[derive(Debug, Default)]
-pub(super) struct Besides {
+/// What becomes of one notification.
+#[derive(Debug)]
+pub(super) struct Change<'a> {
+    pub(super) key: &'a Key,
+    pub(super) fence: Fence,
+    pub(super) state: State,
     /// A JSON array of attempts, and the number of the first.
     pub(super) attempts: Option<(String, u32)>,
+    /// `None`: it stays as it is.
     pub(super) ledger: Option<Vec<u8>>,
     pub(super) reopened: bool,
 }
 
-/// Gives the notification another state; `false` when the fence is closed, and nothing was changed.
-pub(super) async fn become_state(
-    batch: &mut Batch<'_>,
-    key: &Key,
-    fence: Fence,
-    state: &State,
-    besides: Besides,
-) -> Result<bool, Error> {
-    let columns = Columns::of(state, batch);
-    let (attempts, first) = besides.attempts.unzip();
-    let token = match fence {
-        Fence::Token(token) => Some(token),
-        Fence::Looked => None,
-    };
-    let query = bind_key(sqlx::query(CHANGE), key)
-        .bind(token)
-        .bind(attempts.unwrap_or_else(|| "[]".to_owned()))
-        .bind(first.map_or(0, i64::from))
-        .bind(besides.ledger)
-        .bind(i64::from(besides.reopened));
-    let query = bind_columns(query, columns).bind(matches!(state, State::Sending { .. }));
-    let changed = !query.fetch_all(&mut *batch.connection).await?.is_empty();
-    if changed {
-        batch.touch();
+impl<'a> Change<'a> {
+    /// A change of the state alone.
+    pub(super) fn to(key: &'a Key, fence: Fence, state: State) -> Self {
+        Change { key, fence, state, attempts: None, ledger: None, reopened: false }
+    }
+}
+
+/// Makes the changes, one after another; `false` for one whose fence is closed, of which nothing is changed.
+pub(super) async fn apply(batch: &mut Batch<'_>, changes: Vec<Change<'_>>) -> Result<Vec<bool>, Error> {
+    let mut changed = vec![false; changes.len()];
+    let mut left = changes.into_iter().enumerate();
+    while left.len() > 0 {
+        let (sql, times) = CHANGE.for_first_of(left.len());
+        let mut query = sqlx::query(sql);
+        for (number, change) in left.by_ref().take(times) {
+            query = bind(query, batch, number, change);
+        }
+        for row in query.fetch_all(&mut *batch.connection).await? {
+            let number = usize::try_from(row.try_get::<i64, _>(0)?).ok();
+            if let Some(changed) = number.and_then(|number| changed.get_mut(number)) {
+                *changed = true;
+                batch.touch();
+            }
+        }
     }
     Ok(changed)
 }
 
-type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
+fn bind<'q>(query: Bound<'q>, batch: &mut Batch<'_>, number: usize, change: Change<'_>) -> Bound<'q> {
+    let columns = Columns::of(&change.state, batch);
+    let (attempts, first) = change.attempts.unzip();
+    let token = match change.fence {
+        Fence::Token(token) => Some(token),
+        Fence::Looked => None,
+    };
+    let query = bind_key(query, change.key)
+        .bind(token)
+        .bind(attempts.unwrap_or_else(|| "[]".to_owned()))
+        .bind(first.map_or(0, i64::from))
+        .bind(change.ledger)
+        .bind(i64::from(change.reopened));
+    bind_columns(query, columns)
+        .bind(matches!(change.state, State::Sending { .. }))
+        .bind(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// A statement with some of its arguments.
+pub(super) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// Binds the five names of a key, in the order of its index.
 pub(super) fn bind_key<'q>(query: Bound<'q>, key: &Key) -> Bound<'q> {

@@ -1,5 +1,6 @@
 //! Connections to the file: how they are opened, what they insist on, and how long they wait for others.
 
+use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -16,9 +17,16 @@ use super::error::{is_busy, still_busy, store_error};
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the store opens its connections with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Opener {
     options: SqliteConnectOptions,
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The options of an application's pool may have the key of an encrypted file.
+        f.debug_struct("Opener").finish_non_exhaustive()
+    }
 }
 
 impl Opener {

@@ -8,11 +8,11 @@ use crate::notification::{Closed, State};
 use crate::store::{Intervened, Intervention, Selection};
 
 use super::batch::Batch;
-use super::change::{Besides, Fence, become_state};
+use super::change::{Change, Fence, apply};
 use super::keys::keys_json;
 use super::row;
 
-const OF_KEYS: &str = concat!(
+pub(super) const OF_KEYS: &str = concat!(
     "SELECT DISTINCT ",
     row::columns!(),
     " FROM json_each(?1) j JOIN orderhook_notifications n \
@@ -21,7 +21,7 @@ const OF_KEYS: &str = concat!(
      ORDER BY n.id"
 );
 
-const FAILED_FOR: &str = concat!(
+pub(super) const FAILED_FOR: &str = concat!(
     "SELECT ",
     row::columns!(),
     " FROM orderhook_notifications n \
@@ -40,6 +40,7 @@ pub(super) async fn intervene(
 ) -> Result<Intervened, Error> {
     let now = batch.now;
     let mut answer = Intervened::default();
+    let mut changes = Vec::new();
     for row in selected(batch, selection, limit).await? {
         if answer.changed.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
             break;
@@ -55,10 +56,10 @@ pub(super) async fn intervene(
             }
             State::Notified { .. } | State::Closed { .. } => false,
         };
-        let mut besides = Besides::default();
+        let mut reopened = false;
         let state = match intervention {
             Intervention::Reopen if matches!(state, State::Failed { .. }) => {
-                besides.reopened = true;
+                reopened = true;
                 State::Pending { due: now }
             }
             Intervention::Withdraw { reason } if open => {
@@ -69,9 +70,12 @@ pub(super) async fn intervene(
             }
             Intervention::Reopen | Intervention::Withdraw { .. } | Intervention::MarkNotified { .. } => continue,
         };
-        become_state(batch, &key, Fence::Looked, &state, besides).await?;
         answer.changed.push(key);
+        changes.push((state, reopened));
     }
+    let change = |(key, (state, reopened))| Change { reopened, ..Change::to(key, Fence::Looked, state) };
+    let changes = answer.changed.iter().zip(changes).map(change).collect();
+    apply(batch, changes).await?;
     Ok(answer)
 }
 

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use super::change::{bind_key, of_key};
 use super::row;
 
-const GET: &str = concat!(
+pub(super) const GET: &str = concat!(
     "SELECT ",
     row::columns!(),
     ", ",
@@ -25,7 +25,7 @@ const GET: &str = concat!(
 const LIST: &str =
     concat!("SELECT ", row::columns!(), ", ", row::attempt_lines!(), ", NULL FROM orderhook_notifications n");
 
-const SETTLED: &str = concat!(
+pub(super) const SETTLED: &str = concat!(
     "SELECT ",
     row::columns!(),
     ", ",

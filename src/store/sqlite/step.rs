@@ -4,34 +4,34 @@ use sqlx::Error;
 
 use crate::notification::State;
 use crate::store::{Step, Then, Written};
+use crate::time::Timestamp;
 
 use super::batch::Batch;
-use super::change::{Besides, Fence, become_state};
+use super::change::{Change, Fence, apply};
 
 /// Records steps, each under its token.
-pub(super) async fn write(batch: &mut Batch<'_>, steps: &[Step]) -> Result<Vec<Written>, Error> {
-    let mut written = Vec::with_capacity(steps.len());
-    for step in steps {
-        written.push(record(batch, step).await?);
-    }
-    Ok(written)
+pub(super) async fn write<'a>(
+    batch: &mut Batch<'_>,
+    steps: impl Iterator<Item = &'a Step>,
+) -> Result<Vec<Written>, Error> {
+    let now = batch.now;
+    let changes = steps.map(|step| change(step, now)).collect::<Result<_, _>>()?;
+    let changed = apply(batch, changes).await?;
+    Ok(changed.into_iter().map(|changed| if changed { Written::Applied } else { Written::Stale }).collect())
 }
 
-async fn record(batch: &mut Batch<'_>, step: &Step) -> Result<Written, Error> {
-    let now = batch.now;
+fn change(step: &Step, now: Timestamp) -> Result<Change<'_>, Error> {
     let state = match &step.then {
         Then::Keep { lease } => State::Sending { until: now.after(*lease) },
         Then::Notified { reference } => State::Notified { at: now, reference: reference.clone() },
         Then::Again { after } | Then::HandBack { after } => State::Pending { due: now.after(*after) },
         Then::Failed { reason, stream } => State::Failed { at: now, reason: *reason, stream: *stream },
     };
-    let attempts = match step.attempts.as_slice() {
-        [] => None,
-        attempts => {
-            Some((serde_json::to_string(attempts).map_err(|error| Error::Encode(error.into()))?, step.first_attempt))
-        }
-    };
-    let besides = Besides { attempts, ledger: Some(step.ledger.encode()), reopened: false };
-    let fence = Fence::Token(step.token.number());
-    Ok(if become_state(batch, &step.key, fence, &state, besides).await? { Written::Applied } else { Written::Stale })
+    let mut change = Change::to(&step.key, Fence::Token(step.token.number()), state);
+    change.ledger = Some(step.ledger.encode());
+    if !step.attempts.is_empty() {
+        let attempts = serde_json::to_string(&step.attempts).map_err(|error| Error::Encode(error.into()))?;
+        change.attempts = Some((attempts, step.first_attempt));
+    }
+    Ok(change)
 }

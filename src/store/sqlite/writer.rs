@@ -4,6 +4,7 @@
 //! A thread and not a task, so that the store outlives the runtime in which it was opened. It ends when the last handle
 //! is gone or the store is closed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -266,17 +267,7 @@ async fn transaction(
 ) -> Result<Vec<Answer>, Error> {
     let mut batch = Batch::begin(connection, &shared.clock).await?;
     shared.seen(batch.now);
-    let mut answers = Vec::with_capacity(requests.len());
-    for request in requests {
-        answers.push(match request {
-            Request::Insert(new) => Answer::Inserted(insert::insert(&mut batch, new).await?),
-            Request::Claim(request) => Answer::Claims(claim::claim(&mut batch, request).await?),
-            Request::Write(steps) => Answer::Written(step::write(&mut batch, steps).await?),
-            Request::Intervene(selection, intervention, limit) => {
-                Answer::Intervened(intervene::intervene(&mut batch, selection, intervention, *limit).await?)
-            }
-        });
-    }
+    let answers = answer(&mut batch, requests).await?;
     if batch.commit().await? {
         shared.commits.fetch_add(1, Ordering::Relaxed);
         if requests.iter().any(|request| request.makes_claimable()) {
@@ -284,6 +275,39 @@ async fn transaction(
         }
     }
     Ok(answers)
+}
+
+/// Answers each. Whoever asks at the same time has no claim to an order: what is alike is done together, and claims come
+/// last, when there is most to be had.
+async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answer>, Error> {
+    let (mut slices, mut steps, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+    for request in requests {
+        match request {
+            Request::Insert(new) => slices.push(new.as_slice()),
+            Request::Write(more) => steps.extend(more),
+            Request::Claim(request) => claims.push(request),
+            Request::Intervene(..) => {}
+        }
+    }
+    let mut inserted = Vec::new().into_iter();
+    if !slices.is_empty() {
+        inserted = insert::insert(batch, &slices).await?.into_iter();
+    }
+    let mut written = step::write(batch, steps.into_iter()).await?.into_iter();
+    let mut intervened = VecDeque::new();
+    for request in requests {
+        if let Request::Intervene(selection, intervention, limit) = request {
+            intervened.push_back(intervene::intervene(batch, selection, intervention, *limit).await?);
+        }
+    }
+    let mut claims = claim::claim(batch, &claims).await?.into_iter();
+    let answer = |request: &&Request| match request {
+        Request::Insert(_) => inserted.next().map(Answer::Inserted),
+        Request::Write(steps) => Some(Answer::Written(written.by_ref().take(steps.len()).collect())),
+        Request::Claim(_) => claims.next().map(Answer::Claims),
+        Request::Intervene(..) => intervened.pop_front().map(Answer::Intervened),
+    };
+    Ok(requests.iter().filter_map(answer).collect())
 }
 
 /// Leaves no transaction open; `false` when that could not be done.

@@ -1,0 +1,61 @@
+//! One statement for several rows at once: the way to the thread that works on the connection costs more than the work.
+
+use std::sync::OnceLock;
+
+/// How many times a statement is repeated. What is to be done is cut into these, so that few statements are prepared.
+const TIMES: [usize; 3] = [16, 4, 1];
+
+/// A statement with numbered parameters, and the same several times over with the numbers counted on.
+pub(super) struct Repeated {
+    sql: &'static str,
+    parameters: usize,
+    texts: [OnceLock<String>; TIMES.len()],
+}
+
+impl Repeated {
+    pub(super) const fn new(sql: &'static str, parameters: usize) -> Repeated {
+        Repeated { sql, parameters, texts: [const { OnceLock::new() }; TIMES.len()] }
+    }
+
+    /// The statement for the first of so many rows, and for how many it is. There must be one at least.
+    pub(super) fn for_first_of(&'static self, rows: usize) -> (&'static str, usize) {
+        let size = TIMES.iter().position(|times| *times <= rows).unwrap_or(TIMES.len() - 1);
+        let times = TIMES[size];
+        (self.texts[size].get_or_init(|| self.write(times)), times)
+    }
+
+    fn write(&self, times: usize) -> String {
+        let copies: Vec<_> = (0..times).map(|copy| shifted(self.sql, copy * self.parameters)).collect();
+        copies.join("; ")
+    }
+}
+
+/// The statement with every `?N` counted on by so many, and written as `$N`: SQLite takes that for a name, so that a copy
+/// does not have all the lower numbers as parameters of its own, which the driver would count as arguments.
+fn shifted(sql: &str, by: usize) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut parts = sql.split('?');
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        let (number, rest) = part.split_at(end);
+        let number = number.parse::<usize>().map_or(by, |number| number + by);
+        text.push_str(&format!("${number}{rest}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_counted_on() {
+        static STATEMENT: Repeated = Repeated::new("UPDATE t SET a = ?1, b = ?12 WHERE c = ?1", 12);
+        assert_eq!(STATEMENT.for_first_of(3), ("UPDATE t SET a = $1, b = $12 WHERE c = $1", 1));
+        let (sql, times) = STATEMENT.for_first_of(7);
+        assert_eq!(times, 4);
+        assert!(sql.ends_with("; UPDATE t SET a = $37, b = $48 WHERE c = $37"), "{sql}");
+        assert_eq!(STATEMENT.for_first_of(99).1, 16);
+    }
+}

@@ -1,0 +1,146 @@
+//! Which calls are made: few names, so that they meet, and durations of a few hours, so that they end.
+
+use orderhook::store::{Append, Start};
+use orderhook::{FailureReason, StateName, StreamRule};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use proptest_state_machine::ReferenceStateMachine;
+
+use crate::reference::Model;
+use crate::words::*;
+
+impl ReferenceStateMachine for Model {
+    type State = Model;
+    type Transition = Call;
+
+    fn init_state() -> BoxedStrategy<Model> {
+        Just(Model::default()).boxed()
+    }
+
+    fn transitions(model: &Model) -> BoxedStrategy<Call> {
+        // Of what was claimed something is to be written, mostly by the latest holders.
+        let writes = if model.claims.is_empty() { 0 } else { 6 };
+        prop_oneof![
+            4 => vec(new(), 1..4).prop_map(Call::Insert),
+            5 => claim().prop_map(Call::Claim),
+            writes => vec(write(), 1..4).prop_map(Call::Write),
+            2 => (selection(), decision(), 0..4_u32).prop_map(|(select, decide, limit)| Call::Intervene(select, decide, limit)),
+            1 => (which(), 1..4_u32).prop_map(|(which, limit)| Call::List(which, limit)),
+            1 => (source(), 1..4_u32).prop_map(|(source, limit)| Call::Settled(source, limit)),
+            2 => (1..3_u8).prop_map(Call::Wait),
+            1 => Just(Call::Open),
+        ]
+        .boxed()
+    }
+
+    fn apply(mut model: Model, call: &Call) -> Model {
+        model.call(call);
+        model
+    }
+
+    fn preconditions(model: &Model, call: &Call) -> bool {
+        !(matches!(call, Call::Write(_)) && model.claims.is_empty())
+    }
+}
+
+fn source() -> impl Strategy<Value = u8> {
+    prop_oneof![5 => Just(0_u8), 1 => Just(1)]
+}
+
+fn name() -> impl Strategy<Value = Name> {
+    let name = (source(), 0..3_u8, 0..2_u8, 0..3_u8);
+    name.prop_map(|(source, supplier, order, occurrence)| Name { source, supplier, order, occurrence })
+}
+
+fn reference() -> impl Strategy<Value = String> {
+    select(vec!["R-1".to_owned(), "by phone, \u{1F4DE}".to_owned()])
+}
+
+fn new() -> impl Strategy<Value = New> {
+    let append = prop_oneof![5 => Just(Append::Next), 1 => (1..4_u64).prop_map(Append::At)];
+    let start = prop_oneof![
+        8 => (0..4_u8).prop_map(|number| Start::Pending(body(number))),
+        1 => Just(Start::NotWanted),
+        1 => reference().prop_map(|reference| Start::Notified { reference }),
+    ];
+    let new = (name(), append, start, option::of(0..2_u8), option::of(0..4_u8));
+    new.prop_map(|(name, append, start, digest, memo)| New { name, append, start, digest, memo })
+}
+
+fn names() -> impl Strategy<Value = Vec<Name>> {
+    vec(name(), 0..6)
+}
+
+fn claim() -> impl Strategy<Value = Claim> {
+    let pick = prop_oneof![
+        3 => Just(Pick::Due),
+        1 => names().prop_map(Pick::DueOf),
+        1 => names().prop_map(Pick::NowOf),
+    ];
+    let per_supplier = prop_oneof![3 => Just(u32::MAX), 1 => 0..3_u32];
+    let room = vec((0..3_u8, 0..3_u32), 0..2);
+    let claim = (source(), pick, 0..6_u32, per_supplier, room, 0..3_u8);
+    claim.prop_map(|(source, pick, limit, per_supplier, room, lease)| Claim {
+        source,
+        pick,
+        limit,
+        per_supplier,
+        room,
+        lease,
+    })
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    let end = prop_oneof![
+        2 => (0..3_u8).prop_map(End::Keep),
+        2 => reference().prop_map(End::Notified),
+        2 => (0..3_u8).prop_map(End::Again),
+        1 => (0..3_u8).prop_map(End::HandBack),
+        2 => (reason(), prop_oneof![Just(StreamRule::Holds), Just(StreamRule::Passes)])
+            .prop_map(|(reason, stream)| End::Failed(reason, stream)),
+    ];
+    let claim = prop_oneof![3 => 0..3_usize, 1 => 0..20_usize];
+    let write = (claim, prop::bool::weighted(0.1), 0..3_u8, 0..3_u8, 0..4_u8, end);
+    write.prop_map(|(claim, foreign, known, attempts, ledger, end)| Write {
+        claim,
+        foreign,
+        known,
+        attempts,
+        ledger,
+        end,
+    })
+}
+
+fn reason() -> impl Strategy<Value = FailureReason> {
+    select(FailureReason::ALL.to_vec())
+}
+
+fn selection() -> impl Strategy<Value = Select> {
+    let of_supplier = (source(), 0..3_u8, subsequence(FailureReason::ALL.to_vec(), 0..=6));
+    prop_oneof![
+        2 => names().prop_map(Select::Keys),
+        1 => of_supplier.prop_map(|(source, supplier, reasons)| Select::FailedFor(source, supplier, reasons)),
+    ]
+}
+
+fn decision() -> impl Strategy<Value = Decide> {
+    prop_oneof![
+        3 => Just(Decide::Reopen),
+        1 => reference().prop_map(Decide::Withdraw),
+        1 => reference().prop_map(Decide::MarkNotified),
+    ]
+}
+
+fn which() -> impl Strategy<Value = Which> {
+    let states = prop_oneof![2 => Just(Vec::new()), 1 => subsequence(StateName::ALL.to_vec(), 1..=6)];
+    let which = (source(), option::of(0..2_u8), option::of(0..3_u8), states, option::of(0..4_u8));
+    which.prop_map(|(source, order, supplier, states, older_than)| Which {
+        source,
+        order,
+        supplier,
+        states,
+        older_than,
+    })
+}

@@ -1,0 +1,165 @@
+//! The configuration that counts is the one at the attempt.
+
+use std::time::Duration;
+
+use orderhook::{Activity, FailureReason, State};
+
+use super::support::{Receiver, Reply};
+use super::world::{DAY, Trouble, World, supplier, supplier_id};
+
+#[tokio::test]
+async fn a_repaired_url_and_a_rotated_token_count_at_the_next_attempt() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    receiver.answer_at("/old", Reply::Status(404));
+    world.put(supplier("books").endpoint(receiver.url("/old")).bearer_token("first"));
+    let key = world.enqueue("books", "A-1").await;
+    world.tick().await;
+    world.put(supplier("books").endpoint(receiver.url("/new")).bearer_token("second"));
+    world.tick_when_due(&key).await;
+
+    assert!(world.is_notified(&key).await);
+    let seen = receiver.received();
+    let seen: Vec<_> = seen.iter().map(|one| (one.path(), one.header("authorization").unwrap())).collect();
+    assert_eq!(seen, [("/old", "Bearer first"), ("/new", "Bearer second")]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_taken_off_the_list_is_not_waited_for() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    receiver.answer_at("/dead", Reply::Status(500));
+    world.put(supplier("books").endpoint(receiver.url("/good")).endpoint(receiver.url("/dead")));
+    let key = world.enqueue("books", "A-1").await;
+    world.tick().await;
+    world.put(supplier("books").endpoint(receiver.url("/good")));
+    world.tick_when_due(&key).await;
+    assert!(world.is_notified(&key).await);
+    assert_eq!(receiver.count(), 2, "the good one had accepted, nobody is called for the end");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_added_is_called_at_once_in_the_next_round() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    receiver.script_at("/first", [Reply::Status(500)]);
+    world.put(supplier("books").endpoint(receiver.url("/first")));
+    let key = world.enqueue("books", "A-1").await;
+    world.tick().await;
+    world.put(supplier("books").endpoint(receiver.url("/first")).endpoint(receiver.url("/added")));
+    world.tick_when_due(&key).await;
+    assert!(world.is_notified(&key).await);
+    let paths: Vec<_> = receiver.received().iter().map(|request| request.path().to_owned()).collect();
+    assert_eq!(paths, ["/first", "/first", "/added"]);
+}
+
+#[tokio::test]
+async fn a_lookup_that_fails_costs_no_try() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    receiver.script([Reply::Status(500)]);
+    world.put(supplier("books").endpoint(receiver.url("/orders")));
+    let key = world.enqueue("books", "A-1").await;
+    world.lookup.trouble(Trouble::Down);
+    for _ in 0..50 {
+        world.tick_when_due(&key).await;
+        assert!(world.due_in(&key).await <= Duration::from_secs(5));
+    }
+    assert!(world.notification(&key).await.attempts.is_empty());
+    // Four days later the schedule begins with its first try.
+    world.store.advance(4 * DAY);
+    world.lookup.trouble(Trouble::None);
+    world.tick_when_due(&key).await;
+    assert!(world.due_in(&key).await <= Duration::from_secs(6));
+    world.lookup.trouble(Trouble::Down);
+    world.tick_when_due(&key).await;
+    assert_eq!(receiver.count(), 1);
+    world.lookup.trouble(Trouble::None);
+    world.tick_when_due(&key).await;
+    assert!(world.is_notified(&key).await);
+    assert_eq!(world.outcomes(&key).await, ["rejected", "accepted"]);
+}
+
+#[tokio::test]
+async fn a_removed_supplier_is_a_visible_failure_until_it_is_back() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    receiver.script([Reply::Status(500)]);
+    world.put(supplier("books").endpoint(receiver.url("/orders")));
+    let key = world.enqueue("books", "A-1").await;
+    world.tick().await;
+    world.remove("books");
+    world.tick_when_due(&key).await;
+    assert_eq!(world.failure(&key).await, Some(FailureReason::SupplierRemoved));
+    assert_eq!(receiver.count(), 1);
+    world.put(supplier("books").endpoint(receiver.url("/orders")));
+    world.dispatcher.resume(&supplier_id("books")).await.unwrap();
+    assert!(world.is_notified(&key).await);
+}
+
+#[tokio::test]
+async fn an_unusable_configuration_fails_and_one_call_resumes() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    world.put(supplier("books").endpoint(receiver.url("/orders")));
+    let first = world.enqueue("books", "A-1").await;
+    world.lookup.trouble(Trouble::Invalid);
+    world.tick().await;
+    assert_eq!(world.failure(&first).await, Some(FailureReason::Config));
+    world.lookup.trouble(Trouble::None);
+
+    world.put(supplier("books"));
+    let second = world.enqueue("books", "A-2").await;
+    world.tick().await;
+    assert_eq!(world.failure(&second).await, Some(FailureReason::NoEndpoints));
+
+    world.put(supplier("books").endpoint(receiver.url("/orders")));
+    assert_eq!(world.dispatcher.resume(&supplier_id("books")).await.unwrap().entries.len(), 2);
+    assert!(world.is_notified(&first).await && world.is_notified(&second).await);
+}
+
+#[tokio::test]
+async fn nothing_is_tried_while_a_supplier_is_paused_and_everything_afterwards() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    receiver.script([Reply::Status(500)]);
+    let active = supplier("books").endpoint(receiver.url("/orders"));
+    world.put(active.clone());
+    let tried = world.enqueue("books", "A-1").await;
+    world.tick().await;
+    world.put(active.clone().activity(Activity::Paused));
+    let untried = world.enqueue("books", "A-2").await;
+    for _ in 0..50 {
+        world.store.advance(DAY);
+        world.tick().await;
+    }
+    assert_eq!(receiver.count(), 1);
+    assert_eq!((world.outcomes(&tried).await.len(), world.outcomes(&untried).await.len()), (1, 0));
+    assert!(matches!(world.state(&tried).await, State::Pending { .. }));
+
+    world.put(active);
+    for key in [&tried, &untried] {
+        world.live_until_settled(key).await;
+        assert!(world.is_notified(key).await);
+    }
+    assert_eq!(receiver.count(), 3);
+}
+
+#[tokio::test]
+async fn a_paused_supplier_and_one_that_cannot_be_looked_up_delay_nobody() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    world.put(supplier("paused").endpoint(receiver.url("/paused")).activity(Activity::Paused));
+    world.put(supplier("books").endpoint(receiver.url("/orders")));
+    for n in 0..200 {
+        world.enqueue("paused", &format!("P-{n}")).await;
+    }
+    let key = world.enqueue("books", "A-1").await;
+    // The same worker learns that the first one rests.
+    let worker = world.worker();
+    for _ in 0..3 {
+        worker.tick().await.unwrap();
+    }
+    assert!(world.is_notified(&key).await);
+    assert_eq!(receiver.count(), 1);
+}

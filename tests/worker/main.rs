@@ -1,0 +1,19 @@
+//! The worker on the store in memory, with real receivers, and with time that a test moves as it likes.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod backend;
+mod configuration;
+mod interruptions;
+mod lanes;
+mod leases;
+mod listener;
+mod retry_after;
+mod running;
+mod schedule;
+mod shutdown;
+mod spy;
+mod streams;
+mod unknown;
+mod world;

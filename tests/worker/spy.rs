@@ -1,0 +1,132 @@
+//! A store that counts, delays and breaks what goes through it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use orderhook::store::{
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
+    Selection, Step, Store, StoreError, StoreErrorKind, Then, Written,
+};
+use orderhook::{Key, MemoryStore, Notification, Source};
+
+use super::support::Gate;
+
+#[derive(Clone)]
+pub(crate) struct Spy {
+    inner: MemoryStore,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    keeps: AtomicUsize,
+    claims: AtomicUsize,
+    on_write: Mutex<Option<OnWrite>>,
+    claim_gate: Mutex<Option<Gate>>,
+}
+
+type OnWrite = Box<dyn Fn(&Step) -> Fate + Send>;
+
+/// What becomes of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Well,
+    /// It is done, and the answer takes so long.
+    Late(Duration),
+    /// It is done, and the answer is lost.
+    AnswerLost,
+    /// It is not done.
+    Refused,
+}
+
+impl Spy {
+    pub(crate) fn new(inner: &MemoryStore) -> Self {
+        let shared = Shared {
+            keeps: AtomicUsize::new(0),
+            claims: AtomicUsize::new(0),
+            on_write: Mutex::new(None),
+            claim_gate: Mutex::new(None),
+        };
+        Spy { inner: inner.clone(), shared: Arc::new(shared) }
+    }
+
+    /// How many claims were kept by a write.
+    pub(crate) fn keeps(&self) -> usize {
+        self.shared.keeps.load(Ordering::SeqCst)
+    }
+
+    /// How often somebody asked for claims.
+    pub(crate) fn claims(&self) -> usize {
+        self.shared.claims.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn on_write(&self, fate: impl Fn(&Step) -> Fate + Send + 'static) {
+        *self.shared.on_write.lock().unwrap() = Some(Box::new(fate));
+    }
+
+    /// Answers to claims are held back until the gate is open.
+    pub(crate) fn hold_claims(&self, gate: &Gate) {
+        *self.shared.claim_gate.lock().unwrap() = Some(gate.clone());
+    }
+}
+
+impl Store for Spy {
+    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
+        self.inner.insert(new).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
+        let claims = self.inner.claim(request).await;
+        self.shared.claims.fetch_add(1, Ordering::SeqCst);
+        let gate = self.shared.claim_gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.opened().await;
+        }
+        claims
+    }
+
+    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+        let keeps = steps.iter().filter(|step| matches!(step.then, Then::Keep { .. })).count();
+        self.shared.keeps.fetch_add(keeps, Ordering::SeqCst);
+        let fate = self.shared.on_write.lock().unwrap().as_ref().map_or(Fate::Well, |fate| fate(&steps[0]));
+        if fate == Fate::Refused {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "refused by the test"));
+        }
+        let written = self.inner.write(steps).await;
+        match fate {
+            Fate::Late(pause) => tokio::time::sleep(pause).await,
+            Fate::AnswerLost => return Err(StoreError::new(StoreErrorKind::Unavailable, "the answer was lost")),
+            Fate::Well | Fate::Refused => {}
+        }
+        written
+    }
+
+    async fn intervene(
+        &self,
+        selection: &Selection,
+        intervention: &Intervention,
+        limit: u32,
+    ) -> Result<Intervened, StoreError> {
+        self.inner.intervene(selection, intervention, limit).await
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
+        self.inner.list(filter, page).await
+    }
+
+    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
+        self.inner.settled(source, page).await
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
+        self.inner.count(filter).await
+    }
+
+    async fn changed(&self) {
+        self.inner.changed().await;
+    }
+}
