@@ -129,3 +129,17 @@ impl AnySuppliers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lookup_that_answers_with_another_supplier_is_refused() {
+        let (north, south) = (SupplierId::new("north").unwrap(), SupplierId::new("south").unwrap());
+        let other = Supplier::builder(south).endpoint("https://south.example/").build().unwrap();
+        let suppliers = AnySuppliers::new(HashMap::from([(north.clone(), other)]));
+        let error = suppliers.find(&north).await.unwrap_err().to_string();
+        assert!(error.starts_with("supplier north: id: is that of another supplier"), "{error}");
+    }
+}
