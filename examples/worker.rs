@@ -34,6 +34,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<ExitCode, Failure> {
+    // Before anything that takes time: a signal that comes while the store is opened is not lost.
+    let stop = stopped();
     let mut words = Words::of_process()?;
     let mut common = Common::default();
     let mut suppliers: Option<PathBuf> = None;
@@ -75,10 +77,10 @@ async fn run() -> Result<ExitCode, Failure> {
         let mut idle = std::pin::pin!(worker.until_idle());
         tokio::select! {
             summary = &mut idle => summary?,
-            () = stopped() => tokio::join!(idle, dispatcher.shutdown(grace)).0?,
+            () = stop => tokio::join!(idle, dispatcher.shutdown(grace)).0?,
         }
     } else {
-        worker.run_until(stopped()).await
+        worker.run_until(stop).await
     };
     dispatcher.shutdown(Duration::ZERO).await;
     // What settled before is in front of this; if the printer has failed already, its result says so.
@@ -101,16 +103,18 @@ async fn print(
     Ok(())
 }
 
-/// Resolves at the first SIGTERM or SIGINT.
-async fn stopped() {
+/// Resolves at the first SIGTERM or SIGINT from now on, also at one that comes before anybody waits for it.
+fn stopped() -> impl Future<Output = ()> {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    match signals {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+    async move {
+        match signals {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
+            _ => std::future::pending().await,
         }
-        _ => std::future::pending().await,
     }
 }

@@ -97,6 +97,7 @@ impl Courier {
             ledger: held.claim.ledger.for_schedule(held.claim.reopened),
             recorded: held.claim.attempts,
             manner: Manner::Unknown,
+            round_is_news: false,
             repeated: false,
             unrecorded: Vec::new(),
             held,
@@ -143,6 +144,9 @@ impl Courier {
     }
 }
 
+/// How long a notification waits when the store was too slow for its lease.
+const TOO_SLOW: Duration = Duration::from_secs(1);
+
 fn failed(reason: FailureReason) -> Then {
     Then::Failed { reason, stream: StreamRule::Holds }
 }
@@ -159,6 +163,8 @@ struct Delivery<'a> {
     unrecorded: Vec<Attempt>,
     /// How the supplier has behaved under this claim.
     manner: Manner,
+    /// Whether the round begins in a way that nobody could guess who takes over.
+    round_is_news: bool,
     /// Whether a record was written again because its first outcome was unclear.
     repeated: bool,
 }
@@ -180,10 +186,10 @@ impl Delivery<'_> {
                     if !self.may_go_on() && self.keep().await? == Written::Stale {
                         return Ok(superseded(&self.held.claim.key));
                     }
-                    if !self.is_time_for_a_call() || self.held.hand_back.is_cancelled() {
-                        return self.give_back().await;
+                    if self.held.hand_back.is_cancelled() {
+                        return self.settle(Then::HandBack { after: Duration::ZERO }).await;
                     }
-                    if self.call(supplier, endpoint).await == Called::Not {
+                    if !self.is_time_for_a_call() || self.call(supplier, endpoint).await == Called::Not {
                         return self.give_back().await;
                     }
                 }
@@ -228,6 +234,21 @@ impl Delivery<'_> {
             Calling::WhatIsDue if self.held.claim.taken_over => {}
             Calling::WhatIsDue => self.ledger.begin(Round::of_due(self.now())),
         }
+        self.round_is_news = !self.begins_as_expected(supplier);
+    }
+
+    /// Whether somebody who takes over would know without a record whom this round calls first: the first open endpoint
+    /// of the list, because it is due. Any other beginning is put on record before the first call, or a takeover would
+    /// blame an endpoint that was never called, and call again the one that was.
+    fn begins_as_expected(&self, supplier: &Supplier) -> bool {
+        let now = self.now();
+        match decide(&self.ledger, &self.held.claim.key, supplier, now) {
+            Decision::Settle(_) => true,
+            Decision::Call(first) => {
+                let mut open = supplier.endpoints().iter().filter_map(|one| Some((one, self.ledger.open_from(one)?)));
+                open.next().is_some_and(|(expected, from)| expected.id() == first.id() && from <= now)
+            }
+        }
     }
 
     /// What was next for the holder before us may have been called: the record says so before anything else is done.
@@ -238,11 +259,8 @@ impl Delivery<'_> {
             Decision::Settle(_) => None,
         };
         if !self.ledger.in_round() {
+            // It began as expected, else it would be on record.
             self.ledger.begin(Round::of_due(now));
-            if next(&self.ledger).is_none() {
-                // It was claimed before anything was due: by hand.
-                self.ledger.begin(Round::of_all());
-            }
         }
         if let Some(endpoint) = next(&self.ledger) {
             let outcome = Outcome::Unknown { why: Unknown::Interrupted };
@@ -308,7 +326,7 @@ impl Delivery<'_> {
 
     /// Nothing is left to be recorded before the next call, and the lease is long enough for it.
     fn may_go_on(&self) -> bool {
-        self.unrecorded.is_empty() && self.is_time_for_a_call()
+        self.unrecorded.is_empty() && !self.round_is_news && self.is_time_for_a_call()
     }
 
     fn is_time_for_a_call(&self) -> bool {
@@ -321,12 +339,15 @@ impl Delivery<'_> {
         let lease = self.courier.timing.lease();
         let written = self.record(Then::Keep { lease }).await?;
         self.deadline = asked + lease;
+        self.round_is_news = false;
         Ok(written)
     }
 
-    /// Ends the claim in the middle of a round: what is open is due again when the ledger says.
+    /// Ends the claim because a fresh lease is too short for a call already: not at once again, that would go round for ever.
     async fn give_back(self) -> Result<Delivered, StoreError> {
-        self.settle(Then::HandBack { after: Duration::ZERO }).await
+        let margin = self.courier.timing.lease_margin;
+        tracing::warn!(key = %self.held.claim.key, ?margin, "the store takes longer than the lease margin; handed back");
+        self.settle(Then::HandBack { after: TOO_SLOW }).await
     }
 
     async fn settle(mut self, then: Then) -> Result<Delivered, StoreError> {

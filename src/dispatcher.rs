@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     /// How many deliveries may go on at the same time, and who does.
     pub(crate) concurrency: usize,
     pub(crate) slots: Arc<Semaphore>,
+    /// Three quarters of the slots: what `notify`, `retry` and `resume` may take.
+    visitors: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     /// Rung when there may be something new to claim.
@@ -170,7 +172,8 @@ impl Dispatcher {
     }
 
     /// Reopens all that failed for want of a configuration of this supplier (`no_endpoints`, `supplier_removed`,
-    /// `config`) and tries it, one hundred notifications at a time.
+    /// `config`), so that it is pending for every worker, and tries the first thousand itself, no more at a time than the
+    /// supplier takes. The report has those.
     ///
     /// # Errors
     /// [`Error::Store`]; what was reopened until then stays pending.
@@ -183,8 +186,9 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while somebody is sending it,
-    /// [`Error::NotFound`], [`Error::Store`].
+    /// [`Error::NotFound`], [`Error::Store`]; [`Error::Setting`] for a reason that is not 1 to 200 visible characters.
     pub async fn withdraw(&self, key: &Key, reason: &str) -> Result<Notification, Error> {
+        refuse_unfit("reason", reason)?;
         self.inner.decide_by_hand(key, Intervention::Withdraw { reason: reason.to_owned() }).await
     }
 
@@ -194,8 +198,10 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while somebody is sending it,
-    /// [`Error::NotFound`] for a stage that is not stored, [`Error::Store`].
+    /// [`Error::NotFound`] for a stage that is not stored, [`Error::Store`]; [`Error::Setting`] for a reference that is not 1
+    /// to 200 visible characters.
     pub async fn mark_notified(&self, key: &Key, reference: &str) -> Result<Notification, Error> {
+        refuse_unfit("reference", reference)?;
         let reference = reference.to_owned();
         if key.kind.stage().is_some() {
             return self.inner.decide_by_hand(key, Intervention::MarkNotified { reference }).await;
@@ -300,6 +306,13 @@ impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Dispatcher").field("source", &self.inner.source).finish_non_exhaustive()
     }
+}
+
+/// What a person writes is kept for ever and shown to others.
+fn refuse_unfit(setting: &'static str, text: &str) -> Result<(), Error> {
+    let fits = !text.trim().is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
+    let problem = "must be 1 to 200 characters, none of them a control character";
+    if fits { Ok(()) } else { Err(Error::Setting { setting, problem }) }
 }
 
 fn refuse_final(notification: &Notification) -> Result<(), Error> {

@@ -76,7 +76,7 @@ pub enum Error {
     /// A root certificate is not one.
     #[error("a root certificate is not a PEM certificate")]
     RootCertificate,
-    /// A setting of the dispatcher is out of range.
+    /// A value that was given is not fit for its purpose.
     #[error("{setting}: {problem}")]
     Setting {
         /// Which one.
@@ -95,7 +95,7 @@ impl Error {
         match self {
             Error::Store(error) => error.is_transient(),
             Error::Lookup { source, .. } => matches!(source, LookupError::Unavailable { .. }),
-            Error::InFlight { .. } | Error::Panicked => true,
+            Error::InFlight { .. } | Error::Panicked | Error::ShuttingDown => true,
             _ => false,
         }
     }

@@ -19,10 +19,10 @@ pub(crate) struct Lanes {
     slots: usize,
 }
 
-/// What the next claim may take.
+/// What a claim may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
-    /// In all; asked again when it was used up.
+    /// In all.
     pub(crate) in_all: usize,
     /// Of each supplier that is not listed.
     pub(crate) of_others: u32,
@@ -75,7 +75,7 @@ impl Manner {
 
 impl Lane {
     fn new(now: Instant) -> Self {
-        let limit = Supplier::MAX_CONCURRENT.get();
+        let limit = Supplier::DEFAULT_MAX_CONCURRENT.get();
         Lane { in_flight: 0, limit, manner: Manner::Unknown, busy_since: None, heard_at: now, rests_until: None }
     }
 
@@ -108,8 +108,10 @@ impl Lanes {
         Lanes { inner: Mutex::new(HashMap::new()), slots }
     }
 
-    /// What may be claimed while so many slots are free.
-    pub(crate) fn room(&self, free: usize, now: Instant) -> Room {
+    /// What may be claimed while so many slots are free: first of those who answer, or nobody knows, then of the slow and
+    /// the hanging, whose allowance is theirs together. Which of these have anything to send only the store knows, so it is
+    /// the store that chooses among them.
+    pub(crate) fn rooms(&self, free: usize, now: Instant) -> [Room; 2] {
         let mut lanes = self.lock();
         lanes.retain(|_, lane| !lane.is_forgotten(now));
         let (mut lame, mut unknown) = (0, 0);
@@ -123,32 +125,35 @@ impl Lanes {
         let reserve = self.slots / 4;
         let for_doubtful = (self.slots - self.slots.div_ceil(4)).max(1).saturating_sub(lame + unknown);
         let for_lame = (self.slots / 2).max(1).saturating_sub(lame).min(for_doubtful);
-        let mut for_lame = u32::try_from(for_lame).unwrap_or(u32::MAX);
-        let mut room = |lane: &Lane| {
+        let most = |lane: &Lane| {
             let idle = u32::from(lane.in_flight == 0);
             let allowed = lane.limit.saturating_sub(lane.in_flight);
             // The last quarter is for those that nothing is under way for.
             let allowed = if free <= reserve { allowed.min(idle) } else { allowed };
-            let manner = lane.manner(now);
-            let most = match manner {
+            match lane.manner(now) {
                 _ if lane.rests(now) => 0,
-                Manner::Well => allowed,
+                Manner::Well | Manner::Slow => allowed,
                 Manner::Unknown => allowed.min(idle).min(u32::from(for_doubtful > 0)),
-                Manner::Slow => allowed.min(for_lame),
-                Manner::Hangs => allowed.min(idle).min(for_lame),
-            };
-            if matches!(manner, Manner::Slow | Manner::Hangs) {
-                for_lame -= most;
+                Manner::Hangs => allowed.min(idle),
             }
-            most
         };
-        let of = lanes.iter().map(|(id, lane)| (id.clone(), room(lane))).collect();
+        let is_lame = |lane: &Lane| matches!(lane.manner(now), Manner::Slow | Manner::Hangs);
+        let of = |lame: bool| {
+            let room = |lane: &Lane| if is_lame(lane) == lame { most(lane) } else { 0 };
+            lanes.iter().map(|(id, lane)| (id.clone(), room(lane))).collect::<Vec<_>>()
+        };
         // One claim does not reach into the reserve, nor past what the doubtful may have.
         let in_all = if free > reserve { free - reserve } else { free };
-        match for_doubtful {
-            0 => Room { in_all, of_others: 0, of },
-            most => Room { in_all: in_all.min(most), of_others: 1, of },
+        let well = match for_doubtful {
+            0 => Room { in_all, of_others: 0, of: of(false) },
+            most => Room { in_all: in_all.min(most), of_others: 1, of: of(false) },
+        };
+        let mut lame = Room { in_all: in_all.min(for_lame), of_others: 0, of: of(true) };
+        lame.of.retain(|(_, most)| *most > 0);
+        if lame.of.is_empty() {
+            lame.in_all = 0;
         }
+        [well, lame]
     }
 
     /// Whether anything rests, and so is left out of claims for a reason that passes by itself; until when at most.
@@ -219,8 +224,9 @@ mod tests {
     }
 
     fn room_of(lanes: &Lanes, n: usize, now: Instant) -> u32 {
-        let room = lanes.room(lanes.slots - lanes.in_flight(), now);
-        room.of.iter().find(|(supplier, _)| *supplier == id(n)).map_or(room.of_others, |(_, room)| *room)
+        let [well, lame] = lanes.rooms(lanes.slots - lanes.in_flight(), now);
+        let of = |room: &Room| room.of.iter().find(|(supplier, _)| *supplier == id(n)).map(|(_, most)| *most);
+        of(&lame).or(of(&well)).unwrap_or(well.of_others)
     }
 
     /// A delivery from start to end.
@@ -252,8 +258,11 @@ mod tests {
         for n in 0..30 {
             deliver(&lanes, n, Manner::Hangs, now);
         }
-        let room: u32 = lanes.room(20, now).of.into_iter().map(|(_, room)| room).sum();
-        assert_eq!(room, 10);
+        let [well, lame] = lanes.rooms(20, now);
+        // Each of them may be the one that has something to send.
+        assert!(lame.of.len() == 30 && lame.of.iter().all(|(_, most)| *most == 1));
+        assert_eq!((lame.in_all, lame.of_others), (10, 0));
+        assert!(well.of.iter().all(|(_, most)| *most == 0));
         deliver(&lanes, 0, Manner::Well, now);
         assert_eq!(room_of(&lanes, 0, now), 8);
     }
@@ -263,8 +272,11 @@ mod tests {
         let (lanes, now) = (Lanes::new(20), Instant::now());
         deliver(&lanes, 0, Manner::Slow, now);
         deliver(&lanes, 1, Manner::Slow, now);
-        let rooms: Vec<_> = lanes.room(20, now).of.into_iter().map(|(_, room)| room).collect();
-        assert!(rooms == [8, 2] || rooms == [2, 8], "{rooms:?}");
+        let [_, lame] = lanes.rooms(20, now);
+        let each: Vec<_> = lame.of.into_iter().map(|(_, most)| most).collect();
+        assert_eq!((each, lame.in_all), (vec![8, 8], 10));
+        enter(&lanes, 0, 8, now);
+        assert_eq!(lanes.rooms(12, now)[1].in_all, 2);
     }
 
     #[test]
@@ -284,14 +296,14 @@ mod tests {
     fn the_unknown_leave_a_quarter_to_those_who_answer() {
         let (lanes, now) = (Lanes::new(16), Instant::now());
         deliver(&lanes, 0, Manner::Well, now);
-        assert_eq!(lanes.room(16, now).in_all, 12);
+        assert_eq!(lanes.rooms(16, now)[0].in_all, 12);
         for n in 1..=12 {
             lanes.enter(&id(n), now);
         }
-        let room = lanes.room(4, now);
-        assert_eq!((room.of_others, room_of(&lanes, 0, now)), (0, 1));
+        let [well, _] = lanes.rooms(4, now);
+        assert_eq!((well.of_others, room_of(&lanes, 0, now)), (0, 1));
         lanes.note(&id(12), Manner::Well, now);
-        assert_eq!(lanes.room(4, now).of_others, 1);
+        assert_eq!(lanes.rooms(4, now)[0].of_others, 1);
     }
 
     #[test]
@@ -308,7 +320,7 @@ mod tests {
     #[test]
     fn there_is_something_to_do_with_a_single_slot() {
         let (lanes, now) = (Lanes::new(1), Instant::now());
-        assert_eq!(lanes.room(1, now), Room { in_all: 1, of_others: 1, of: Vec::new() });
+        assert_eq!(lanes.rooms(1, now)[0], Room { in_all: 1, of_others: 1, of: Vec::new() });
         deliver(&lanes, 1, Manner::Hangs, now);
         assert_eq!(room_of(&lanes, 1, now), 1);
     }
@@ -336,7 +348,7 @@ mod tests {
             lanes.note(&id(n), Manner::Hangs, now);
             lanes.leave(&id(n), now);
         }
-        assert_eq!(lanes.room(256, now).of.len(), 100);
-        assert_eq!(lanes.room(256, now + REMEMBERED + SLOW).of, []);
+        assert_eq!(lanes.rooms(256, now)[1].of.len(), 100);
+        assert!(lanes.rooms(256, now + REMEMBERED + SLOW).iter().all(|room| room.of.is_empty()));
     }
 }

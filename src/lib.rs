@@ -16,6 +16,9 @@
 //! let order = PaidOrder::from_json(json.as_bytes())?;
 //! let enqueued = dispatcher.enqueue(&order).await?; // one durable write, nothing is sent yet
 //! assert_eq!(enqueued.stored.len(), 1);
+//! # if false {
+//! orderhook::Worker::new(&dispatcher).until_idle().await?; // in a program: `run_until`, in a task of its own
+//! # }
 //! # Ok(())
 //! # }
 //! ```
@@ -26,7 +29,7 @@
 //! encoded once. A [`Notification`] is the duty to tell ONE supplier ONE event of ONE order: what is stored, tried again, and
 //! done once. An [`Attempt`] is one POST and has an [`Outcome`]. The [`Ledger`] knows per endpoint who
 //! has accepted. A [`Claim`](store::Claim) is the right to send for a while, fenced by a token. The [`Dispatcher`] is the
-//! front door; a [`Store`](store::Store) keeps it all.
+//! front door; a [`Worker`] delivers what is due; a [`Store`](store::Store) keeps it all.
 //!
 //! # What is promised
 //!

@@ -76,7 +76,8 @@ impl RetryPolicy {
         let doublings = failures.saturating_sub(1).min(63);
         let plain = self.first_delay.as_secs_f64() * 2f64.powi(doublings as i32);
         let spread = plain * (1.0 + Self::SPREAD * (2.0 * random.clamp(0.0, 1.0) - 1.0));
-        Duration::from_secs_f64(spread.min(self.max_delay.as_secs_f64()))
+        // What is too long for a Duration is longer than the cap.
+        Duration::try_from_secs_f64(spread.min(self.max_delay.as_secs_f64())).unwrap_or(self.max_delay)
     }
 
     /// The delay when the receiver has asked for one (`Retry-After`, RFC 9110 section 10.2.3): never earlier than asked,
@@ -110,6 +111,13 @@ mod tests {
         for failures in [20, 64, u32::MAX] {
             assert_eq!(policy.delay(failures, 1.0), policy.max_delay());
         }
+    }
+
+    #[test]
+    fn delays_beyond_all_measure_are_delays_and_no_panic() {
+        let never = RetryPolicy::DEFAULT.with_first_delay(Duration::MAX).with_give_up_after(Duration::MAX);
+        assert_eq!(never.delay(u32::MAX, 1.0), Duration::MAX);
+        assert_eq!(never.delay_asked(1, 0.0, Some(Duration::MAX)), Duration::MAX);
     }
 
     #[test]

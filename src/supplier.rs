@@ -62,7 +62,7 @@ pub struct Supplier {
 
 impl Supplier {
     /// How many notifications of one supplier are sent at the same time, unless it says otherwise: 8.
-    pub const MAX_CONCURRENT: NonZeroU32 = NonZeroU32::new(8).unwrap();
+    pub const DEFAULT_MAX_CONCURRENT: NonZeroU32 = NonZeroU32::new(8).unwrap();
 
     /// A configuration with this id and nothing else; see [`SupplierBuilder::build`] for what is checked.
     pub fn builder(id: SupplierId) -> SupplierBuilder {

@@ -34,9 +34,10 @@ pub trait Suppliers: Send + Sync + 'static {
     /// The configuration as it is now; `None` when there is no such supplier.
     ///
     /// # Errors
-    /// [`LookupError::Unavailable`] when it cannot be told now: nothing is stored, or the notification is handed back
-    /// without a try. [`LookupError::Invalid`] when the supplier is there and its configuration is not usable: the
-    /// notification fails for `config`.
+    /// [`LookupError::Unavailable`] when it cannot be told now, or no answer came within the limit of an exchange (60 s):
+    /// nothing is stored, or the notification is handed back without a try. [`LookupError::Invalid`] when the supplier is
+    /// there and its configuration is not usable: when storing, nothing is stored for any supplier of the order, because
+    /// nobody knows what this one may see; when sending, the notification fails for `config`.
     fn find(&self, id: &SupplierId) -> impl Future<Output = Result<Option<Supplier>, LookupError>> + Send;
 }
 
@@ -118,6 +119,27 @@ impl AnySuppliers {
     }
 
     pub(crate) async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
-        self.0.find_boxed(id).await
+        match self.0.find_boxed(id).await? {
+            // Told with it, one supplier would get another's orders.
+            Some(other) if other.id() != id => {
+                let problem = "is that of another supplier; the lookup must answer for the id that it is asked";
+                Err(LookupError::Invalid(ConfigError::new(Some(id.clone()), "id", problem)))
+            }
+            found => Ok(found),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lookup_that_answers_with_another_supplier_is_refused() {
+        let (north, south) = (SupplierId::new("north").unwrap(), SupplierId::new("south").unwrap());
+        let other = Supplier::builder(south).endpoint("https://south.example/").build().unwrap();
+        let suppliers = AnySuppliers::new(HashMap::from([(north.clone(), other)]));
+        let error = suppliers.find(&north).await.unwrap_err().to_string();
+        assert!(error.starts_with("supplier north: id: is that of another supplier"), "{error}");
     }
 }

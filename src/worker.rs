@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::deliver::{Admission, Calling, Delivered, Held};
 use crate::dispatcher::{Dispatcher, Inner};
 use crate::error::Error;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Room};
 use crate::store::{Claim, ClaimRequest, Pick, Then};
 
 /// Delivers what is due: from a background task ([`run_until`](Self::run_until)), from cron
@@ -164,7 +164,8 @@ impl Worker {
     }
 
     /// Delivers until nothing is pending or being sent any more, waiting for what is not due yet; what has failed, and what
-    /// is held behind it, is left. Ends early when the dispatcher is shut down, with nothing under way.
+    /// is held behind it, is left. What is for a paused supplier is waited for. Ends early when the dispatcher is shut down,
+    /// with nothing under way.
     ///
     /// # Errors
     /// [`Error::Store`] when nothing can be claimed and waiting does not help.
@@ -186,7 +187,10 @@ impl Worker {
                     }
                     self.rest(&started)
                 }
-                Err(error) if error.is_transient() => Rest::AFTER_ERROR,
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, source = ?std::error::Error::source(&error).map(ToString::to_string), "nothing could be claimed");
+                    Rest::AFTER_ERROR
+                }
                 Err(error) => return Err(error),
             };
         }
@@ -196,16 +200,42 @@ impl Worker {
 
     /// Claims once what is due, as much as there are slots, and starts to deliver it.
     async fn start_due(&self) -> Result<Started, Error> {
+        // A shutdown waits for what is claimed here: it is tracked before the tracker can be found empty.
+        let _tracked = self.inner.tasks.token();
         let was_busy = self.shared.lanes.in_flight() > 0;
         let mut slots = self.free_slots();
         let free = self.inner.slots.available_permits() + slots.len();
-        let room = self.shared.lanes.room(free, Instant::now());
-        slots.truncate(room.in_all);
-        if slots.is_empty() {
+        let rooms = self.shared.lanes.rooms(free, Instant::now());
+        if self.inner.stopping.is_cancelled() || rooms.iter().all(|room| room.in_all.min(slots.len()) == 0) {
             let tick = Tick { claimed: 0, next_due: None };
             return Ok(Started { tick, next: Next::WithASlot, was_busy: true });
         }
-        let asked_for = slots.len();
+        let mut tick = Tick { claimed: 0, next_due: None };
+        let mut next = Next::WhenDue;
+        let mut left = rooms.iter().map(|room| room.in_all).max().unwrap_or(0);
+        for room in rooms {
+            let asked_for = room.in_all.min(left).min(slots.len());
+            if asked_for == 0 {
+                continue;
+            }
+            let (claimed, next_due) = self.start_in(room, asked_for, &mut slots).await?;
+            tick.claimed += claimed;
+            left -= claimed.min(left);
+            tick.next_due = [tick.next_due, next_due].into_iter().flatten().min();
+            if claimed == asked_for {
+                next = Next::AtOnce;
+            }
+        }
+        Ok(Started { tick, next, was_busy })
+    }
+
+    /// One claim, started; how many there were, and how long until the next is due.
+    async fn start_in(
+        &self,
+        room: Room,
+        asked_for: usize,
+        slots: &mut Vec<OwnedSemaphorePermit>,
+    ) -> Result<(usize, Option<Duration>), Error> {
         let lease = self.inner.courier.timing.lease();
         let mut request = ClaimRequest::new(self.inner.source.clone(), Pick::Due, asked_for as u32, lease);
         request.per_supplier = room.of_others;
@@ -227,9 +257,7 @@ impl Worker {
             };
             self.start(held, slots.pop());
         }
-        let next_due = claims.next_due.map(|due| due.since(claims.now));
-        let next = if claimed == asked_for { Next::AtOnce } else { Next::WhenDue };
-        Ok(Started { tick: Tick { claimed, next_due }, next, was_busy })
+        Ok((claimed, claims.next_due.map(|due| due.since(claims.now))))
     }
 
     fn start(&self, held: Held, slot: Option<OwnedSemaphorePermit>) {

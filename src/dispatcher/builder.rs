@@ -55,7 +55,8 @@ impl DispatcherBuilder {
         }
     }
 
-    /// The limit for one exchange with one endpoint. Default 60 s; 1 ms to 1 h.
+    /// The limit for one exchange with one endpoint. Default 60 s; 1 ms to 1 h. Connecting, name resolution and TLS included,
+    /// has 10 s of it, or half of it when that is less.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -70,7 +71,8 @@ impl DispatcherBuilder {
         self
     }
 
-    /// How many deliveries go on at the same time. Default 256; each takes a file descriptor.
+    /// How many deliveries go on at the same time. Default 256; each takes a file descriptor. `notify`, `retry` and `resume`
+    /// take three quarters of them at most, so that a worker goes on while they wait for somebody who hangs.
     #[must_use]
     pub fn concurrency(mut self, number: NonZeroUsize) -> Self {
         self.concurrency = number;
@@ -127,11 +129,13 @@ impl DispatcherBuilder {
             hand_back: CancellationToken::new(),
             listener: self.listener,
         };
+        let slots = self.concurrency.get().min(Semaphore::MAX_PERMITS);
         let inner = Inner {
             source: self.source,
             courier,
-            concurrency: self.concurrency.get(),
-            slots: Arc::new(Semaphore::new(self.concurrency.get().min(Semaphore::MAX_PERMITS))),
+            concurrency: slots,
+            slots: Arc::new(Semaphore::new(slots)),
+            visitors: Arc::new(Semaphore::new(slots.div_ceil(4) * 3)),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             bell: Notify::new(),

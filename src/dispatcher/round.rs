@@ -1,5 +1,6 @@
 //! What the dispatcher does inside its own tasks: prepare, store, claim, deliver, look.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::deliver::{Admission, Calling, Held};
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::{Event, EventId};
 use crate::names::{OrderCode, SupplierId};
 use crate::notification::{FailureReason, Key, Notification, Stream};
 use crate::order::PaidOrder;
@@ -19,8 +20,12 @@ use crate::supplier::Supplier;
 
 use super::{Enqueued, Entry, Inner, Report, Stored, refuse_final};
 
-/// How many notifications `resume` reopens at a time.
-const RESUMED_AT_ONCE: u32 = 100;
+/// The right to send one notification, and to do so from outside of a worker.
+type Slot = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
+/// How many notifications `resume` reopens in one step, and tries itself at most.
+const REOPENED_AT_ONCE: u32 = 100;
+const RESUMED: usize = 1000;
 
 impl Inner {
     /// The notifications of an order, one for each supplier that has lines in it.
@@ -98,29 +103,32 @@ impl Inner {
         Ok(Report { entries })
     }
 
+    /// Reopens all of it, so that it is pending for whoever delivers, and tries the first thousand itself, no more at a time
+    /// than the supplier takes.
     pub(super) async fn resume(self: &Arc<Self>, supplier: SupplierId) -> Result<Report, Error> {
-        let selection = Selection::FailedFor {
-            source: self.source.clone(),
-            supplier,
-            reasons: FailureReason::OF_CONFIGURATION.to_vec(),
+        let at_once = match self.supplier(&supplier).await {
+            Ok(supplier) => supplier.max_concurrent(),
+            Err(_) => Supplier::DEFAULT_MAX_CONCURRENT,
         };
+        let reasons = FailureReason::OF_CONFIGURATION.to_vec();
+        let selection = Selection::FailedFor { source: self.source.clone(), supplier, reasons };
         let mut resumed: Vec<Key> = Vec::new();
-        loop {
-            let changed = self.intervene(&selection, &Intervention::Reopen, RESUMED_AT_ONCE).await?.changed;
-            // What fails again at once has been reopened already; once a call is enough.
-            let again = changed.iter().any(|key| resumed.contains(key));
-            if changed.is_empty() {
-                break;
-            }
-            self.deliver(changed.clone(), Calling::WhatIsOpen).await?;
-            resumed.extend(changed);
-            if again {
+        // Each is reopened once: what a worker finds failing again meanwhile ends the loop.
+        let mut reopened: HashSet<EventId> = HashSet::new();
+        while !self.stopping.is_cancelled() {
+            let changed = self.intervene(&selection, &Intervention::Reopen, REOPENED_AT_ONCE).await?.changed;
+            let all_new = changed.iter().all(|key| reopened.insert(key.event_id()));
+            let room = RESUMED.saturating_sub(resumed.len());
+            resumed.extend(changed.iter().take(room).cloned());
+            if changed.is_empty() || !all_new {
                 break;
             }
         }
+        self.bell.notify_one();
+        for chunk in resumed.chunks(at_once.get() as usize) {
+            self.deliver(chunk.to_vec(), Calling::WhatIsOpen).await?;
+        }
         let mut entries: Vec<Entry> = Vec::with_capacity(resumed.len());
-        resumed.sort();
-        resumed.dedup();
         for key in resumed {
             let mut notification = self.get(&key).await?;
             notification.body = None;
@@ -130,9 +138,23 @@ impl Inner {
     }
 
     /// Claims these and delivers what was claimed, side by side, each as soon as there is a slot for it.
+    ///
+    /// What waits for another of its stream among them has its turn when that one is told.
     pub(super) async fn deliver(self: &Arc<Self>, mut keys: Vec<Key>, calling: Calling) -> Result<(), Error> {
-        let mut running = Vec::new();
         while !keys.is_empty() {
+            let before = keys.len();
+            self.deliver_claimable(&mut keys, calling).await?;
+            if keys.len() == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers those that can be claimed now, and takes them off the list.
+    async fn deliver_claimable(self: &Arc<Self>, keys: &mut Vec<Key>, calling: Calling) -> Result<(), Error> {
+        let mut running = Vec::new();
+        while !keys.is_empty() && !self.stopping.is_cancelled() {
             // The slot comes first: a claim that waits for one would be a lease that runs out.
             let mut slots = self.slots(keys.len()).await?;
             let pick = match calling {
@@ -188,11 +210,16 @@ impl Inner {
         Ok((asked, claims))
     }
 
-    /// At least one slot, and as many more as are free, up to `wanted`.
-    async fn slots(&self, wanted: usize) -> Result<Vec<OwnedSemaphorePermit>, Error> {
-        // The semaphore is never closed.
-        let first = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Error::ShuttingDown)?;
-        let more = (1..wanted).map_while(|_| Arc::clone(&self.slots).try_acquire_owned().ok());
+    /// At least one slot, and as many more as are free, up to `wanted`; never the last quarter, which is the worker's.
+    async fn slots(&self, wanted: usize) -> Result<Vec<Slot>, Error> {
+        // The semaphores are never closed.
+        let closed = |_| Error::ShuttingDown;
+        let visitor = Arc::clone(&self.visitors).acquire_owned().await.map_err(closed)?;
+        let first = (visitor, Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?);
+        let more = (1..wanted).map_while(|_| {
+            let visitor = Arc::clone(&self.visitors).try_acquire_owned().ok()?;
+            Some((visitor, Arc::clone(&self.slots).try_acquire_owned().ok()?))
+        });
         Ok(std::iter::once(first).chain(more).collect())
     }
 

@@ -74,7 +74,7 @@ impl Cursor {
 pub struct Listing {
     /// The notifications, without their bodies.
     pub notifications: Vec<Notification>,
-    /// Where to go on; `None` when this was the last page.
+    /// Where to go on; `None` when this was the last page of a `list`. A `settled` always says where, to ask again later.
     pub next: Option<Cursor>,
     /// Rows of this page that cannot be read.
     pub refused: Vec<Refused>,

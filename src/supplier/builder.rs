@@ -44,7 +44,7 @@ impl SupplierBuilder {
             reference_pointer: None,
             signing_keys: Vec::new(),
             retry: None,
-            max_concurrent: Supplier::MAX_CONCURRENT,
+            max_concurrent: Supplier::DEFAULT_MAX_CONCURRENT,
             on_unknown: OnUnknown::default(),
             activity: Activity::default(),
             subscription: Subscription::default(),
@@ -87,7 +87,8 @@ impl SupplierBuilder {
         self
     }
 
-    /// Sets where in a 2xx reply its own reference stands (RFC 6901), as in `/data/order_id`.
+    /// Sets where in a 2xx reply its own reference stands (RFC 6901), as in `/data/order_id`. At most 64 KiB of the reply are
+    /// read, for at most 2 s; a reference has at most 200 visible characters.
     #[must_use]
     pub fn reference_pointer(mut self, pointer: impl Into<String>) -> Self {
         self.reference_pointer = Some(pointer.into());
@@ -115,7 +116,7 @@ impl SupplierBuilder {
         self
     }
 
-    /// Sets what follows when an event may have been received.
+    /// Sets what follows when an event may have been received. Default [`OnUnknown::Resend`].
     #[must_use]
     pub fn on_unknown(mut self, on_unknown: OnUnknown) -> Self {
         self.on_unknown = on_unknown;

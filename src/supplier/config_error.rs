@@ -12,7 +12,17 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn new(supplier: Option<SupplierId>, setting: impl Into<String>, problem: impl Into<String>) -> Self {
+    /// For a lookup of the host's own: which supplier, which setting, and what would be right; never a value.
+    ///
+    /// ```
+    /// use orderhook::{ConfigError, SupplierId};
+    ///
+    /// let id = SupplierId::new("north-books")?;
+    /// let error = ConfigError::new(Some(id), "webhook_urls[0]", "must begin with https://");
+    /// assert_eq!(error.to_string(), "supplier north-books: webhook_urls[0]: must begin with https://");
+    /// # Ok::<(), orderhook::NameError>(())
+    /// ```
+    pub fn new(supplier: Option<SupplierId>, setting: impl Into<String>, problem: impl Into<String>) -> Self {
         ConfigError { supplier, setting: setting.into(), problem: problem.into() }
     }
 

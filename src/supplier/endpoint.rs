@@ -59,7 +59,7 @@ impl Endpoint {
     }
 
     /// The URL with everything, the query included.
-    pub fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 

@@ -91,7 +91,7 @@ fn settings(mut fields: Fields, id: SupplierId) -> Result<SupplierBuilder, Field
     }
     if let Some(number) = fields.optional("max_concurrent", fields::whole(1..=10_000))? {
         let number = u32::try_from(number).ok().and_then(NonZeroU32::new);
-        builder = builder.max_concurrent(number.unwrap_or(Supplier::MAX_CONCURRENT));
+        builder = builder.max_concurrent(number.unwrap_or(Supplier::DEFAULT_MAX_CONCURRENT));
     }
     let answers = [("resend", OnUnknown::Resend), ("hold", OnUnknown::Hold)];
     if let Some(on_unknown) = fields.optional("on_unknown", fields::one_of(&answers))? {

@@ -1,8 +1,6 @@
 //! Several nodes on one store, one after the other or at the same time.
 
-use std::collections::BTreeSet;
-
-use orderhook::fulfilment::{Finality, Lifecycle, StageEvent, Transition};
+use orderhook::fulfilment::{Finality, StageEvent, Transition};
 use orderhook::store::{Inserted, Store};
 use orderhook::{Dispatcher, Error, StateName, Worker};
 
@@ -141,6 +139,7 @@ async fn a_node_that_comes_later_goes_on_with_the_same_life<S: Store + Clone>(wo
 #[tokio::test]
 async fn after_a_restart_the_file_tells_the_same_life() {
     use orderhook::SqliteStore;
+    use orderhook::fulfilment::Lifecycle;
 
     let world = World::on_disk().await;
     let receiver = world.receiver().await;
@@ -164,6 +163,7 @@ async fn after_a_restart_the_file_tells_the_same_life() {
         store.close().await;
     }
     assert_eq!(sequences(&receiver.received()), [1, 2, 3, 4]);
-    let ids: BTreeSet<_> = receiver.received().iter().map(|request| crate::world::id_of(request).to_owned()).collect();
+    let ids: std::collections::BTreeSet<_> =
+        receiver.received().iter().map(|request| crate::world::id_of(request).to_owned()).collect();
     assert_eq!(ids.len(), 4);
 }

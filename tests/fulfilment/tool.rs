@@ -64,6 +64,7 @@ impl Desk {
     }
 
     /// Runs `worker --until-idle` on the same.
+    #[cfg(feature = "sqlite")]
     async fn work(&self, store: &str) -> Ran {
         let (clients, ca) = (self.path("clients.json"), self.path("ca.pem"));
         let files = ["--suppliers", text(&clients), "--store", store, "--ca", text(&ca)];

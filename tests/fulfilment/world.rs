@@ -43,6 +43,8 @@ pub(crate) struct World<S> {
     pub(crate) log: Log,
     pub(crate) table: Arc<RwLock<HashMap<SupplierId, Supplier>>>,
     pub(crate) store: S,
+    /// Where the files of a test are.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a store in memory has none"))]
     pub(crate) directory: tempfile::TempDir,
 }
 

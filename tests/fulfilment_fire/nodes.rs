@@ -40,7 +40,7 @@ impl Node {
         let mut said = std::fs::File::create(self.file.with_extension("out")).unwrap();
         said.flush().unwrap();
         command.arg("--events").arg(&self.file).arg("--enqueue-only").stdout(Stdio::from(said));
-        Process(command.spawn().unwrap())
+        Process::begin(command)
     }
 
     /// SIGKILL, if it still runs; whether it did.

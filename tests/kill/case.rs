@@ -11,6 +11,7 @@ pub(crate) enum Point {
     /// Asked for, not committed.
     InInsert,
     AfterInsert,
+    InClaim,
     AfterClaim,
     /// When the supplier is looked up to be sent to.
     BeforeConnecting,
@@ -21,7 +22,15 @@ pub(crate) enum Point {
     /// All of it, and no reply.
     Unanswered(usize),
     BeforeWrite(usize),
+    InWrite(usize),
     AfterWrite(usize),
+}
+
+impl Point {
+    /// Whether it lies inside of a call of the store.
+    pub(crate) fn is_inside(self) -> bool {
+        matches!(self, Point::InInsert | Point::InClaim | Point::InWrite(_))
+    }
 }
 
 /// How it dies.
@@ -55,10 +64,21 @@ pub(crate) struct Case {
 impl Case {
     /// Every point of a call of `notify` with so many endpoints that makes sense for this way of dying.
     pub(crate) fn all(endpoints: usize, way: Way) -> Vec<Case> {
-        let of_store =
-            [Point::BeforeInsert, Point::InInsert, Point::AfterInsert, Point::AfterClaim, Point::BeforeConnecting];
+        let of_store = [
+            Point::BeforeInsert,
+            Point::InInsert,
+            Point::AfterInsert,
+            Point::InClaim,
+            Point::AfterClaim,
+            Point::BeforeConnecting,
+        ];
+        // A task that dies inside of a claim or a write has asked for it: it happens or it does not.
+        let is_certain = |point: &Point| match point {
+            Point::InClaim | Point::InWrite(_) => matches!(way, Way::Kill | Way::Drop),
+            _ => true,
+        };
         let of_network = |k| [Point::Connected(k), Point::HalfSent(k), Point::Unanswered(k)];
-        let of_writes = |k| [Point::BeforeWrite(k), Point::AfterWrite(k)];
+        let of_writes = |k| [Point::BeforeWrite(k), Point::InWrite(k), Point::AfterWrite(k)];
         let mut points = of_store.to_vec();
         for k in 1..=endpoints {
             // While the client works nothing of ours runs in the task that could panic.
@@ -67,7 +87,7 @@ impl Case {
             }
             points.extend(of_writes(k));
         }
-        points.into_iter().map(|point| Case { point, endpoints, way, call: Call::Notify }).collect()
+        points.into_iter().filter(is_certain).map(|point| Case { point, endpoints, way, call: Call::Notify }).collect()
     }
 
     /// The name of the point in the list of kill points, and which endpoint it is about.
@@ -77,6 +97,7 @@ impl Case {
             Point::BeforeInsert => "K0 before the insert".to_owned(),
             Point::InInsert => "K1 insert not committed".to_owned(),
             Point::AfterInsert => "K2 inserted, not claimed".to_owned(),
+            Point::InClaim => "K2 claim not committed".to_owned(),
             Point::AfterClaim => "K3 claimed".to_owned(),
             Point::BeforeConnecting => "K4 before connecting".to_owned(),
             Point::Connected(k) => format!("K4 connected, nothing sent @{k}"),
@@ -85,6 +106,8 @@ impl Case {
             // The last outcome and the end are one write.
             Point::BeforeWrite(k) if last(k) => format!("K7/K9 2xx, end not written @{k}"),
             Point::BeforeWrite(k) => format!("K7 2xx, not recorded @{k}"),
+            Point::InWrite(k) if last(k) => format!("K7/K9 2xx, end not committed @{k}"),
+            Point::InWrite(k) => format!("K7 2xx, record not committed @{k}"),
             Point::AfterWrite(k) if last(k) => "K10 notified, caller not told".to_owned(),
             Point::AfterWrite(k) => format!("K8 recorded, next not called @{k}"),
         }
@@ -109,7 +132,7 @@ impl Case {
     /// The endpoint whose complete POST was not recorded: the only one that is called twice.
     fn repeated(&self) -> Option<usize> {
         match self.point {
-            Point::Unanswered(k) | Point::BeforeWrite(k) if self.is_fatal() => Some(k),
+            Point::Unanswered(k) | Point::BeforeWrite(k) | Point::InWrite(k) if self.is_fatal() => Some(k),
             _ => None,
         }
     }
@@ -119,7 +142,11 @@ impl Case {
         match self.point {
             _ if !self.is_fatal() => None,
             Point::AfterClaim | Point::BeforeConnecting => Some(1),
-            Point::Connected(k) | Point::HalfSent(k) | Point::Unanswered(k) | Point::BeforeWrite(k) => Some(k),
+            Point::Connected(k)
+            | Point::HalfSent(k)
+            | Point::Unanswered(k)
+            | Point::BeforeWrite(k)
+            | Point::InWrite(k) => Some(k),
             Point::AfterWrite(k) if k < self.endpoints => Some(k + 1),
             _ => None,
         }

@@ -13,7 +13,7 @@ use orderhook::store::{
 };
 use orderhook::{Key, LookupError, Notification, Source, Supplier, SupplierId, Suppliers};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::case::{Case, Point, Way};
 use crate::front::Hold;
@@ -72,20 +72,59 @@ impl Trap {
         }
     }
 
-    /// Called when the insert is asked for and not answered. A process that is to be killed dies when it holds the lock,
-    /// which it does as long as a trigger takes that the test has put into the file.
-    async fn spring_in_the_middle(&self) {
+    /// Does the work; at this point the trap springs when it is asked for and not done. A process that is to be killed dies
+    /// inside of its transaction.
+    async fn through<T>(&self, point: Point, work: impl Future<Output = T>) -> T {
+        if self.case.point != point {
+            return work.await;
+        }
+        let mut work = pin!(work);
+        let mut ask = async || std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        let mut stranger = self.stranger().await;
         if self.case.way == Way::Kill {
-            let stranger = SqliteConnectOptions::new().filename(&self.file).busy_timeout(Duration::ZERO);
-            let mut stranger = stranger.connect().await.unwrap();
+            sqlx::raw_sql(SLOW).execute(&mut stranger).await.unwrap();
+            assert!(ask().await.is_pending());
+            // Until somebody is writing.
             while let Ok(transaction) = stranger.begin_with("BEGIN IMMEDIATE").await {
                 transaction.rollback().await.unwrap();
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
+        } else {
+            let lock = stranger.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            assert!(ask().await.is_pending());
+            lock.rollback().await.unwrap();
         }
         self.spring().await;
+        work.await
+    }
+
+    /// A connection that knows nothing of the store.
+    async fn stranger(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(&self.file).busy_timeout(Duration::ZERO);
+        options.connect().await.unwrap()
+    }
+
+    /// Undoes what made a transaction slow, if anything did.
+    pub(crate) async fn clear(&self) {
+        sqlx::raw_sql(NOT_SLOW).execute(&mut self.stranger().await).await.unwrap();
+    }
+
+    /// Has time go by in the file, which says what is to be added to the clock of the machine.
+    pub(crate) async fn advance(&self, by: Duration) {
+        let advance = sqlx::query("UPDATE orderhook_boots SET clock_offset = clock_offset + ?1");
+        let advance = advance.bind(i64::try_from(by.as_micros()).unwrap());
+        assert_eq!(advance.execute(&mut self.stranger().await).await.unwrap().rows_affected(), 1);
     }
 }
+
+/// Makes every change of a notification take longer than any test runs: its transaction stays open.
+const SLOW: &str = "CREATE VIEW slow AS \
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000000000) SELECT count(*) FROM n; \
+    CREATE TRIGGER slow_insert AFTER INSERT ON orderhook_notifications BEGIN SELECT * FROM slow; END; \
+    CREATE TRIGGER slow_update AFTER UPDATE ON orderhook_notifications BEGIN SELECT * FROM slow; END";
+
+const NOT_SLOW: &str =
+    "DROP TRIGGER IF EXISTS slow_insert; DROP TRIGGER IF EXISTS slow_update; DROP VIEW IF EXISTS slow";
 
 fn kill_this_process() -> ! {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
@@ -134,32 +173,24 @@ impl<S: Store> Store for Trapped<S> {
             return self.inner.insert(new).await;
         }
         self.trap.pass(Point::BeforeInsert).await;
-        let mut inserting = pin!(self.inner.insert(new));
-        let begun = std::future::poll_fn(|context| Poll::Ready(inserting.as_mut().poll(context))).await;
-        if self.trap.case.point == Point::InInsert {
-            assert!(begun.is_pending(), "an insert takes a while");
-            self.trap.spring_in_the_middle().await;
-        }
-        let inserted = match begun {
-            Poll::Ready(inserted) => inserted,
-            Poll::Pending => inserting.await,
-        };
+        let inserted = self.trap.through(Point::InInsert, self.inner.insert(new)).await;
         self.trap.pass(Point::AfterInsert).await;
         inserted
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
-        let claims = self.inner.claim(request).await;
-        if self.trap.count(Counted::Claim) == 1 {
-            self.trap.pass(Point::AfterClaim).await;
+        if self.trap.count(Counted::Claim) > 1 {
+            return self.inner.claim(request).await;
         }
+        let claims = self.trap.through(Point::InClaim, self.inner.claim(request)).await;
+        self.trap.pass(Point::AfterClaim).await;
         claims
     }
 
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
         let number = self.trap.count(Counted::Write);
         self.trap.pass(Point::BeforeWrite(number)).await;
-        let written = self.inner.write(steps).await;
+        let written = self.trap.through(Point::InWrite(number), self.inner.write(steps)).await;
         self.trap.pass(Point::AfterWrite(number)).await;
         written
     }

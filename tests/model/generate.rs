@@ -22,11 +22,12 @@ impl ReferenceStateMachine for Model {
     fn transitions(model: &Model) -> BoxedStrategy<Call> {
         // Of what was claimed something is to be written, mostly by the latest holders.
         let writes = if model.claims.is_empty() { 0 } else { 6 };
+        let known: Vec<_> = model.rows.iter().map(|row| row.name).collect();
         prop_oneof![
-            4 => vec(new(), 1..4).prop_map(Call::Insert),
-            5 => claim().prop_map(Call::Claim),
+            3 => vec(new(), 1..4).prop_map(Call::Insert),
+            5 => claim(known.clone()).prop_map(Call::Claim),
             writes => vec(write(), 1..4).prop_map(Call::Write),
-            2 => (selection(), decision(), 0..4_u32).prop_map(|(select, decide, limit)| Call::Intervene(select, decide, limit)),
+            3 => (selection(known), decision(), 0..4_u32).prop_map(|(select, decide, limit)| Call::Intervene(select, decide, limit)),
             1 => (which(), 1..4_u32).prop_map(|(which, limit)| Call::List(which, limit)),
             1 => (source(), 1..4_u32).prop_map(|(source, limit)| Call::Settled(source, limit)),
             2 => (1..3_u8).prop_map(Call::Wait),
@@ -50,7 +51,10 @@ fn source() -> impl Strategy<Value = u8> {
 }
 
 fn name() -> impl Strategy<Value = Name> {
-    let name = (source(), 0..3_u8, 0..2_u8, 0..3_u8);
+    // Mostly one stream, so that its notifications get into each other's way.
+    let supplier = prop_oneof![5 => Just(0_u8), 1 => Just(1), 1 => Just(2)];
+    let order = prop_oneof![5 => Just(0_u8), 1 => Just(1)];
+    let name = (source(), supplier, order, 0..4_u8);
     name.prop_map(|(source, supplier, order, occurrence)| Name { source, supplier, order, occurrence })
 }
 
@@ -69,19 +73,23 @@ fn new() -> impl Strategy<Value = New> {
     new.prop_map(|(name, append, start, digest, memo)| New { name, append, start, digest, memo })
 }
 
-fn names() -> impl Strategy<Value = Vec<Name>> {
-    vec(name(), 0..6)
+/// Mostly of what is there.
+fn names(known: Vec<Name>) -> BoxedStrategy<Vec<Name>> {
+    match known.is_empty() {
+        true => vec(name(), 0..3).boxed(),
+        false => vec(prop_oneof![5 => select(known), 1 => name()], 0..6).boxed(),
+    }
 }
 
-fn claim() -> impl Strategy<Value = Claim> {
+fn claim(known: Vec<Name>) -> impl Strategy<Value = Claim> {
     let pick = prop_oneof![
         3 => Just(Pick::Due),
-        1 => names().prop_map(Pick::DueOf),
-        1 => names().prop_map(Pick::NowOf),
+        1 => names(known.clone()).prop_map(Pick::DueOf),
+        1 => names(known).prop_map(Pick::NowOf),
     ];
     let per_supplier = prop_oneof![3 => Just(u32::MAX), 1 => 0..3_u32];
-    let room = vec((0..3_u8, 0..3_u32), 0..2);
-    let claim = (source(), pick, 0..6_u32, per_supplier, room, 0..3_u8);
+    let room = prop_oneof![3 => Just(Vec::new()), 1 => vec((0..3_u8, 0..3_u32), 1..3)];
+    let claim = (source(), pick, 0..8_u32, per_supplier, room, 0..3_u8);
     claim.prop_map(|(source, pick, limit, per_supplier, room, lease)| Claim {
         source,
         pick,
@@ -98,7 +106,7 @@ fn write() -> impl Strategy<Value = Write> {
         2 => reference().prop_map(End::Notified),
         2 => (0..3_u8).prop_map(End::Again),
         1 => (0..3_u8).prop_map(End::HandBack),
-        2 => (reason(), prop_oneof![Just(StreamRule::Holds), Just(StreamRule::Passes)])
+        4 => (reason(), prop_oneof![1 => Just(StreamRule::Holds), 2 => Just(StreamRule::Passes)])
             .prop_map(|(reason, stream)| End::Failed(reason, stream)),
     ];
     let claim = prop_oneof![3 => 0..3_usize, 1 => 0..20_usize];
@@ -117,10 +125,11 @@ fn reason() -> impl Strategy<Value = FailureReason> {
     select(FailureReason::ALL.to_vec())
 }
 
-fn selection() -> impl Strategy<Value = Select> {
-    let of_supplier = (source(), 0..3_u8, subsequence(FailureReason::ALL.to_vec(), 0..=6));
+fn selection(known: Vec<Name>) -> impl Strategy<Value = Select> {
+    let supplier = prop_oneof![3 => Just(0_u8), 1 => 0..3_u8];
+    let of_supplier = (source(), supplier, subsequence(FailureReason::ALL.to_vec(), 0..=6));
     prop_oneof![
-        2 => names().prop_map(Select::Keys),
+        2 => names(known).prop_map(Select::Keys),
         1 => of_supplier.prop_map(|(source, supplier, reasons)| Select::FailedFor(source, supplier, reasons)),
     ]
 }

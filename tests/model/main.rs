@@ -20,13 +20,13 @@ fn cases(default: u32) -> Config {
 }
 
 prop_state_machine! {
-    #![proptest_config(cases(400))]
+    #![proptest_config(cases(200))]
     #[test]
-    fn the_store_in_memory_does_what_the_model_does(sequential 1..60 => Machine<InMemory>);
+    fn the_store_in_memory_does_what_the_model_does(sequential 1..100 => Machine<InMemory>);
 }
 
 prop_state_machine! {
-    #![proptest_config(cases(30))]
+    #![proptest_config(cases(80))]
     #[test]
-    fn the_store_in_sqlite_does_what_the_model_does(sequential 1..40 => Machine<InSqlite>);
+    fn the_store_in_sqlite_does_what_the_model_does(sequential 1..80 => Machine<InSqlite>);
 }

@@ -269,3 +269,17 @@ async fn sixty_four_occurrences_at_once_have_positions_without_gaps_and_are_sent
     assert_eq!(sent, expected);
     world.agrees().await;
 }
+
+#[tokio::test]
+async fn a_reason_or_a_reference_that_nobody_could_read_is_refused_and_changes_nothing() {
+    let world = World::new();
+    world.put(supplier("north"));
+    let dispatcher = world.dispatcher();
+    dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
+    let key = key("north", "A-1");
+    for text in ["", " ", "a\nb", &"x".repeat(201)] {
+        assert!(matches!(dispatcher.withdraw(&key, text).await, Err(Error::Setting { setting: "reason", .. })));
+        assert!(matches!(dispatcher.mark_notified(&key, text).await, Err(Error::Setting { setting: "reference", .. })));
+    }
+    assert_eq!(state(&world.get(&key).await), "pending");
+}

@@ -54,6 +54,7 @@ async fn a_resume_of_more_than_a_page_tells_each_once() {
 
     assert_eq!((report.entries.len(), receiver.count()), (MANY, MANY));
     assert!(report.is_told());
+    assert!(receiver.max_in_flight() <= 8, "no more at a time than the supplier takes");
     world.agrees().await;
 }
 

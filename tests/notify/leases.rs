@@ -119,6 +119,49 @@ async fn the_round_of_a_dead_node_goes_on_where_it_was() {
     world.agrees().await;
 }
 
+/// The first URL asked for a hundred seconds of quiet, so the next round began with the second; there its node died.
+async fn dies_in_a_round_that_began_with_the_second_url(on_unknown: OnUnknown) -> (World, Receiver) {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    receiver.script([Reply::retry_after(503, "100"), Reply::Status(500), Reply::Hang]);
+    let list = supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b"));
+    world.put(list.on_unknown(on_unknown));
+    world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+    world.store.advance(Duration::from_secs(10));
+    let node = Node::new(world.dispatcher());
+    node.notify();
+    node.die_at(&receiver, 3).await;
+    // By now the first one is due as well.
+    world.store.advance(LEASE_GONE + Duration::from_secs(100));
+    (world, receiver)
+}
+
+#[tokio::test]
+async fn a_round_that_began_with_a_later_url_is_taken_over_there_though_an_earlier_one_is_due_by_now() {
+    let (world, _receiver) = dies_in_a_round_that_began_with_the_second_url(OnUnknown::Resend).await;
+    let next = world.dispatcher();
+    next.notify(&order("A-1", &["north"])).await.unwrap();
+    let report = next.notify(&order("A-1", &["north"])).await.unwrap();
+
+    assert!(report.is_told());
+    assert_eq!(paths(&world.log), ["/a", "/b", "/b", "/b", "/a"]);
+    assert_eq!(record(&world).await[2..], [at("/b", INTERRUPTED), at("/b", OK), at("/a", OK)]);
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn a_later_url_that_may_have_the_event_is_held_and_the_earlier_one_is_not_blamed_for_it() {
+    let (world, _receiver) = dies_in_a_round_that_began_with_the_second_url(OnUnknown::Hold).await;
+    let next = world.dispatcher();
+    next.notify(&order("A-1", &["north"])).await.unwrap();
+    let report = next.notify(&order("A-1", &["north"])).await.unwrap();
+
+    assert_eq!(state(only(&report)), "failed held_unknown");
+    assert_eq!(paths(&world.log), ["/a", "/b", "/b", "/a"]);
+    assert_eq!(record(&world).await[2..], [at("/b", INTERRUPTED), at("/a", OK)]);
+    world.agrees().await;
+}
+
 #[tokio::test]
 async fn a_retry_that_takes_over_says_of_the_right_url_that_it_was_interrupted() {
     let world = World::new();
@@ -303,6 +346,8 @@ async fn a_holder_that_learns_too_late_that_it_may_go_on_hands_back_instead_of_s
 
     assert_eq!(state(only(&report)), "pending");
     assert_eq!(paths(&world.log), ["/a"]);
+    // Not at once again: with such a store that would go round for ever.
+    world.store.advance(Duration::from_secs(1));
     assert!(world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap().is_told());
     assert_eq!(paths(&world.log), ["/a", "/b"]);
     world.agrees().await;

@@ -54,7 +54,7 @@ impl World {
     /// One whose leases run out while a test waits.
     pub(crate) async fn with_short_leases() -> World {
         let mut world = World::new().await;
-        (world.timeout, world.lease_margin) = (Duration::from_millis(1500), Duration::from_millis(1500));
+        (world.timeout, world.lease_margin) = (Duration::from_millis(3000), Duration::from_millis(1500));
         world
     }
 
