@@ -117,10 +117,7 @@ fn key(supplier: usize, order: &str) -> Key {
 /// From storing an order to its arrival, for the suppliers that are well in every run.
 async fn run(receivers: &Receivers, others: Others, for_long: Duration) -> Vec<Duration> {
     let folder = tempfile::tempdir().unwrap();
-    #[cfg(feature = "sqlite")]
     let store = orderhook::SqliteStore::open(folder.path().join("bench.db")).await.unwrap();
-    #[cfg(not(feature = "sqlite"))]
-    let store = orderhook::MemoryStore::new();
     if others == Others::DeadWithBacklog {
         backlog(&store).await;
     }
@@ -198,10 +195,7 @@ async fn backlog(store: &impl Store) {
 /// What a worker uses that has nothing to do, beside a hundred thousand finished notifications of ten thousand suppliers.
 async fn idle(for_long: Duration) {
     let folder = tempfile::tempdir().unwrap();
-    #[cfg(feature = "sqlite")]
     let store = orderhook::SqliteStore::open(folder.path().join("idle.db")).await.unwrap();
-    #[cfg(not(feature = "sqlite"))]
-    let store = orderhook::MemoryStore::new();
     for thousand in 0..BACKLOG / 1000 {
         let row = |n: usize| {
             let n = thousand * 1000 + n;
