@@ -172,6 +172,7 @@ struct Delivery<'a> {
 impl Delivery<'_> {
     async fn go(mut self, supplier: &Supplier) -> Result<Delivered, StoreError> {
         self.begin(supplier);
+        let mut was_late = false;
         loop {
             match decide(&self.ledger, &self.held.claim.key, supplier, self.now()) {
                 Decision::Settle(end) => {
@@ -189,8 +190,15 @@ impl Delivery<'_> {
                     if self.held.hand_back.is_cancelled() {
                         return self.settle(Then::HandBack { after: Duration::ZERO }).await;
                     }
-                    if !self.is_time_for_a_call() || self.call(supplier, endpoint).await == Called::Not {
+                    if !self.is_time_for_a_call() {
                         return self.give_back().await;
+                    }
+                    match self.call(supplier, endpoint).await {
+                        Called::Once => {}
+                        // Something between us and the wire took its time (the client is built at the first call): the
+                        // next turn renews the lease.
+                        Called::Not if !was_late => was_late = true,
+                        Called::Not => return self.give_back().await,
                     }
                 }
             }
