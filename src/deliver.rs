@@ -457,7 +457,8 @@ fn end_word(then: &Then) -> &'static str {
     }
 }
 
-fn no_answer() -> StoreError {
+/// A store that breaks its contract: one answer for each that was asked.
+pub(crate) fn no_answer() -> StoreError {
     StoreError::new(StoreErrorKind::Unusable, "the store answered less than it was asked")
 }
 

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::deliver::{Admission, Calling, Held};
+use crate::deliver::{Admission, Calling, Held, no_answer};
 use crate::error::Error;
-use crate::event::{Event, EventId};
+use crate::event::Event;
 use crate::names::{OrderCode, SupplierId};
 use crate::notification::{FailureReason, Key, Notification, Stream};
 use crate::order::PaidOrder;
@@ -73,8 +73,7 @@ impl Inner {
     pub(super) async fn store(&self, new: &[NewNotification]) -> Result<Enqueued, Error> {
         let inserted = self.courier.store.insert(new).await.map_err(Error::Store)?;
         if inserted.len() != new.len() {
-            let what = "the store answered less than it was asked";
-            return Err(Error::Store(StoreError::new(StoreErrorKind::Unusable, what)));
+            return Err(Error::Store(no_answer()));
         }
         if inserted.iter().any(|inserted| matches!(inserted, Inserted::New { .. })) {
             self.bell.notify_one();
@@ -114,12 +113,13 @@ impl Inner {
         let selection = Selection::FailedFor { source: self.source.clone(), supplier, reasons };
         let mut resumed: Vec<Key> = Vec::new();
         // Each is reopened once: what a worker finds failing again meanwhile ends the loop.
-        let mut reopened: HashSet<EventId> = HashSet::new();
+        let mut reopened: HashSet<Key> = HashSet::new();
         while !self.stopping.is_cancelled() {
             let changed = self.intervene(&selection, &Intervention::Reopen, REOPENED_AT_ONCE).await?.changed;
-            let all_new = changed.iter().all(|key| reopened.insert(key.event_id()));
+            let new: Vec<Key> = changed.iter().filter(|key| reopened.insert((*key).clone())).cloned().collect();
+            let all_new = new.len() == changed.len();
             let room = RESUMED.saturating_sub(resumed.len());
-            resumed.extend(changed.iter().take(room).cloned());
+            resumed.extend(new.into_iter().take(room));
             if changed.is_empty() || !all_new {
                 break;
             }
