@@ -1,9 +1,9 @@
 //! The front door: an order goes in, its suppliers are told.
 
 mod builder;
-mod report;
 mod round;
 mod stages;
+pub(crate) mod worker;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::deliver::{Calling, Courier};
-use crate::error::Error;
+use crate::delivery::deliver::{Calling, Courier};
+use crate::delivery::error::Error;
+use crate::delivery::report::{EndpointCheck, Enqueued, OrderReport, Prepared, Report, Verdict};
 use crate::event::Event;
-use crate::names::{OrderCode, Source, SupplierId};
 use crate::notification::{Closed, Key, Notification, OrderState, State};
 use crate::order::PaidOrder;
 use crate::store::{Counts, Filter, Inserted, Intervention, Listing, NewNotification, Page, Selection, Start, Store};
 use crate::supplier::Supplier;
-use crate::suppliers::Suppliers;
+use crate::supplier::lookup::Suppliers;
+use crate::value::names::{OrderCode, Source, SupplierId};
 
 pub use builder::DispatcherBuilder;
-pub use report::{EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Report, Stored, Verdict};
 
 /// Tells suppliers about orders. Build one, keep it in the application's state, clone it freely: clones are handles.
 ///

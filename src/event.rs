@@ -8,8 +8,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::fulfilment::{Stage, Transition};
-use crate::names::{OrderCode, Source, SupplierId};
 use crate::order::{PaidOrder, Privacy};
+use crate::value::names::{OrderCode, Source, SupplierId};
 
 /// What an event is about: `order.created`, a fulfilment stage, or a kind of the caller's own.
 ///

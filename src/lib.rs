@@ -60,62 +60,45 @@
 // Here and not in Cargo.toml: they hold for the library, and not for the tests beside it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod deliver;
+mod delivery;
 mod dispatcher;
-mod dns;
-mod error;
 mod event;
-mod fields;
 pub mod fulfilment;
-mod guard;
-mod lanes;
-mod listener;
-mod money;
-mod names;
 mod notification;
 mod order;
-mod outcome;
-mod request;
-mod retry;
-mod retry_after;
-mod secret;
-mod send;
-mod signature;
 pub mod store;
 mod supplier;
-mod suppliers;
-mod time;
-mod worker;
+mod value;
+mod wire;
 
-pub use dispatcher::{
-    Dispatcher, DispatcherBuilder, EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Report, Stored, Verdict,
-};
-pub use error::Error;
+pub use delivery::error::Error;
+pub use delivery::listener::News;
+pub use delivery::report::{EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Report, Stored, Verdict};
+pub use dispatcher::worker::{Summary, Tick, Worker};
+pub use dispatcher::{Dispatcher, DispatcherBuilder};
 pub use event::{Body, ContentDigest, Event, EventError, EventId, EventKind, Memo, Occurrence};
 pub use fulfilment::read::FulfilmentEvent;
-pub use guard::{Network, NetworkError};
-pub use listener::News;
-pub use money::{Currency, Money, MoneyError};
-pub use names::{NameError, OrderCode, Source, SupplierId};
+pub use notification::outcome::{Blocked, NotSent, Outcome, Unknown};
 pub use notification::{
     Attempt, Closed, EndpointStanding, FailureReason, GaveUp, Key, Ledger, LedgerError, Notification, OrderState,
     Standing, State, StateName, Stream, StreamRule, UnknownName,
 };
 pub use order::{Address, Item, Line, OrderCreated, OrderError, PaidOrder, Privacy, Rule};
-pub use outcome::{Blocked, NotSent, Outcome, Unknown};
-pub use retry::RetryPolicy;
-pub use secret::Secret;
-pub use signature::{SigningKey, SigningKeyError};
 pub use store::memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use store::sqlite::SqliteStore;
+pub use supplier::lookup::{LookupError, Suppliers, SuppliersFile};
+pub use supplier::retry::RetryPolicy;
+pub use supplier::signing::{SigningKey, SigningKeyError};
 pub use supplier::{
     Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, FailedStages, OnUnknown, Supplier,
     SupplierBuilder,
 };
-pub use suppliers::{LookupError, Suppliers, SuppliersFile};
-pub use time::{OffsetTimestamp, Timestamp, TimestampError};
-pub use worker::{Summary, Tick, Worker};
+pub use value::money::{Currency, Money, MoneyError};
+pub use value::names::{NameError, OrderCode, Source, SupplierId};
+pub use value::secret::Secret;
+pub use value::time::{OffsetTimestamp, Timestamp, TimestampError};
+pub use wire::guard::{Network, NetworkError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

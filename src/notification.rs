@@ -5,10 +5,11 @@ mod attempt;
 mod decide;
 mod key;
 mod ledger;
+pub(crate) mod outcome;
 mod state;
 
 use crate::event::{Body, ContentDigest, EventId, Memo};
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 pub use attempt::Attempt;
 pub(crate) use decide::{Decision, End, decide};

@@ -15,8 +15,8 @@ mod step;
 
 use std::future::Future;
 
-use crate::names::Source;
 use crate::notification::{Key, Notification};
+use crate::value::names::Source;
 
 pub use claim::{Claim, ClaimRequest, Claims, Pick, Refused, Token};
 pub(crate) use erased::{AnyStore, erase};

@@ -5,16 +5,19 @@ mod config_error;
 mod endpoint;
 mod header;
 mod json;
+pub(crate) mod lookup;
+pub(crate) mod retry;
+pub(crate) mod signing;
 
 use std::num::NonZeroU32;
 
 use crate::event::EventKind;
 use crate::fulfilment::Subscription;
-use crate::names::SupplierId;
 use crate::order::Privacy;
-use crate::retry::RetryPolicy;
-use crate::secret::Secret;
-use crate::signature::SigningKey;
+use crate::supplier::retry::RetryPolicy;
+use crate::supplier::signing::SigningKey;
+use crate::value::names::SupplierId;
+use crate::value::secret::Secret;
 
 pub use builder::SupplierBuilder;
 pub use config_error::ConfigError;

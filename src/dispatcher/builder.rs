@@ -8,15 +8,15 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::deliver::{Courier, Timing};
-use crate::error::Error;
-use crate::guard::Network;
-use crate::listener::{Listener, News};
-use crate::names::Source;
-use crate::retry::RetryPolicy;
-use crate::send::{SendSettings, Sender};
+use crate::delivery::deliver::{Courier, Timing};
+use crate::delivery::error::Error;
+use crate::delivery::listener::{Listener, News};
 use crate::store::{AnyStore, Store, erase};
-use crate::suppliers::{AnySuppliers, Suppliers};
+use crate::supplier::lookup::{AnySuppliers, Suppliers};
+use crate::supplier::retry::RetryPolicy;
+use crate::value::names::Source;
+use crate::wire::guard::Network;
+use crate::wire::send::{SendSettings, Sender};
 
 use super::{Dispatcher, Inner};
 

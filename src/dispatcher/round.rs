@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::deliver::{Admission, Calling, Held, no_answer};
-use crate::error::Error;
+use crate::delivery::deliver::{Admission, Calling, Held, no_answer};
+use crate::delivery::error::Error;
+use crate::delivery::report::{Enqueued, Entry, Report, Stored};
 use crate::event::Event;
-use crate::names::{OrderCode, SupplierId};
 use crate::notification::{FailureReason, Key, Notification, Stream};
 use crate::order::PaidOrder;
 use crate::store::{
@@ -17,8 +17,9 @@ use crate::store::{
     Start, StoreError, StoreErrorKind,
 };
 use crate::supplier::Supplier;
+use crate::value::names::{OrderCode, SupplierId};
 
-use super::{Enqueued, Entry, Inner, Report, Stored, refuse_final};
+use super::{Inner, refuse_final};
 
 /// The right to send one notification, and to do so from outside of a worker.
 type Slot = (OwnedSemaphorePermit, OwnedSemaphorePermit);

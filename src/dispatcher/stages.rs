@@ -2,16 +2,17 @@
 
 use std::time::SystemTime;
 
-use crate::error::Error;
+use crate::delivery::error::Error;
+use crate::delivery::report::{Enqueued, Report};
 use crate::event::{Body, ContentDigest, EventKind, Memo, Occurrence};
 use crate::fulfilment::{Lifecycle, StageEvent};
-use crate::names::{OrderCode, SupplierId};
 use crate::notification::{Key, Notification, Stream};
 use crate::store::{Append, Inserted, NewNotification, Start, StoreError, StoreErrorKind};
 use crate::supplier::Supplier;
-use crate::time::{OffsetTimestamp, Timestamp};
+use crate::value::names::{OrderCode, SupplierId};
+use crate::value::time::{OffsetTimestamp, Timestamp};
 
-use super::{Dispatcher, Enqueued, Inner, Report};
+use super::{Dispatcher, Inner};
 
 /// How often an append is tried again when other nodes append to the same stream.
 const APPENDS: usize = 32;

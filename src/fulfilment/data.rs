@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::json::{self, Object, Twins};
 use super::line::FulfilmentLine;
-use crate::fields::{self, FieldError};
+use crate::value::fields::{self, FieldError};
 
 /// Wire names that the envelope has the say of.
 pub(super) const ENVELOPE: [&str; 7] =

@@ -9,7 +9,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::money::Money;
+use crate::value::money::Money;
 
 /// The members of a JSON object by their keys. `Debug` shows their number: they may be personal data.
 #[derive(Clone, Default)]

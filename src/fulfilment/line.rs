@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::json::{self, Object, Twins};
-use crate::money::Money;
+use crate::value::money::Money;
 
 /// One line: a medicine and how much of it. It keeps all that it was read with, and writes it again.
 ///

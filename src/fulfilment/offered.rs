@@ -9,7 +9,7 @@ use super::json::{self, Object, Twins};
 use super::stage::{Finality, Flow, Prescription, Stage};
 use super::stage_event::{StageEvent, StageEventError};
 use super::transition::Transition;
-use crate::fields::{self, FieldError, Fields};
+use crate::value::fields::{self, FieldError, Fields};
 
 impl StageEvent {
     /// One line of an events file.

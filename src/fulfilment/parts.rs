@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::stage::Finality;
-use crate::money::Money;
+use crate::value::money::Money;
 
 /// The pharmacy that fulfils a child order.
 #[derive(Clone, Default, PartialEq, Eq)]

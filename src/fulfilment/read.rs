@@ -12,8 +12,8 @@ use super::parts::{Amounts, Pharmacy, Reassignment, Rejection, Rider};
 use super::stage::{Finality, Flow, Prescription, Stage, StageRef};
 use super::transition::{Transition, TransitionError};
 use super::written::WrittenDate;
-use crate::money::Money;
-use crate::time::OffsetTimestamp;
+use crate::value::money::Money;
+use crate::value::time::OffsetTimestamp;
 
 /// A fulfilment event as a receiver gets it: from a portal, or from this crate.
 ///

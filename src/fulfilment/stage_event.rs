@@ -11,9 +11,9 @@ use super::line::FulfilmentLine;
 use super::parts::{Amounts, Pharmacy, Rider};
 use super::stage::{Finality, Flow, Prescription, Stage};
 use super::transition::Transition;
-use crate::fields::{self, FieldError};
-use crate::names::{OrderCode, SupplierId};
-use crate::time::OffsetTimestamp;
+use crate::value::fields::{self, FieldError};
+use crate::value::names::{OrderCode, SupplierId};
+use crate::value::time::OffsetTimestamp;
 
 /// Something that happened to a fulfilment order, with what the client is told about it.
 ///

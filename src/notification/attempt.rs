@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Blocked, NotSent, Outcome, Unknown};
+use crate::notification::outcome::{Blocked, NotSent, Outcome, Unknown};
 use crate::supplier::EndpointId;
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 /// One POST that was made, or may have been made. Never changed once it is stored.
 ///

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::names::OrderCode;
 use crate::supplier::{Acceptance, Endpoint, Supplier};
-use crate::time::Timestamp;
+use crate::value::names::OrderCode;
+use crate::value::time::Timestamp;
 
 use super::key::Key;
 use super::ledger::{GaveUp, Ledger, Standing};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::event::{EventId, EventKind, Occurrence};
-use crate::names::{OrderCode, Source, SupplierId};
+use crate::value::names::{OrderCode, Source, SupplierId};
 
 /// The identity of a notification: one supplier, one event of one order, in one installation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use crate::outcome::{Outcome, Unknown};
-use crate::retry::RetryPolicy;
+use crate::notification::outcome::{Outcome, Unknown};
+use crate::supplier::retry::RetryPolicy;
 use crate::supplier::{Endpoint, EndpointId, OnUnknown};
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 /// The ledger of a notification: per endpoint accepted, or given up, or how often tried and when to try again.
 ///

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 use super::Notification;
 

@@ -5,9 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::fields::{self, FieldError, Fields, UnknownKeys};
 use crate::order::content::Content;
 use crate::order::error::{OrderError, filled};
+use crate::value::fields::{self, FieldError, Fields, UnknownKeys};
 
 /// Where an order goes.
 ///

@@ -5,13 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::fields::{self, FieldError, Fields, UnknownKeys};
-use crate::money::{Currency, Money};
-use crate::names::OrderCode;
 use crate::order::address::Address;
 use crate::order::line::{Item, not_negative};
 use crate::order::privacy::Customer;
-use crate::time::OffsetTimestamp;
+use crate::value::fields::{self, FieldError, Fields, UnknownKeys};
+use crate::value::money::{Currency, Money};
+use crate::value::names::OrderCode;
+use crate::value::time::OffsetTimestamp;
 
 /// What one supplier is told when an order is paid: the body of `order.created`.
 ///

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::fields::FieldError;
+use crate::value::fields::FieldError;
 
 /// Why something is not an order, or not a part of one.
 ///

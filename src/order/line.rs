@@ -7,11 +7,11 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::fields::{self, FieldError, Fields};
-use crate::money::Money;
-use crate::names::SupplierId;
 use crate::order::content::Content;
 use crate::order::error::{OrderError, filled};
+use crate::value::fields::{self, FieldError, Fields};
+use crate::value::money::Money;
+use crate::value::names::SupplierId;
 
 /// One line of a [`PaidOrder`](crate::PaidOrder): a supplier, and the [`Item`] that the supplier is told.
 ///

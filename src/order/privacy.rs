@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::fields::{self, FieldError, Fields};
 use crate::order::address::Address;
+use crate::value::fields::{self, FieldError, Fields};
 
 /// What a supplier is told of one personal field. Ordered by strictness.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

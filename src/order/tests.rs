@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::order::Rule;
 
 const EXAMPLE: &[u8] = include_bytes!("../../examples/paid-order.json");
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::event::{Body, EventId};
-use crate::names::{Source, SupplierId};
 use crate::notification::{Key, Ledger};
-use crate::time::Timestamp;
+use crate::value::names::{Source, SupplierId};
+use crate::value::time::Timestamp;
 
 /// What somebody who wants to send asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::names::Source;
 use crate::notification::{Key, Notification};
+use crate::value::names::Source;
 
 use super::{
     ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
@@ -132,10 +132,10 @@ mod tests {
     use std::time::Duration;
 
     use crate::event::Body;
-    use crate::names::{OrderCode, Source, SupplierId};
     use crate::notification::{Ledger, State};
     use crate::store::{Pick, Refused, Start, StoreErrorKind, Then, Token};
-    use crate::time::Timestamp;
+    use crate::value::names::{OrderCode, Source, SupplierId};
+    use crate::value::time::Timestamp;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! What a person decides.
 
-use crate::names::{Source, SupplierId};
 use crate::notification::{FailureReason, Key};
+use crate::value::names::{Source, SupplierId};
 
 /// Which notifications a person means. Exhaustive on purpose: a new variant must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::names::{OrderCode, Source, SupplierId};
 use crate::notification::{Notification, StateName};
+use crate::value::names::{OrderCode, Source, SupplierId};
 
 use super::Refused;
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
-use crate::names::{Source, SupplierId};
 use crate::notification::{Closed, Key, Notification, State, Stream};
-use crate::time::Timestamp;
+use crate::value::names::{Source, SupplierId};
+use crate::value::time::Timestamp;
 
 use super::{
     Append, Claim, ClaimRequest, Claims, Counts, Cursor, Filter, Inserted, Intervened, Intervention, Listing,

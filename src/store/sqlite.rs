@@ -25,8 +25,8 @@ use std::sync::atomic::Ordering;
 
 use sqlx::{Connection, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
-use crate::names::Source;
 use crate::notification::{Key, Notification};
+use crate::value::names::Source;
 
 use super::{
     ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,

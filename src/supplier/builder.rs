@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::num::NonZeroU32;
 
 use crate::fulfilment::Subscription;
-use crate::names::SupplierId;
 use crate::order::Privacy;
-use crate::retry::RetryPolicy;
-use crate::secret::Secret;
-use crate::signature::SigningKey;
+use crate::supplier::retry::RetryPolicy;
+use crate::supplier::signing::SigningKey;
+use crate::value::names::SupplierId;
+use crate::value::secret::Secret;
 
 use super::{Acceptance, Activity, ConfigError, CustomHeader, Endpoint, FailedStages, OnUnknown, Supplier};
 

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration.
 
-use crate::names::SupplierId;
+use crate::value::names::SupplierId;
 
 /// A configuration that cannot be used, for the marketplace's admin. Never repeats a value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! A header that a supplier wants with every POST.
 
-use crate::secret::Secret;
+use crate::value::secret::Secret;
 
 /// A header with a name and a value of the supplier's choice, e.g. a static adapter token. The value is a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

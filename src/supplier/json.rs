@@ -7,14 +7,14 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::fields::{self, FieldError, Fields};
 use crate::fulfilment::{Rejections, Stage, Stages, Subscription};
-use crate::names::SupplierId;
 use crate::order::Privacy;
-use crate::retry::RetryPolicy;
-use crate::secret::Secret;
-use crate::signature::SigningKey;
-use crate::time::OffsetTimestamp;
+use crate::supplier::retry::RetryPolicy;
+use crate::supplier::signing::SigningKey;
+use crate::value::fields::{self, FieldError, Fields};
+use crate::value::names::SupplierId;
+use crate::value::secret::Secret;
+use crate::value::time::OffsetTimestamp;
 
 use super::{Acceptance, Activity, ConfigError, FailedStages, OnUnknown, Supplier, SupplierBuilder};
 

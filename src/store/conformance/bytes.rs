@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::event::{Body, ContentDigest, EventId, EventKind, Memo, Occurrence};
-use crate::names::{OrderCode, Source, SupplierId};
+use crate::notification::outcome::{Blocked, NotSent, Outcome, Unknown};
 use crate::notification::{Attempt, Closed, Key, Ledger, State};
-use crate::outcome::{Blocked, NotSent, Outcome, Unknown};
 use crate::store::{ClaimRequest, Filter, Inserted, Intervention, NewNotification, Page, Pick, Start, Then};
 use crate::supplier::EndpointId;
-use crate::time::Timestamp;
+use crate::value::names::{OrderCode, Source, SupplierId};
+use crate::value::time::Timestamp;
 
 use super::Harness;
 use super::case::{Case, LIVE, Situation, body, key, notified, pending, shop, stage_for, step};

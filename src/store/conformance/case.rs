@@ -9,15 +9,15 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::event::{Body, EventKind, Occurrence};
-use crate::names::{OrderCode, Source, SupplierId};
+use crate::notification::outcome::{Outcome, Unknown};
 use crate::notification::{Attempt, FailureReason, Key, Ledger, Notification, StreamRule};
-use crate::outcome::{Outcome, Unknown};
 use crate::store::{
     Claim, ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
     Pick, Selection, Start, Step, Store, StoreError, Then, Written,
 };
 use crate::supplier::EndpointId;
-use crate::time::Timestamp;
+use crate::value::names::{OrderCode, Source, SupplierId};
+use crate::value::time::Timestamp;
 
 use super::Harness;
 

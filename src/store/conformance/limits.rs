@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::notification::{Key, State};
 use crate::store::{ClaimRequest, Pick, Then};
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 use super::Harness;
 use super::case::{

@@ -4,7 +4,7 @@ use sqlx::{Error, Row, SqliteConnection};
 
 use crate::store::StoreError;
 use crate::store::StoreErrorKind;
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 use super::clock::{Clock, Offset};
 use super::connect::is_durable;

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Error, Row};
 
 use crate::store::{ClaimRequest, Claims, Pick};
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::keys::keys_json;

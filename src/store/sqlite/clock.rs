@@ -6,7 +6,7 @@
 
 use std::time::SystemTime;
 
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 /// The clock of this machine.
 #[derive(Clone, Debug)]

@@ -4,10 +4,10 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Error, QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use crate::names::Source;
 use crate::notification::{Key, StateName};
 use crate::store::{Counts, Cursor, Filter, Listing, Page};
-use crate::time::Timestamp;
+use crate::value::names::Source;
+use crate::value::time::Timestamp;
 
 use super::change::{bind_key, of_key};
 use super::row;

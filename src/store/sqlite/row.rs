@@ -4,10 +4,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite};
 
 use crate::event::{Body, ContentDigest, EventId, EventKind, Memo, Occurrence};
-use crate::names::{OrderCode, Source, SupplierId};
 use crate::notification::{Attempt, Closed, FailureReason, Key, Ledger, Notification, State, StateName, StreamRule};
 use crate::store::{Claim, Refused, StoreError, StoreErrorKind, Token};
-use crate::time::Timestamp;
+use crate::value::names::{OrderCode, Source, SupplierId};
+use crate::value::time::Timestamp;
 
 /// The columns that [`notification`] reads, in this order. With `concat!` because statements are constants.
 macro_rules! columns {

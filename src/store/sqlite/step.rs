@@ -4,7 +4,7 @@ use sqlx::Error;
 
 use crate::notification::State;
 use crate::store::{Step, Then, Written};
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::change::{Change, Fence, apply};

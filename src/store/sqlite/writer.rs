@@ -15,7 +15,7 @@ use crate::store::{
     ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Selection, Step, StoreError,
     StoreErrorKind, Then, Written,
 };
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::clock::Clock;

@@ -2,10 +2,10 @@
 
 use crate::event::EventError;
 use crate::fulfilment::{FoldError, NotAllowed};
-use crate::names::{OrderCode, SupplierId};
 use crate::notification::Key;
 use crate::store::StoreError;
-use crate::suppliers::LookupError;
+use crate::supplier::lookup::LookupError;
+use crate::value::names::{OrderCode, SupplierId};
 
 /// We could not do what you asked. A failed attempt is not an error: it is data, in the report.
 #[derive(Debug, thiserror::Error)]

@@ -5,19 +5,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::lanes::{Lanes, Manner, REST};
-use crate::listener::{Listener, News};
+use crate::delivery::lanes::{Lanes, Manner, REST};
+use crate::delivery::listener::{Listener, News};
+use crate::notification::outcome::{NotSent, Outcome, Unknown};
 use crate::notification::{
     Attempt, Decision, End, FailureReason, Key, Ledger, Round, State, StreamRule, Tried, decide,
 };
-use crate::outcome::{NotSent, Outcome, Unknown};
-use crate::request::{Telling, reference, request};
-use crate::retry::RetryPolicy;
-use crate::send::{Reply, Sender};
 use crate::store::{AnyStore, Claim, Step, StoreError, StoreErrorKind, Then, Written};
+use crate::supplier::lookup::{AnySuppliers, LookupError};
+use crate::supplier::retry::RetryPolicy;
 use crate::supplier::{Activity, Endpoint, FailedStages, Supplier};
-use crate::suppliers::{AnySuppliers, LookupError};
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
+use crate::wire::request::{Telling, reference, request};
+use crate::wire::send::{Reply, Sender};
 
 /// What a delivery needs, beside its claim.
 pub(crate) struct Courier {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::names::SupplierId;
 use crate::supplier::Supplier;
+use crate::value::names::SupplierId;
 
 /// The suppliers that a worker is busy with, or knows something about.
 ///

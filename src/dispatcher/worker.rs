@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::deliver::{Admission, Calling, Delivered, Held};
+use crate::delivery::deliver::{Admission, Calling, Delivered, Held};
+use crate::delivery::error::Error;
+use crate::delivery::lanes::{Lanes, Room};
 use crate::dispatcher::{Dispatcher, Inner};
-use crate::error::Error;
-use crate::lanes::{Lanes, Room};
 use crate::store::{Claim, ClaimRequest, Pick, Then};
 
 /// Delivers what is due: from a background task ([`run_until`](Self::run_until)), from cron
@@ -364,7 +364,7 @@ impl Rest {
 /// One notification's stay in its supplier's lane.
 struct Stay {
     shared: Arc<Shared>,
-    supplier: crate::names::SupplierId,
+    supplier: crate::value::names::SupplierId,
 }
 
 impl Drop for Stay {

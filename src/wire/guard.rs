@@ -9,7 +9,7 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net};
 use url::{Host, Url};
 
-use crate::outcome::Blocked;
+use crate::notification::outcome::Blocked;
 
 /// A network that the operator allows endpoints to be in, although it is not public or the port is not 443.
 ///

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::event::EventId;
+use crate::notification::outcome::{Blocked, NotSent, Outcome};
 use crate::notification::{Key, Notification, OrderState, State};
-use crate::outcome::{Blocked, NotSent, Outcome};
 use crate::store::{Inserted, NewNotification};
 
 /// What `enqueue` did, per supplier.
@@ -28,7 +28,7 @@ impl Enqueued {
 /// call [`Dispatcher::wake`](crate::Dispatcher::wake) after the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
-    pub(super) rows: Vec<NewNotification>,
+    pub(crate) rows: Vec<NewNotification>,
 }
 
 impl Prepared {
@@ -129,7 +129,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub(super) fn of(checked: Result<(), Outcome>) -> Self {
+    pub(crate) fn of(checked: Result<(), Outcome>) -> Self {
         match checked {
             Ok(()) => Verdict::Reachable,
             Err(Outcome::Blocked { why }) => Verdict::Blocked { why },

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::support::*;
-use crate::send::*;
+use crate::wire::send::*;
 
 #[tokio::test]
 async fn a_post_arrives_with_its_headers_and_bytes_and_nothing_of_ours_but_what_http_needs() {

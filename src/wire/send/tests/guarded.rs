@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::support::*;
-use crate::send::*;
+use crate::wire::send::*;
 
 #[tokio::test]
 async fn literals_and_local_names_are_blocked_before_anything_is_opened() {

@@ -8,8 +8,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 
-use crate::names::SupplierId;
 use crate::supplier::{ConfigError, Supplier};
+use crate::value::names::SupplierId;
 
 pub use file::SuppliersFile;
 

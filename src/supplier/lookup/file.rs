@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::names::SupplierId;
 use crate::supplier::{ConfigError, Supplier, suppliers_from_json};
+use crate::value::names::SupplierId;
 
 use super::{LookupError, Suppliers};
 

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::notification::{FailureReason, Key};
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 /// Something that the host may want to know about a notification. It is durable when it is told; a crash can keep the host
 /// from hearing it, and then [`Dispatcher::settled_since`](crate::Dispatcher::settled_since) tells it.

@@ -3,10 +3,10 @@
 use url::Url;
 
 use crate::event::{Body, EventId};
-use crate::secret::Secret;
-use crate::signature::signatures;
+use crate::supplier::signing::signatures;
 use crate::supplier::{Endpoint, Supplier};
-use crate::time::Timestamp;
+use crate::value::secret::Secret;
+use crate::value::time::Timestamp;
 
 /// Bytes of a 2xx reply that are read for a reference.
 pub(crate) const REPLY_LIMIT: usize = 64 * 1024;
@@ -90,7 +90,7 @@ fn secret(name: &str, value: Secret) -> Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::SupplierId;
+    use crate::value::names::SupplierId;
 
     fn pointing(pointer: &str) -> Supplier {
         let builder = Supplier::builder(SupplierId::new("a").unwrap()).endpoint("https://a.example/");

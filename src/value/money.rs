@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Number, Value};
 
-use crate::fields::{self, FieldError};
+use crate::value::fields::{self, FieldError};
 
 /// So many digits survive the way through the floating point number that a JSON reader may make of them.
 const NUMBER_DIGITS: usize = 15;

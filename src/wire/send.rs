@@ -19,11 +19,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use url::Url;
 
-use crate::dns::{self, NoAddress};
-use crate::guard::{Guard, Network, Port, Reach, Target};
-use crate::outcome::{Blocked, NotSent, Outcome, Unknown};
-use crate::request::{Header, HeaderText, Request};
-use crate::retry_after;
+use crate::notification::outcome::{Blocked, NotSent, Outcome, Unknown};
+use crate::wire::dns::{self, NoAddress};
+use crate::wire::guard::{Guard, Network, Port, Reach, Target};
+use crate::wire::request::{Header, HeaderText, Request};
+use crate::wire::retry_after;
 
 use handshake::{HandshakeDone, HandshakeOnly};
 

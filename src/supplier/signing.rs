@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::time::Timestamp;
+use crate::value::time::Timestamp;
 
 /// A signing key of Standard Webhooks: `whsec_` and base64 of 24 to 64 random bytes, valid for a span of time so that two
 /// keys can overlap while a receiver changes over.

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::support::*;
-use crate::send::*;
+use crate::wire::send::*;
 
 #[tokio::test]
 async fn a_refused_connection_is_not_sent() {
@@ -140,7 +140,7 @@ fn a_root_that_is_no_certificate_is_refused_at_once() {
 async fn in_child(url: String, roots: Vec<u8>, environment: Vec<(&'static str, String)>) -> String {
     let run = move || {
         Command::new(std::env::current_exe().unwrap())
-            .args(["send::tests::connecting::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+            .args(["wire::send::tests::connecting::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
             .env("ORDERHOOK_TEST_URL", url)
             .env("ORDERHOOK_TEST_ROOTS", String::from_utf8(roots).unwrap())
             .envs(environment)

@@ -1,0 +1,289 @@
+//! A paid order, with the lines of all its suppliers.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use crate::value::fields::{self, FieldError, Fields, UnknownKeys};
+use crate::value::money::{Currency, Money};
+use crate::value::names::{OrderCode, SupplierId};
+use crate::value::time::OffsetTimestamp;
+
+use super::address::Address;
+use super::content::Content;
+use super::created::OrderCreated;
+use super::error::{OrderError, filled};
+use super::line::{Item, Line, not_negative};
+use super::privacy::{Customer, Privacy};
+
+/// A paid order of the marketplace, with the lines of all its suppliers.
+///
+/// In JSON: `order_code`, `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`, `built_at`, `lines`, `extra`?;
+/// see [`Address`] and [`Line`] for theirs. Keys that are not known are an error, so that a typing slip is not a loss;
+/// what is extra goes under `extra`. A null is the same as an absent key. `Debug` shows no personal data.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use orderhook::{PaidOrder, Privacy, Rule};
+///
+/// let order = PaidOrder::from_json(br#"{
+///     "order_code": "MKT-1001", "customer_name": "Asha Rao", "channel": "web", "currency": "EUR",
+///     "shipping_charges": "4.90", "built_at": "2026-03-01T10:00:00+01:00",
+///     "address": {"line1": "12 Lake Road", "city": "Pune", "postal_code": "411001", "country": "IN"},
+///     "lines": [
+///         {"supplier": "north-books", "sku": "NB-0042", "name": "Tide Tables", "quantity": 1, "unit_price": "14.31"},
+///         {"supplier": "tool-shed", "sku": "TS-7", "name": "Spirit level", "quantity": 2, "unit_price": 19.5}
+///     ]
+/// }"#)?;
+/// let suppliers: Vec<_> = order.suppliers().collect();
+/// assert_eq!(suppliers.len(), 2);
+///
+/// let privacy = Privacy::new().with_customer_name(Rule::Mask);
+/// let told = order.for_supplier(suppliers[0], &privacy).ok_or("it has a line")?;
+/// assert_eq!(told.items().len(), 1);
+/// assert_eq!(told.customer_name(), Some("A*** R***"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct PaidOrder {
+    order_code: OrderCode,
+    #[serde(flatten)]
+    customer: Customer,
+    channel: String,
+    currency: Currency,
+    shipping_charges: Money,
+    address: Address,
+    built_at: OffsetTimestamp,
+    lines: Vec<Line>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    extra: Map<String, Value>,
+}
+
+impl PaidOrder {
+    /// An order of what every order has. `channel` is the sales channel's code; all amounts are in `currency`.
+    ///
+    /// # Errors
+    ///
+    /// [`OrderError`] when `channel` is empty, `shipping_charges` is negative or there is no line.
+    pub fn new(
+        order_code: OrderCode,
+        channel: impl Into<String>,
+        currency: Currency,
+        shipping_charges: Money,
+        address: Address,
+        built_at: OffsetTimestamp,
+        lines: Vec<Line>,
+    ) -> Result<Self, OrderError> {
+        if lines.is_empty() {
+            return Err(OrderError::new("lines", "must not be empty"));
+        }
+        Ok(Self {
+            order_code,
+            customer: Customer::default(),
+            channel: filled(channel, "channel")?,
+            currency,
+            shipping_charges: not_negative(shipping_charges, "shipping_charges")?,
+            address,
+            built_at,
+            lines,
+            extra: Map::new(),
+        })
+    }
+
+    /// Reads an order from JSON text. Other than [`Deserialize`], which never sees it, it also refuses an object that has the
+    /// same key twice.
+    ///
+    /// # Errors
+    ///
+    /// [`OrderError`] names the place and what would be right there, never what is there.
+    pub fn from_json(json: &[u8]) -> Result<Self, OrderError> {
+        Ok(Self::read(fields::parse_json(json)?, "")?)
+    }
+
+    /// With the name of who placed the order.
+    #[must_use]
+    pub fn with_customer_name(mut self, customer_name: impl Into<String>) -> Self {
+        self.customer.customer_name = Some(customer_name.into());
+        self
+    }
+
+    /// With the e-mail address of who placed the order.
+    #[must_use]
+    pub fn with_email(mut self, email: impl Into<String>) -> Self {
+        self.customer.email = Some(email.into());
+        self
+    }
+
+    /// With the mobile number of who placed the order. It is passed on unchanged.
+    #[must_use]
+    pub fn with_mobile(mut self, mobile: impl Into<String>) -> Self {
+        self.customer.mobile = Some(mobile.into());
+        self
+    }
+
+    /// With whatever else every supplier of the order is to know.
+    ///
+    /// It is passed on unchanged, to each of them. [`Privacy`] does not cover it: put no personal data here.
+    #[must_use]
+    pub fn with_extra(mut self, extra: Map<String, Value>) -> Self {
+        self.extra = extra;
+        self
+    }
+
+    /// The stable external reference.
+    #[must_use]
+    pub fn order_code(&self) -> &OrderCode {
+        &self.order_code
+    }
+
+    /// Who placed the order.
+    #[must_use]
+    pub fn customer_name(&self) -> Option<&str> {
+        self.customer.customer_name.as_deref()
+    }
+
+    /// The customer's e-mail address.
+    #[must_use]
+    pub fn email(&self) -> Option<&str> {
+        self.customer.email.as_deref()
+    }
+
+    /// The customer's mobile number.
+    #[must_use]
+    pub fn mobile(&self) -> Option<&str> {
+        self.customer.mobile.as_deref()
+    }
+
+    /// The sales channel's code.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// The currency of all amounts.
+    #[must_use]
+    pub fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    /// What the customer paid for shipping, for the whole order.
+    #[must_use]
+    pub fn shipping_charges(&self) -> Money {
+        self.shipping_charges
+    }
+
+    /// Where the order goes.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// When the marketplace built the order.
+    #[must_use]
+    pub fn built_at(&self) -> OffsetTimestamp {
+        self.built_at
+    }
+
+    /// The lines of all suppliers, at least one.
+    #[must_use]
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Whatever else every supplier of the order is to know; not covered by privacy rules.
+    #[must_use]
+    pub fn extra(&self) -> &Map<String, Value> {
+        &self.extra
+    }
+
+    /// The suppliers that have lines, each once, in the order of their first lines.
+    pub fn suppliers(&self) -> impl Iterator<Item = &SupplierId> {
+        let mut seen = HashSet::new();
+        let suppliers = self.lines.iter().map(Line::supplier);
+        suppliers.filter(move |supplier| seen.insert(*supplier))
+    }
+
+    /// What this supplier is told: its own lines, and what its rules allow of the customer. `None` when it has no line.
+    #[must_use]
+    pub fn for_supplier(&self, supplier: &SupplierId, privacy: &Privacy) -> Option<OrderCreated> {
+        let items: Vec<_> = self.items_of(supplier).cloned().collect();
+        if items.is_empty() {
+            return None;
+        }
+        Some(OrderCreated {
+            order_code: self.order_code.clone(),
+            customer: self.customer.told(*privacy),
+            channel: self.channel.clone(),
+            currency: self.currency,
+            shipping_charges: self.shipping_charges,
+            address: self.customer.told_address(&self.address, *privacy),
+            items,
+            built_at: self.built_at,
+            extra: self.extra.clone(),
+        })
+    }
+
+    /// The order's content for this supplier before privacy and without `built_at`, as bytes to be hashed. Equal orders give
+    /// equal bytes, however they were written: amounts by value, objects whatever the order of their keys.
+    pub(crate) fn content_for_digest(&self, supplier: &SupplierId) -> Vec<u8> {
+        let mut content = Content::new();
+        content.record("order_code", self.order_code.as_str());
+        content.optional("customer_name", self.customer_name());
+        content.optional("email", self.email());
+        content.optional("mobile", self.mobile());
+        content.record("channel", &self.channel);
+        content.record("currency", self.currency.as_str());
+        content.record("shipping_charges", &self.shipping_charges.normalized());
+        self.address.describe(&mut content);
+        for item in self.items_of(supplier) {
+            item.describe(&mut content);
+        }
+        content.object("order extra", &self.extra);
+        content.into_bytes()
+    }
+
+    fn items_of(&self, supplier: &SupplierId) -> impl Iterator<Item = &Item> {
+        let lines = self.lines.iter();
+        lines.filter(move |line| line.supplier() == supplier).map(Line::item)
+    }
+
+    fn read(value: Value, place: &str) -> Result<Self, FieldError> {
+        let mut fields = Fields::of(value, place)?;
+        let order_code = fields.required("order_code", fields::parsed)?;
+        let customer = Customer::take(&mut fields)?;
+        let channel = fields.required("channel", fields::text)?;
+        let currency = fields.required("currency", fields::parsed)?;
+        let shipping_charges = fields.required("shipping_charges", Money::read)?;
+        let address = fields.required("address", |value, place| Address::read(value, place, UnknownKeys::Refuse))?;
+        let built_at = fields.required("built_at", fields::parsed)?;
+        let lines = fields.required("lines", fields::list(Line::read))?;
+        let extra = fields.optional("extra", fields::object)?;
+        fields.finish()?;
+
+        let order = Self::new(order_code, channel, currency, shipping_charges, address, built_at, lines);
+        Ok(Self { customer, extra: extra.unwrap_or_default(), ..order.map_err(|error| error.within(place))? })
+    }
+}
+
+impl<'de> Deserialize<'de> for PaidOrder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fields::deserialize(deserializer, Self::read)
+    }
+}
+
+impl fmt::Debug for PaidOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PaidOrder")
+            .field("order_code", &self.order_code)
+            .field("lines", &self.lines.len())
+            .field("built_at", &self.built_at)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
