@@ -1,7 +1,7 @@
 //! One claim from start to end: the only loop over endpoints.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,7 @@ use crate::store::{AnyStore, Claim, Step, StoreError, StoreErrorKind, Then, Writ
 use crate::supplier::lookup::{AnySuppliers, LookupError};
 use crate::supplier::retry::RetryPolicy;
 use crate::supplier::{Activity, Endpoint, FailedStages, Supplier};
+use crate::value::clock::Moment;
 use crate::value::time::Timestamp;
 use crate::wire::request::{Telling, reference, request};
 use crate::wire::send::{Reply, Sender};
@@ -59,9 +60,9 @@ pub(crate) struct Held {
     pub(crate) calling: Calling,
     /// The store's time when the claim was given, and our clock when we were told.
     pub(crate) now: Timestamp,
-    pub(crate) told: Instant,
+    pub(crate) told: Moment,
     /// When we asked for the claim: the lease counts from there.
-    pub(crate) asked: Instant,
+    pub(crate) asked: Moment,
     /// Cancelled when this holder has to let go.
     pub(crate) hand_back: CancellationToken,
     pub(crate) admission: Admission,
@@ -156,7 +157,7 @@ struct Delivery<'a> {
     held: Held,
     ledger: Ledger,
     /// Until when we may send.
-    deadline: Instant,
+    deadline: Moment,
     /// How many attempts the store has.
     recorded: u32,
     /// What was tried since.
@@ -209,7 +210,7 @@ impl Delivery<'_> {
     fn obstacle(&self, supplier: &Supplier) -> Option<Then> {
         match &self.held.admission {
             _ if supplier.activity() == Activity::Paused => Some(self.rest()),
-            Admission::Lanes(lanes) if !lanes.admits(supplier, Instant::now()) => {
+            Admission::Lanes(lanes) if !lanes.admits(supplier, Moment::now()) => {
                 Some(Then::HandBack { after: Duration::ZERO })
             }
             Admission::Free | Admission::Lanes(_) => None,
@@ -227,7 +228,7 @@ impl Delivery<'_> {
     /// Its supplier is paused, or cannot be looked up: no try is spent, and nothing of that supplier is claimed for a while.
     fn rest(&self) -> Then {
         if let Admission::Lanes(lanes) = &self.held.admission {
-            lanes.rest(&self.held.claim.key.supplier, Instant::now() + REST);
+            lanes.rest(&self.held.claim.key.supplier, Moment::now() + REST);
         }
         Then::HandBack { after: REST }
     }
@@ -283,9 +284,9 @@ impl Delivery<'_> {
         let telling =
             Telling { event_id: &claim.event_id, body: &claim.body, traceparent: claim.traceparent.as_deref() };
         let request = request(supplier, endpoint, &telling, Timestamp::from(SystemTime::now()));
-        let (at, began) = (self.now(), Instant::now());
+        let (at, began) = (self.now(), Moment::now());
         let (deadline, timeout) = (self.deadline, self.courier.timing.timeout);
-        let in_time = move || deadline.saturating_duration_since(Instant::now()) >= timeout;
+        let in_time = move || deadline.since(Moment::now()) >= timeout;
         let reply = tokio::select! {
             biased;
             reply = self.courier.sender.send(request, in_time) => match reply {
@@ -303,7 +304,7 @@ impl Delivery<'_> {
                 Outcome::Unknown { why: Unknown::TimedOut } | Outcome::NotSent { why: NotSent::ConnectTimeout }
             );
             self.manner = self.manner.worse(Manner::of(timed_out, reply.took));
-            lanes.note(&self.held.claim.key.supplier, self.manner, Instant::now());
+            lanes.note(&self.held.claim.key.supplier, self.manner, Moment::now());
         }
         self.note(endpoint, reply.outcome, at, reply.took);
         self.ledger.enter(self.tried(supplier, endpoint, at, &reply));
@@ -338,12 +339,12 @@ impl Delivery<'_> {
     }
 
     fn is_time_for_a_call(&self) -> bool {
-        self.deadline.saturating_duration_since(Instant::now()) >= self.courier.timing.timeout
+        self.deadline.since(Moment::now()) >= self.courier.timing.timeout
     }
 
     /// Records what was tried and begins the lease anew: one write.
     async fn keep(&mut self) -> Result<Written, StoreError> {
-        let asked = Instant::now();
+        let asked = Moment::now();
         let lease = self.courier.timing.lease();
         let written = self.record(Then::Keep { lease }).await?;
         self.deadline = asked + lease;
@@ -416,13 +417,13 @@ impl Delivery<'_> {
                     self.unrecorded.clear();
                     return Ok(written);
                 }
-                Err(error) if error.is_transient() && Instant::now() + pause < give_up => {
+                Err(error) if error.is_transient() && Moment::now() + pause < give_up => {
                     self.repeated = true;
                     tracing::warn!(%error, key = %step.key, "the record is written again");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
                         // A shutdown does not wait for a store that is away: one more try, now.
-                        () = self.held.hand_back.cancelled() => give_up = Instant::now(),
+                        () = self.held.hand_back.cancelled() => give_up = Moment::now(),
                     }
                 }
                 Err(error) => return Err(error),

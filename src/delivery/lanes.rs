@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::supplier::Supplier;
+use crate::value::clock::Moment;
 use crate::value::names::SupplierId;
 
 /// The suppliers that a worker is busy with, or knows something about.
@@ -36,11 +37,11 @@ struct Lane {
     limit: u32,
     manner: Manner,
     /// Since when nothing has come of what is under way.
-    busy_since: Option<Instant>,
+    busy_since: Option<Moment>,
     /// When there was news of it.
-    heard_at: Instant,
+    heard_at: Moment,
     /// Not asked for anything before this moment: paused, or not to be looked up.
-    rests_until: Option<Instant>,
+    rests_until: Option<Moment>,
 }
 
 /// How a supplier behaved in its last delivery.
@@ -74,22 +75,22 @@ impl Manner {
 }
 
 impl Lane {
-    fn new(now: Instant) -> Self {
+    fn new(now: Moment) -> Self {
         let limit = Supplier::DEFAULT_MAX_CONCURRENT.get();
         Lane { in_flight: 0, limit, manner: Manner::Unknown, busy_since: None, heard_at: now, rests_until: None }
     }
 
     /// Idle for so long that what is known of it is not worth its memory.
-    fn is_forgotten(&self, now: Instant) -> bool {
-        self.in_flight == 0 && !self.rests(now) && now.saturating_duration_since(self.heard_at) > REMEMBERED
+    fn is_forgotten(&self, now: Moment) -> bool {
+        self.in_flight == 0 && !self.rests(now) && now.since(self.heard_at) > REMEMBERED
     }
 
-    fn rests(&self, now: Instant) -> bool {
+    fn rests(&self, now: Moment) -> bool {
         self.rests_until.is_some_and(|until| now < until)
     }
 
-    fn manner(&self, now: Instant) -> Manner {
-        let slow = |since: Instant| now.saturating_duration_since(since) > SLOW;
+    fn manner(&self, now: Moment) -> Manner {
+        let slow = |since: Moment| now.since(since) > SLOW;
         if self.busy_since.is_some_and(slow) { Manner::Hangs } else { self.manner }
     }
 }
@@ -111,7 +112,7 @@ impl Lanes {
     /// What may be claimed while so many slots are free: first of those who answer, or nobody knows, then of the slow and
     /// the hanging, whose allowance is theirs together. Which of these have anything to send only the store knows, so it is
     /// the store that chooses among them.
-    pub(crate) fn rooms(&self, free: usize, now: Instant) -> [Room; 2] {
+    pub(crate) fn rooms(&self, free: usize, now: Moment) -> [Room; 2] {
         let mut lanes = self.lock();
         lanes.retain(|_, lane| !lane.is_forgotten(now));
         let (mut lame, mut unknown) = (0, 0);
@@ -157,7 +158,7 @@ impl Lanes {
     }
 
     /// Whether anything rests, and so is left out of claims for a reason that passes by itself; until when at most.
-    pub(crate) fn rests_until(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn rests_until(&self, now: Moment) -> Option<Moment> {
         self.lock().values().filter_map(|lane| lane.rests_until).filter(|until| now < *until).min()
     }
 
@@ -166,7 +167,7 @@ impl Lanes {
     }
 
     /// A notification of this supplier was claimed.
-    pub(crate) fn enter(&self, id: &SupplierId, now: Instant) {
+    pub(crate) fn enter(&self, id: &SupplierId, now: Moment) {
         let mut lanes = self.lock();
         let lane = lanes.entry(id.clone()).or_insert(Lane::new(now));
         lane.in_flight += 1;
@@ -174,7 +175,7 @@ impl Lanes {
     }
 
     /// It is off our hands.
-    pub(crate) fn leave(&self, id: &SupplierId, now: Instant) {
+    pub(crate) fn leave(&self, id: &SupplierId, now: Moment) {
         if let Some(lane) = self.lock().get_mut(id) {
             lane.in_flight = lane.in_flight.saturating_sub(1);
             lane.heard_at = now;
@@ -186,7 +187,7 @@ impl Lanes {
 
     /// What the configuration says now; whether one more than is under way would be too many. The first claim of a
     /// supplier is made before anybody has looked at its configuration.
-    pub(crate) fn admits(&self, supplier: &Supplier, now: Instant) -> bool {
+    pub(crate) fn admits(&self, supplier: &Supplier, now: Moment) -> bool {
         let mut lanes = self.lock();
         let lane = lanes.entry(supplier.id().clone()).or_insert(Lane::new(now));
         lane.limit = supplier.max_concurrent().get();
@@ -194,14 +195,14 @@ impl Lanes {
         lane.in_flight <= lane.limit
     }
 
-    pub(crate) fn rest(&self, id: &SupplierId, until: Instant) {
+    pub(crate) fn rest(&self, id: &SupplierId, until: Moment) {
         if let Some(lane) = self.lock().get_mut(id) {
             lane.rests_until = Some(until);
         }
     }
 
     /// An exchange is over; how the delivery has been so far.
-    pub(crate) fn note(&self, id: &SupplierId, manner: Manner, now: Instant) {
+    pub(crate) fn note(&self, id: &SupplierId, manner: Manner, now: Moment) {
         if let Some(lane) = self.lock().get_mut(id) {
             lane.manner = manner;
             lane.busy_since = Some(now);
@@ -223,26 +224,26 @@ mod tests {
         SupplierId::new(format!("s{n}")).unwrap()
     }
 
-    fn room_of(lanes: &Lanes, n: usize, now: Instant) -> u32 {
+    fn room_of(lanes: &Lanes, n: usize, now: Moment) -> u32 {
         let [well, lame] = lanes.rooms(lanes.slots - lanes.in_flight(), now);
         let of = |room: &Room| room.of.iter().find(|(supplier, _)| *supplier == id(n)).map(|(_, most)| *most);
         of(&lame).or(of(&well)).unwrap_or(well.of_others)
     }
 
     /// A delivery from start to end.
-    fn deliver(lanes: &Lanes, n: usize, manner: Manner, now: Instant) {
+    fn deliver(lanes: &Lanes, n: usize, manner: Manner, now: Moment) {
         lanes.enter(&id(n), now);
         lanes.note(&id(n), manner, now);
         lanes.leave(&id(n), now);
     }
 
-    fn enter(lanes: &Lanes, n: usize, times: usize, now: Instant) {
+    fn enter(lanes: &Lanes, n: usize, times: usize, now: Moment) {
         (0..times).for_each(|_| lanes.enter(&id(n), now));
     }
 
     #[test]
     fn a_supplier_has_one_slot_until_it_has_answered_and_then_eight_less_what_is_under_way() {
-        let (lanes, now) = (Lanes::new(256), Instant::now());
+        let (lanes, now) = (Lanes::new(256), Moment::now());
         assert_eq!(room_of(&lanes, 1, now), 1);
         lanes.enter(&id(1), now);
         assert_eq!(room_of(&lanes, 1, now), 0);
@@ -254,7 +255,7 @@ mod tests {
 
     #[test]
     fn one_that_hangs_gets_a_single_slot_and_all_that_hang_get_half() {
-        let (lanes, now) = (Lanes::new(20), Instant::now());
+        let (lanes, now) = (Lanes::new(20), Moment::now());
         for n in 0..30 {
             deliver(&lanes, n, Manner::Hangs, now);
         }
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_slow_one_keeps_its_slots_within_the_half() {
-        let (lanes, now) = (Lanes::new(20), Instant::now());
+        let (lanes, now) = (Lanes::new(20), Moment::now());
         deliver(&lanes, 0, Manner::Slow, now);
         deliver(&lanes, 1, Manner::Slow, now);
         let [_, lame] = lanes.rooms(20, now);
@@ -281,7 +282,7 @@ mod tests {
 
     #[test]
     fn one_that_does_not_move_for_five_seconds_is_suspected_though_others_of_it_come_and_go() {
-        let (lanes, start) = (Lanes::new(256), Instant::now());
+        let (lanes, start) = (Lanes::new(256), Moment::now());
         deliver(&lanes, 1, Manner::Well, start);
         enter(&lanes, 1, 3, start);
         let later = start + SLOW + Duration::from_secs(1);
@@ -294,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_unknown_leave_a_quarter_to_those_who_answer() {
-        let (lanes, now) = (Lanes::new(16), Instant::now());
+        let (lanes, now) = (Lanes::new(16), Moment::now());
         deliver(&lanes, 0, Manner::Well, now);
         assert_eq!(lanes.rooms(16, now)[0].in_all, 12);
         for n in 1..=12 {
@@ -308,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_last_quarter_is_for_suppliers_that_nothing_is_under_way_for() {
-        let (lanes, now) = (Lanes::new(16), Instant::now());
+        let (lanes, now) = (Lanes::new(16), Moment::now());
         for n in 0..3 {
             deliver(&lanes, n, Manner::Well, now);
         }
@@ -319,7 +320,7 @@ mod tests {
 
     #[test]
     fn there_is_something_to_do_with_a_single_slot() {
-        let (lanes, now) = (Lanes::new(1), Instant::now());
+        let (lanes, now) = (Lanes::new(1), Moment::now());
         assert_eq!(lanes.rooms(1, now)[0], Room { in_all: 1, of_others: 1, of: Vec::new() });
         deliver(&lanes, 1, Manner::Hangs, now);
         assert_eq!(room_of(&lanes, 1, now), 1);
@@ -327,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_lower_limit_is_learnt_when_the_configuration_is_looked_at() {
-        let (lanes, now) = (Lanes::new(256), Instant::now());
+        let (lanes, now) = (Lanes::new(256), Moment::now());
         let one = std::num::NonZeroU32::MIN;
         let supplier = Supplier::builder(id(1)).max_concurrent(one).build().unwrap();
         enter(&lanes, 1, 2, now);
@@ -340,7 +341,7 @@ mod tests {
 
     #[test]
     fn suppliers_that_have_long_been_idle_cost_nothing() {
-        let (lanes, now) = (Lanes::new(256), Instant::now());
+        let (lanes, now) = (Lanes::new(256), Moment::now());
         let three = std::num::NonZeroU32::new(3).unwrap();
         for n in 0..100 {
             lanes.enter(&id(n), now);

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -17,6 +16,7 @@ use crate::store::{
     Start, StoreError, StoreErrorKind,
 };
 use crate::supplier::Supplier;
+use crate::value::clock::Moment;
 use crate::value::names::{OrderCode, SupplierId};
 
 use super::{Inner, refuse_final};
@@ -165,7 +165,7 @@ impl Inner {
             let limit = u32::try_from(slots.len()).unwrap_or(u32::MAX);
             let request = ClaimRequest::new(self.source.clone(), pick, limit, self.courier.timing.lease());
             let (asked, claims) = self.claim(&request).await?;
-            let told = Instant::now();
+            let told = Moment::now();
             let all_were_there = claims.claims.len() == slots.len();
             for claim in claims.claims {
                 keys.retain(|key| *key != claim.key);
@@ -202,8 +202,8 @@ impl Inner {
     }
 
     /// Claims, and says when it asked: the leases count from there.
-    pub(crate) async fn claim(&self, request: &ClaimRequest) -> Result<(Instant, Claims), Error> {
-        let asked = Instant::now();
+    pub(crate) async fn claim(&self, request: &ClaimRequest) -> Result<(Moment, Claims), Error> {
+        let asked = Moment::now();
         let claims = self.courier.store.claim(request).await.map_err(Error::Store)?;
         for refused in &claims.refused {
             tracing::error!(row = refused.row, problem = refused.problem, "a row cannot be read");

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use crate::delivery::error::Error;
 use crate::delivery::lanes::{Lanes, Room};
 use crate::dispatcher::{Dispatcher, Inner};
 use crate::store::{Claim, ClaimRequest, Pick, Then};
+use crate::value::clock::Moment;
 
 /// Delivers what is due: from a background task ([`run_until`](Self::run_until)), from cron
 /// ([`until_idle`](Self::until_idle)), or step by step ([`tick`](Self::tick)).
@@ -181,7 +182,7 @@ impl Worker {
             rest = match self.start_due().await {
                 Ok(started) => {
                     let nothing_left = started.tick.next_due.is_none() && started.tick.claimed == 0;
-                    let resting = self.shared.lanes.rests_until(Instant::now()).is_some();
+                    let resting = self.shared.lanes.rests_until(Moment::now()).is_some();
                     if nothing_left && !resting && !started.was_busy {
                         return Ok(self.summary());
                     }
@@ -205,7 +206,7 @@ impl Worker {
         let was_busy = self.shared.lanes.in_flight() > 0;
         let mut slots = self.free_slots();
         let free = self.inner.slots.available_permits() + slots.len();
-        let rooms = self.shared.lanes.rooms(free, Instant::now());
+        let rooms = self.shared.lanes.rooms(free, Moment::now());
         if self.inner.stopping.is_cancelled() || rooms.iter().all(|room| room.in_all.min(slots.len()) == 0) {
             let tick = Tick { claimed: 0, next_due: None };
             return Ok(Started { tick, next: Next::WithASlot, was_busy: true });
@@ -241,7 +242,7 @@ impl Worker {
         request.per_supplier = room.of_others;
         request.room = room.of;
         let (asked, claims) = self.inner.claim(&request).await?;
-        let told = Instant::now();
+        let told = Moment::now();
         let claimed = claims.claims.len();
         let hand_back = self.shared.hand_back().clone();
         for claim in claims.claims {
@@ -369,7 +370,7 @@ struct Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        self.shared.lanes.leave(&self.supplier, Instant::now());
+        self.shared.lanes.leave(&self.supplier, Moment::now());
         self.shared.done.send_modify(|number| *number += 1);
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
 use crate::notification::{Closed, Key, Notification, State, Stream};
+use crate::value::clock::Moment;
 use crate::value::names::{Source, SupplierId};
 use crate::value::time::Timestamp;
 
@@ -48,7 +49,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct Inner {
-    began: Instant,
+    began: Moment,
     began_at: Timestamp,
     advanced: Duration,
     rows: BTreeMap<u64, Row>,
@@ -83,7 +84,7 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         let inner = Inner {
-            began: Instant::now(),
+            began: Moment::now(),
             began_at: Timestamp::from(SystemTime::now()),
             advanced: Duration::ZERO,
             rows: BTreeMap::new(),
