@@ -7,7 +7,7 @@ pub(crate) mod worker;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ use crate::order::PaidOrder;
 use crate::store::{Counts, Filter, Inserted, Intervention, Listing, NewNotification, Page, Selection, Start, Store};
 use crate::supplier::Supplier;
 use crate::supplier::lookup::Suppliers;
+use crate::supplier::signing::check_keys;
 use crate::value::names::{OrderCode, Source, SupplierId};
 
 pub use builder::DispatcherBuilder;
@@ -260,11 +261,13 @@ impl Dispatcher {
     }
 
     /// What the guard, name resolution and TLS say about each endpoint of a configuration: the same guard that judges when
-    /// sending. Sends no event.
+    /// sending. Sends no event. An endpoint that can be reached is told apart when there are signing keys and none of them
+    /// is valid now, for nothing is sent to it then.
     pub async fn check(&self, supplier: &Supplier) -> Vec<EndpointCheck> {
         let mut checks = Vec::with_capacity(supplier.endpoints().len());
         for endpoint in supplier.endpoints() {
-            let verdict = Verdict::of(self.inner.courier.sender.check_url(endpoint.url()).await);
+            let reachable = self.inner.courier.sender.check_url(endpoint.url()).await;
+            let verdict = Verdict::of(reachable, check_keys(supplier.signing_keys(), SystemTime::now().into()));
             checks.push(EndpointCheck { endpoint: endpoint.shown().to_owned(), verdict });
         }
         checks

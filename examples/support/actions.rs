@@ -171,6 +171,7 @@ pub async fn check(
             let word = match check.verdict {
                 Verdict::Reachable => "reachable",
                 Verdict::Blocked { .. } => "blocked",
+                Verdict::NoValidSigningKey { .. } => "no_valid_signing_key",
                 _ => "unreachable",
             };
             all_well &= check.verdict == Verdict::Reachable;

@@ -14,6 +14,7 @@ use crate::notification::{
 use crate::store::{AnyStore, Claim, Step, StoreError, StoreErrorKind, Then, Written};
 use crate::supplier::lookup::{AnySuppliers, LookupError};
 use crate::supplier::retry::RetryPolicy;
+use crate::supplier::signing::NoValidKey;
 use crate::supplier::{Activity, Endpoint, FailedStages, Supplier};
 use crate::value::clock::Moment;
 use crate::value::time::Timestamp;
@@ -200,6 +201,10 @@ impl Delivery<'_> {
                         // next turn renews the lease.
                         Called::Not if !was_late => was_late = true,
                         Called::Not => return self.give_back().await,
+                        Called::Unsigned(no_key) => {
+                            let then = self.without_key(no_key, supplier);
+                            return self.settle(then).await;
+                        }
                     }
                 }
             }
@@ -222,6 +227,21 @@ impl Delivery<'_> {
         match supplier.stages_that_fail() {
             FailedStages::Pass if self.held.claim.key.kind.stage().is_some() => StreamRule::Passes,
             _ => StreamRule::Holds,
+        }
+    }
+
+    /// The notification waits for a signing key that is valid within the hour, and fails for want of one otherwise.
+    fn without_key(&self, no_key: NoValidKey, supplier: &Supplier) -> Then {
+        let key = &self.held.claim.key;
+        match no_key.wait {
+            Some(after) => {
+                tracing::warn!(%no_key, %key, "handed back without a try");
+                Then::HandBack { after }
+            }
+            None => {
+                tracing::error!(%no_key, %key, "the supplier's configuration is not usable");
+                Then::Failed { reason: FailureReason::Config, stream: self.stream_rule(supplier) }
+            }
         }
     }
 
@@ -283,7 +303,10 @@ impl Delivery<'_> {
         let claim = &self.held.claim;
         let telling =
             Telling { event_id: &claim.event_id, body: &claim.body, traceparent: claim.traceparent.as_deref() };
-        let request = request(supplier, endpoint, &telling, Timestamp::from(SystemTime::now()));
+        let request = match request(supplier, endpoint, &telling, Timestamp::from(SystemTime::now())) {
+            Ok(request) => request,
+            Err(no_key) => return Called::Unsigned(no_key),
+        };
         let (at, began) = (self.now(), Moment::now());
         let (deadline, timeout) = (self.deadline, self.courier.timing.timeout);
         let in_time = move || deadline.since(Moment::now()) >= timeout;
@@ -441,6 +464,8 @@ impl Delivery<'_> {
 enum Called {
     Once,
     Not,
+    /// There is no key to sign with, so nothing was sent.
+    Unsigned(NoValidKey),
 }
 
 fn superseded(key: &Key) -> Delivered {

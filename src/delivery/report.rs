@@ -6,6 +6,8 @@ use crate::event::EventId;
 use crate::notification::outcome::{Blocked, NotSent, Outcome};
 use crate::notification::{Key, Notification, OrderState, State};
 use crate::store::{Inserted, NewNotification};
+use crate::supplier::signing::NoValidKey;
+use crate::value::time::Timestamp;
 
 /// What `enqueue` did, per supplier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,12 +128,19 @@ pub enum Verdict {
         /// What is in the way.
         why: NotSent,
     },
+    /// A TLS connection can be made, but signing keys are configured and none of them is valid now: nothing is sent.
+    NoValidSigningKey {
+        /// When the next key begins to be valid, if one does.
+        next: Option<Timestamp>,
+    },
 }
 
 impl Verdict {
-    pub(crate) fn of(checked: Result<(), Outcome>) -> Self {
+    pub(crate) fn of(checked: Result<(), Outcome>, keys: Result<(), NoValidKey>) -> Self {
         match checked {
-            Ok(()) => Verdict::Reachable,
+            Ok(()) => {
+                keys.map_or_else(|no_key| Verdict::NoValidSigningKey { next: no_key.next }, |()| Verdict::Reachable)
+            }
             Err(Outcome::Blocked { why }) => Verdict::Blocked { why },
             Err(Outcome::NotSent { why }) => Verdict::Unreachable { why },
             // Nothing is sent, so nothing else can come of it.
@@ -146,6 +155,10 @@ impl fmt::Display for Verdict {
             Verdict::Reachable => f.write_str("reachable"),
             Verdict::Blocked { why } => write!(f, "blocked: {why}"),
             Verdict::Unreachable { why } => write!(f, "unreachable: {why}"),
+            Verdict::NoValidSigningKey { next: None } => f.write_str("no signing key is valid now"),
+            Verdict::NoValidSigningKey { next: Some(next) } => {
+                write!(f, "no signing key is valid now; the next one begins at {next}")
+            }
         }
     }
 }

@@ -149,7 +149,7 @@ impl SupplierBuilder {
     /// # Errors
     /// [`ConfigError`] for the first setting that is not right: a URL that is not https, has a user name, a fragment, no
     /// host, port 0 or a trailing dot, or stands twice; a token that is empty or has white space; a header that is not
-    /// one, stands twice or is reserved; a pointer that is not one.
+    /// one, stands twice or is reserved; a pointer that is not one; a signing key that ends before it begins.
     pub fn build(self) -> Result<Supplier, ConfigError> {
         let id = self.id.clone();
         let wrong = |setting: String, problem: &str| ConfigError::new(Some(id.clone()), setting, problem);
@@ -169,6 +169,9 @@ impl SupplierBuilder {
         let custom_headers = self.checked_headers().map_err(|(setting, problem)| wrong(setting, problem))?;
         if let Some(pointer) = &self.reference_pointer {
             check_pointer(pointer).map_err(|problem| wrong("reference_pointer".into(), problem))?;
+        }
+        if let Some(n) = self.signing_keys.iter().position(|key| !key.is_ever_valid()) {
+            return Err(wrong(format!("signing_keys[{n}].until"), "must be later than from"));
         }
         Ok(Supplier {
             id: self.id,

@@ -1,6 +1,7 @@
 //! Signs what is sent, by Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -47,6 +48,11 @@ impl SigningKey {
         self
     }
 
+    /// Whether there is a moment at which the key is in use.
+    pub(super) fn is_ever_valid(&self) -> bool {
+        self.from.zip(self.until).is_none_or(|(from, until)| from < until)
+    }
+
     /// Whether the key is in use at this moment.
     pub fn is_valid_at(&self, moment: Timestamp) -> bool {
         self.from.is_none_or(|from| from <= moment) && self.until.is_none_or(|until| moment < until)
@@ -73,11 +79,41 @@ impl fmt::Debug for SigningKey {
 #[error("a signing key is whsec_ and base64 of 24 to 64 bytes")]
 pub struct SigningKeyError;
 
-/// The value of `webhook-signature`: one signature for each key in use, separated by spaces. `None` without any.
-pub(crate) fn signatures(keys: &[SigningKey], id: &str, at: Timestamp, body: &[u8]) -> Option<String> {
+/// Signing keys are configured and none of them is valid at the moment of a POST, which therefore must not go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("none of the signing keys is valid now{}", .next.map_or(String::new(), |next| format!("; the next one begins at {next}")))]
+pub(crate) struct NoValidKey {
+    /// When the next key begins to be valid, if one does.
+    pub(crate) next: Option<Timestamp>,
+    /// How long that takes, when it takes an hour at most: a notification waits for it and does not fail.
+    pub(crate) wait: Option<Duration>,
+}
+
+/// The longest time for which a notification waits for a signing key that is not valid yet.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// Whether events can be signed at this moment: all is well without any key, and with one that is valid.
+pub(crate) fn check_keys(keys: &[SigningKey], at: Timestamp) -> Result<(), NoValidKey> {
+    if keys.is_empty() || keys.iter().any(|key| key.is_valid_at(at)) {
+        return Ok(());
+    }
+    let next = keys.iter().filter_map(|key| key.from).filter(|from| *from > at).min();
+    let wait = next.map(|next| next.since(at)).filter(|wait| *wait <= LONGEST_WAIT);
+    Err(NoValidKey { next, wait })
+}
+
+/// The value of `webhook-signature`: one signature for each key in use, separated by spaces. `None` when no key is
+/// configured; an error when keys are configured and none of them is valid.
+pub(crate) fn signatures(
+    keys: &[SigningKey],
+    id: &str,
+    at: Timestamp,
+    body: &[u8],
+) -> Result<Option<String>, NoValidKey> {
+    check_keys(keys, at)?;
     let seconds = at.as_micros().div_euclid(1_000_000);
     let signed: Vec<_> = keys.iter().filter(|key| key.is_valid_at(at)).map(|key| key.sign(id, seconds, body)).collect();
-    (!signed.is_empty()).then(|| signed.join(" "))
+    Ok((!signed.is_empty()).then(|| signed.join(" ")))
 }
 
 #[cfg(test)]
@@ -90,7 +126,7 @@ mod tests {
     fn the_published_library_verifies_what_is_signed() {
         let body = br#"{"order_code":"MKT-1"}"#;
         let at = Timestamp::from(std::time::SystemTime::now());
-        let signature = signatures(&[SigningKey::new(KEY).unwrap()], "msg_1", at, body).unwrap();
+        let signature = signatures(&[SigningKey::new(KEY).unwrap()], "msg_1", at, body).unwrap().unwrap();
         let mut headers = http::HeaderMap::new();
         headers.insert("webhook-id", "msg_1".parse().unwrap());
         headers.insert("webhook-timestamp", (at.as_micros() / 1_000_000).to_string().parse().unwrap());
@@ -105,8 +141,28 @@ mod tests {
         let hour = |n: i64| Timestamp::from_micros(n * 3_600_000_000);
         let keys =
             [SigningKey::new(KEY).unwrap().valid_until(hour(20)), SigningKey::new(KEY).unwrap().valid_from(hour(10))];
-        let number = |at| signatures(&keys, "msg_1", at, b"{}").map_or(0, |text| text.split(' ').count());
+        let number = |at| signatures(&keys, "msg_1", at, b"{}").unwrap().map_or(0, |text| text.split(' ').count());
         assert_eq!([number(hour(1)), number(hour(15)), number(hour(20))], [1, 2, 1]);
+    }
+
+    #[test]
+    fn keys_of_which_none_is_valid_are_an_error_that_says_when_the_next_one_begins() {
+        let minute = |n: i64| Timestamp::from_micros(n * 60_000_000);
+        let key = || SigningKey::new(KEY).unwrap();
+        let keys = [key().valid_until(minute(10)), key().valid_from(minute(200)), key().valid_from(minute(150))];
+        let refused = |keys: &[SigningKey], at| signatures(keys, "msg_1", at, b"{}").unwrap_err();
+
+        assert_eq!(refused(&keys, minute(20)), NoValidKey { next: Some(minute(150)), wait: None });
+        let wait = Duration::from_secs(3600);
+        assert_eq!(refused(&keys, minute(90)), NoValidKey { next: Some(minute(150)), wait: Some(wait) });
+        assert!(signatures(&keys, "msg_1", minute(150), b"{}").unwrap().is_some());
+        assert_eq!(refused(&keys[..1], minute(10)), NoValidKey { next: None, wait: None });
+        assert_eq!(refused(&keys[..1], minute(10)).to_string(), "none of the signing keys is valid now");
+        assert_eq!(
+            refused(&keys, minute(20)).to_string(),
+            "none of the signing keys is valid now; the next one begins at 1970-01-01T02:30:00Z"
+        );
+        assert_eq!(signatures(&[], "msg_1", minute(1), b"{}"), Ok(None));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::event::{Body, EventId};
-use crate::supplier::signing::signatures;
+use crate::supplier::signing::{NoValidKey, signatures};
 use crate::supplier::{Endpoint, Supplier};
 use crate::value::secret::Secret;
 use crate::value::time::Timestamp;
@@ -42,14 +42,21 @@ pub(crate) struct Telling<'a> {
 }
 
 /// The request of one attempt; `at` is the node's wall clock.
-pub(crate) fn request(supplier: &Supplier, endpoint: &Endpoint, telling: &Telling<'_>, at: Timestamp) -> Request {
+///
+/// It is an error, and never an unsigned request, when the supplier has signing keys and none of them is valid.
+pub(crate) fn request(
+    supplier: &Supplier,
+    endpoint: &Endpoint,
+    telling: &Telling<'_>,
+    at: Timestamp,
+) -> Result<Request, NoValidKey> {
     let mut headers = vec![
         plain("content-type", "application/json"),
         plain("user-agent", concat!("orderhook/", env!("CARGO_PKG_VERSION"))),
         plain("webhook-id", telling.event_id.as_str()),
         plain("webhook-timestamp", at.as_micros().div_euclid(1_000_000).to_string()),
     ];
-    if let Some(signature) = signatures(supplier.signing_keys(), telling.event_id.as_str(), at, telling.body) {
+    if let Some(signature) = signatures(supplier.signing_keys(), telling.event_id.as_str(), at, telling.body)? {
         headers.push(plain("webhook-signature", signature));
     }
     if let Some(traceparent) = telling.traceparent {
@@ -59,12 +66,12 @@ pub(crate) fn request(supplier: &Supplier, endpoint: &Endpoint, telling: &Tellin
         headers.push(secret("authorization", Secret::new(format!("Bearer {}", token.expose()))));
     }
     headers.extend(supplier.custom_headers().iter().map(|header| secret(header.name(), header.value().clone())));
-    Request {
+    Ok(Request {
         url: endpoint.url().clone(),
         headers,
         body: telling.body.clone(),
         reply_limit: supplier.reference_pointer().map(|_| REPLY_LIMIT),
-    }
+    })
 }
 
 /// The supplier's own reference out of the body of a 2xx reply: a text or a number, at most 200 visible characters.
@@ -118,7 +125,7 @@ mod tests {
             .unwrap();
         let (event_id, body) = (EventId::from_stored("msg_1").unwrap(), Body::new(*b"s3cr3t-body"));
         let telling = Telling { event_id: &event_id, body: &body, traceparent: None };
-        let request = request(&supplier, &supplier.endpoints()[0], &telling, Timestamp::from_micros(0));
+        let request = request(&supplier, &supplier.endpoints()[0], &telling, Timestamp::from_micros(0)).unwrap();
         assert!(!format!("{request:?}").contains("s3cr3t"));
     }
 }

@@ -9,6 +9,7 @@ mod policies;
 mod races;
 mod replies;
 mod sequence;
+mod signing;
 mod stores;
 #[path = "../support/mod.rs"]
 mod support;
