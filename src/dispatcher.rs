@@ -323,6 +323,6 @@ fn refuse_final(notification: &Notification) -> Result<(), Error> {
     match &notification.state {
         State::Notified { reference, .. } => Err(Error::AlreadyNotified { key: key(), reference: reference.clone() }),
         State::Closed { why: Closed::Withdrawn { .. } | Closed::NotWanted, .. } => Err(Error::Closed { key: key() }),
-        State::Pending { .. } | State::Sending { .. } | State::Failed { .. } => Ok(()),
+        State::Pending { .. } | State::Sending { .. } | State::Failed { .. } | State::Unreadable { .. } => Ok(()),
     }
 }

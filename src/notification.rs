@@ -2,21 +2,30 @@
 //! function that says what comes next.
 
 mod attempt;
+mod claim;
 mod decide;
+mod insert;
+mod intervention;
 mod key;
 mod ledger;
 pub(crate) mod outcome;
 mod state;
+mod step;
+pub mod transition;
 
 use crate::event::{Body, ContentDigest, EventId, Memo};
 use crate::value::time::Timestamp;
 
 pub use attempt::Attempt;
+pub use claim::{Claim, Token};
 pub(crate) use decide::{Decision, End, decide};
+pub use insert::{Append, Inserted, NewNotification, Start};
+pub use intervention::Intervention;
 pub use key::{Key, Stream};
 pub use ledger::{EndpointStanding, GaveUp, Ledger, LedgerError, Standing};
 pub(crate) use ledger::{Round, Tried};
 pub use state::{Closed, FailureReason, OrderState, State, StateName, StreamRule, UnknownName};
+pub use step::{Step, Then, Written};
 
 /// A notification as a store knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,26 +5,26 @@ mod claim;
 pub mod conformance;
 mod erased;
 mod error;
-mod intervention;
 mod listing;
 pub(crate) mod memory;
-mod new;
+mod selection;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
-mod step;
 
 use std::future::Future;
 
 use crate::notification::{Key, Notification};
 use crate::value::names::Source;
 
-pub use claim::{Claim, ClaimRequest, Claims, Pick, Refused, Token};
+pub use crate::notification::transition;
+pub use crate::notification::{
+    Append, Claim, Inserted, Intervention, NewNotification, Start, Step, Then, Token, Written,
+};
+pub use claim::{ClaimRequest, Claims, Pick, Refused};
 pub(crate) use erased::{AnyStore, erase};
 pub use error::{StoreError, StoreErrorKind};
-pub use intervention::{Intervened, Intervention, Selection};
 pub use listing::{Counts, Cursor, Filter, Listing, Page};
-pub use new::{Append, Inserted, NewNotification, Start};
-pub use step::{Step, Then, Written};
+pub use selection::{Intervened, Selection};
 
 /// Where notifications live.
 ///

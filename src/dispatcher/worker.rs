@@ -238,10 +238,16 @@ impl Worker {
         slots: &mut Vec<OwnedSemaphorePermit>,
     ) -> Result<(usize, Option<Duration>), Error> {
         let lease = self.inner.courier.timing.lease();
-        let mut request = ClaimRequest::new(self.inner.source.clone(), Pick::Due, asked_for as u32, lease);
-        request.per_supplier = room.of_others;
-        request.room = room.of;
-        let (asked, claims) = self.inner.claim(&request).await?;
+        let source = self.inner.source.clone();
+        let _ = room;
+        let new = ClaimRequest::new(source.clone(), Pick::New, asked_for as u32, lease);
+        let (asked, mut claims) = self.inner.claim(&new).await?;
+        let left = asked_for.saturating_sub(claims.claims.len());
+        if left > 0 {
+            let (_, due) = self.inner.claim(&ClaimRequest::new(source, Pick::Due, left as u32, lease)).await?;
+            claims.claims.extend(due.claims);
+            claims.next_due = [claims.next_due, due.next_due].into_iter().flatten().min();
+        }
         let told = Moment::now();
         let claimed = claims.claims.len();
         let hand_back = self.shared.hand_back().clone();

@@ -44,6 +44,12 @@ pub enum State {
         /// Why it is not sent.
         why: Closed,
     },
+    /// What is stored of it cannot be read. It was set aside when it was to be claimed; a person repairs the row and
+    /// reopens it, or withdraws it.
+    Unreadable {
+        /// When that was recorded.
+        at: Timestamp,
+    },
 }
 
 impl State {
@@ -56,15 +62,26 @@ impl State {
             State::Failed { .. } => StateName::Failed,
             State::Closed { why: Closed::Withdrawn { .. }, .. } => StateName::Withdrawn,
             State::Closed { why: Closed::NotWanted, .. } => StateName::NotWanted,
+            State::Unreadable { .. } => StateName::Unreadable,
         }
     }
 
     /// Whether it holds back what comes later in its stream: not notified, not closed, not failed and passed.
     pub fn holds_stream(&self) -> bool {
         match self {
-            State::Pending { .. } | State::Sending { .. } => true,
+            State::Pending { .. } | State::Sending { .. } | State::Unreadable { .. } => true,
             State::Failed { stream, .. } => *stream == StreamRule::Holds,
             State::Notified { .. } | State::Closed { .. } => false,
+        }
+    }
+
+    /// From when it can be claimed, when it is the oldest unfinished of its stream: when it is due, or when its lease runs
+    /// out. `None` when time alone does not make it claimable.
+    pub fn claimable_from(&self) -> Option<Timestamp> {
+        match self {
+            State::Pending { due } => Some(*due),
+            State::Sending { until } => Some(*until),
+            State::Notified { .. } | State::Failed { .. } | State::Closed { .. } | State::Unreadable { .. } => None,
         }
     }
 }
@@ -85,17 +102,20 @@ pub enum StateName {
     Withdrawn,
     /// `not_wanted`
     NotWanted,
+    /// `unreadable`
+    Unreadable,
 }
 
 impl StateName {
     /// Every state.
-    pub const ALL: [StateName; 6] = [
+    pub const ALL: [StateName; 7] = [
         StateName::Pending,
         StateName::Sending,
         StateName::Notified,
         StateName::Failed,
         StateName::Withdrawn,
         StateName::NotWanted,
+        StateName::Unreadable,
     ];
 
     /// The stable word.
@@ -107,6 +127,7 @@ impl StateName {
             StateName::Failed => "failed",
             StateName::Withdrawn => "withdrawn",
             StateName::NotWanted => "not_wanted",
+            StateName::Unreadable => "unreadable",
         }
     }
 }
@@ -114,6 +135,14 @@ impl StateName {
 impl fmt::Display for StateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for StateName {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        StateName::ALL.into_iter().find(|state| state.as_str() == text).ok_or(UnknownName)
     }
 }
 
@@ -204,6 +233,27 @@ pub enum StreamRule {
     Passes,
 }
 
+impl StreamRule {
+    /// Both.
+    pub const ALL: [StreamRule; 2] = [StreamRule::Holds, StreamRule::Passes];
+
+    /// The stable word: `holds`, `passes`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StreamRule::Holds => "holds",
+            StreamRule::Passes => "passes",
+        }
+    }
+}
+
+impl FromStr for StreamRule {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        StreamRule::ALL.into_iter().find(|rule| rule.as_str() == text).ok_or(UnknownName)
+    }
+}
+
 /// Where an order stands, derived from its notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -220,7 +270,7 @@ impl OrderState {
     /// The state of an order with these notifications; an order without any is told.
     pub fn of<'a>(notifications: impl IntoIterator<Item = &'a Notification>) -> Self {
         notifications.into_iter().fold(OrderState::Told, |so_far, notification| match (so_far, &notification.state) {
-            (OrderState::Error, _) | (_, State::Failed { .. }) => OrderState::Error,
+            (OrderState::Error, _) | (_, State::Failed { .. } | State::Unreadable { .. }) => OrderState::Error,
             (_, State::Pending { .. } | State::Sending { .. }) => OrderState::InProgress,
             (other, State::Notified { .. } | State::Closed { .. }) => other,
         })

@@ -1,15 +1,13 @@
-//! The right to send: what is asked for, and what is handed out.
+//! What is asked for by those who want to send, and what is handed out.
 
 use std::time::Duration;
 
-use crate::event::{Body, EventId};
-use crate::notification::{Key, Ledger};
+use crate::notification::{Claim, Key};
 use crate::value::names::{Source, SupplierId};
 use crate::value::time::Timestamp;
 
-/// What somebody who wants to send asks for.
+/// What a caller who wants to send asks for. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ClaimRequest {
     /// Only notifications of this installation.
     pub source: Source,
@@ -17,35 +15,37 @@ pub struct ClaimRequest {
     pub pick: Pick,
     /// The most claims in the answer.
     pub limit: u32,
-    /// The most claims of one supplier in the answer.
-    pub per_supplier: u32,
-    /// Suppliers for which another number holds; 0 leaves a supplier out.
-    pub room: Vec<(SupplierId, u32)>,
     /// How long the claims are held.
     pub lease: Duration,
 }
 
 impl ClaimRequest {
-    /// A request without limits per supplier.
+    /// A request for at most `limit` claims.
     pub fn new(source: Source, pick: Pick, limit: u32, lease: Duration) -> Self {
-        ClaimRequest { source, pick, limit, per_supplier: u32::MAX, room: Vec::new(), lease }
-    }
-
-    /// The most claims that this supplier may have in the answer.
-    pub fn room_for(&self, supplier: &SupplierId) -> u32 {
-        self.room.iter().find(|(id, _)| id == supplier).map_or(self.per_supplier, |(_, room)| *room)
+        ClaimRequest { source, pick, limit, lease }
     }
 }
 
 /// Which notifications are claimed. Exhaustive on purpose: a new variant must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pick {
-    /// Whatever is due or abandoned.
+    /// What is due and has never been handed out, oldest first.
+    New,
+    /// Everything else that is due: what waited for its next try, was put off, reopened or abandoned; longest due first.
     Due,
+    /// What is put off of these suppliers, whether its time has come or not, earliest moment first. Never what waits for
+    /// its next try. A store looks at the first [`MOST_SUPPLIERS`](Self::MOST_SUPPLIERS) of them.
+    PutOff(Vec<SupplierId>),
     /// These, when they are due or abandoned.
     DueOf(Vec<Key>),
-    /// These, also before they are due. Breaks neither a live lease nor the order of a stream.
+    /// These, also before their next try or the time to which they are put off. Breaks neither a live lease nor the order
+    /// of a stream.
     NowOf(Vec<Key>),
+}
+
+impl Pick {
+    /// How many suppliers a [`PutOff`](Self::PutOff) may name: 64.
+    pub const MOST_SUPPLIERS: usize = 64;
 }
 
 /// The answer to a claim.
@@ -56,10 +56,10 @@ pub struct Claims {
     pub now: Timestamp,
     /// What was claimed; its lease began at `now`.
     pub claims: Vec<Claim>,
-    /// When the next notification becomes due that this request could not have; reckoned over the suppliers that had
-    /// room. Never later than that; it may be earlier, or in the past when there was more than the limits allow.
+    /// For [`Pick::New`] and [`Pick::Due`] the earliest moment from which the same request could have more; never later
+    /// than that, and in the past when the limit cut it off. `None` when nothing waits, and for the other picks.
     pub next_due: Option<Timestamp>,
-    /// Rows that cannot be read. They are left alone; the others go on.
+    /// Rows that cannot be read. They are set aside as [`unreadable`](crate::StateName::Unreadable); the others go on.
     pub refused: Vec<Refused>,
 }
 
@@ -84,65 +84,5 @@ impl Refused {
     /// A row and what is wrong with it.
     pub fn new(row: impl Into<String>, problem: impl Into<String>) -> Self {
         Refused { row: row.into(), problem: problem.into() }
-    }
-}
-
-/// The right to send one notification for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Claim {
-    /// Which notification.
-    pub key: Key,
-    /// What fences every write of this holder.
-    pub token: Token,
-    /// The id that receivers deduplicate on.
-    pub event_id: EventId,
-    /// Its place in the stream.
-    pub position: u64,
-    /// The bytes to send.
-    pub body: Body,
-    /// What is known per endpoint.
-    pub ledger: Ledger,
-    /// How often it was reopened.
-    pub reopened: u32,
-    /// How many attempts are recorded.
-    pub attempts: u32,
-    /// Whether another holder's lease had run out: what was in flight then is unknown.
-    pub taken_over: bool,
-    /// W3C trace context of the request that stored it.
-    pub traceparent: Option<String>,
-}
-
-impl Claim {
-    /// A first claim, with an empty ledger and no trace; set the rest by field.
-    pub fn new(key: Key, token: Token, event_id: EventId, position: u64, body: Body) -> Self {
-        Claim {
-            key,
-            token,
-            event_id,
-            position,
-            body,
-            ledger: Ledger::default(),
-            reopened: 0,
-            attempts: 0,
-            taken_over: false,
-            traceparent: None,
-        }
-    }
-}
-
-/// A fencing token: new at every claim of a notification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Token(i64);
-
-impl Token {
-    /// A token of this number.
-    pub fn new(number: i64) -> Self {
-        Token(number)
-    }
-
-    /// Its number.
-    pub fn number(self) -> i64 {
-        self.0
     }
 }

@@ -236,13 +236,10 @@ macro_rules! conformance_tests {
             concurrent_appends_leave_no_gap_and_no_twin
             of_concurrent_appends_at_one_position_one_is_stored
             a_claim_has_no_more_than_its_limit
-            a_claim_has_no_more_of_a_supplier_than_its_room
-            the_backlog_of_a_supplier_keeps_nobody_else_out
             held_streams_keep_nobody_else_out
             the_next_due_time_is_never_too_late
             the_next_due_time_knows_what_a_stream_sets_free
             there_is_no_next_due_time_where_nothing_waits
-            the_next_due_time_is_reckoned_over_suppliers_with_room
             two_handles_see_the_same
             two_handles_share_streams_leases_and_interventions
             the_time_of_a_store_is_one_and_never_goes_back

@@ -7,9 +7,9 @@ use crate::value::names::{OrderCode, Source, SupplierId};
 
 use super::Refused;
 
-/// Which notifications are listed or counted.
+/// Which notifications are listed or counted. Exhaustive on purpose: a store that overlooks a new field would make a bulk
+/// change hit everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Filter {
     /// Of this installation.
     pub source: Source,
@@ -30,9 +30,8 @@ impl Filter {
     }
 }
 
-/// Which part of a listing.
+/// Which part of a listing. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Page {
     /// After the page that ended here; `None` is the first.
     pub after: Option<Cursor>,
@@ -103,6 +102,8 @@ pub struct Counts {
     pub withdrawn: u64,
     /// Not subscribed to.
     pub not_wanted: u64,
+    /// Set aside because they cannot be read.
+    pub unreadable: u64,
 }
 
 impl Counts {
@@ -115,6 +116,7 @@ impl Counts {
             StateName::Failed => self.failed,
             StateName::Withdrawn => self.withdrawn,
             StateName::NotWanted => self.not_wanted,
+            StateName::Unreadable => self.unreadable,
         }
     }
 
@@ -127,6 +129,7 @@ impl Counts {
             StateName::Failed => &mut self.failed,
             StateName::Withdrawn => &mut self.withdrawn,
             StateName::NotWanted => &mut self.not_wanted,
+            StateName::Unreadable => &mut self.unreadable,
         };
         *count += number;
     }

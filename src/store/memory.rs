@@ -6,14 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
-use crate::notification::{Closed, Key, Notification, State, Stream};
+use crate::notification::transition::{self, Change, Intervening, Judge, Present, Queue};
+use crate::notification::{Key, Notification, State, Stream};
 use crate::value::clock::Moment;
 use crate::value::names::{Source, SupplierId};
 use crate::value::time::Timestamp;
 
 use super::{
-    Append, Claim, ClaimRequest, Claims, Counts, Cursor, Filter, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Pick, Selection, Start, Step, Store, StoreError, Then, Token, Written,
+    Claim, ClaimRequest, Claims, Counts, Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification,
+    Page, Pick, Selection, Step, Store, StoreError, Then, Token, Written,
 };
 
 /// Notifications in memory: durable as long as the process. Cloning clones the handle.
@@ -55,20 +56,33 @@ struct Inner {
     rows: BTreeMap<u64, Row>,
     by_key: HashMap<Key, u64>,
     streams: HashMap<Stream, StreamRows>,
-    /// What can be claimed now or later: the heads of streams that are pending or sending, by the moment from which.
-    ready: BTreeMap<(Source, SupplierId), BTreeSet<(Timestamp, u64)>>,
+    queues: HashMap<Source, Queues>,
     last_token: i64,
     /// What is notified or failed, in the order in which it became so.
     settled: BTreeMap<u64, u64>,
     last_settled: u64,
 }
 
+/// What can be claimed now or later: the heads of streams that are pending or sending, by the moment from which. What is
+/// put off stands in `due` and in the queue of its supplier.
+#[derive(Debug, Default)]
+struct Queues {
+    new: BTreeSet<Place>,
+    due: BTreeSet<Place>,
+    put_off: BTreeMap<SupplierId, BTreeSet<Place>>,
+}
+
+/// The moment from which it can be claimed, and which it is.
+type Place = (Timestamp, u64);
+
 #[derive(Debug)]
 struct Row {
     notification: Notification,
     token: Option<Token>,
-    /// Where it stands in `ready`.
-    ready_at: Option<Timestamp>,
+    /// The queue that it waits in whenever it is the oldest unfinished of its stream and can be claimed.
+    queue: Queue,
+    /// Where it stands in the queues.
+    waits: Option<(Queue, Timestamp)>,
     /// Where it stands in `settled`.
     settled: Option<u64>,
 }
@@ -90,7 +104,7 @@ impl MemoryStore {
             rows: BTreeMap::new(),
             by_key: HashMap::new(),
             streams: HashMap::new(),
-            ready: BTreeMap::new(),
+            queues: HashMap::new(),
             last_token: 0,
             settled: BTreeMap::new(),
             last_settled: 0,
@@ -191,7 +205,8 @@ impl Inner {
 
     fn insert(&mut self, new: &[NewNotification]) -> Vec<Inserted> {
         let now = self.now();
-        let answers = self.judge(new);
+        let present = new.iter().map(|new| self.present(&new.key)).collect::<Vec<_>>();
+        let answers = Judge::new().judge(new, present);
         if answers.iter().any(|answer| matches!(answer, Inserted::Stale { .. })) {
             return answers;
         }
@@ -203,47 +218,19 @@ impl Inner {
         answers
     }
 
-    /// What would become of each, without a change.
-    fn judge(&self, new: &[NewNotification]) -> Vec<Inserted> {
-        let mut in_slice: HashMap<&Key, &NewNotification> = HashMap::new();
-        let mut ends: HashMap<Stream, u64> = HashMap::new();
-        let mut answers = Vec::with_capacity(new.len());
-        for new in new {
-            let digest = match self.by_key.get(&new.key).and_then(|id| self.rows.get(id)) {
-                Some(row) => Some(row.notification.content_digest),
-                None => in_slice.get(&new.key).map(|first| first.content_digest),
-            };
-            if let Some(known) = digest {
-                let differs = known.zip(new.content_digest).is_some_and(|(known, new)| known.differs_from(&new));
-                answers.push(if differs { Inserted::Differs } else { Inserted::Existing });
-                continue;
-            }
-            let stream = new.key.stream();
-            let stored_end = self.streams.get(&stream).map_or(0, |rows| rows.last_position);
-            let end = ends.entry(stream).or_insert(stored_end);
-            let next = *end + 1;
-            match new.append {
-                Append::At(position) if position != next => {
-                    answers.push(Inserted::Stale { next });
-                }
-                Append::Next | Append::At(_) => {
-                    *end = next;
-                    in_slice.insert(&new.key, new);
-                    answers.push(Inserted::New { position: next });
-                }
-            }
+    /// What is there under a key.
+    fn present(&self, key: &Key) -> Present {
+        match self.by_key.get(key).and_then(|id| self.rows.get(id)) {
+            Some(row) => Present::Yes { digest: row.notification.content_digest },
+            None => Present::No { stream_end: self.streams.get(&key.stream()).map_or(0, |rows| rows.last_position) },
         }
-        answers
     }
 
     fn add(&mut self, new: &NewNotification, position: u64, now: Timestamp) {
-        let (state, body) = match &new.start {
-            Start::Pending(body) => (State::Pending { due: now }, Some(body.clone())),
-            Start::NotWanted => (State::Closed { at: now, why: Closed::NotWanted }, None),
-            Start::Notified { reference } => (State::Notified { at: now, reference: reference.clone() }, None),
-        };
+        let (change, body) = transition::start(&new.start, now);
+        let state = change.state.clone();
         let mut notification = Notification::new(new.key.clone(), new.event_id.clone(), position, state, now);
-        notification.body = body;
+        notification.body = body.cloned();
         notification.content_digest = new.content_digest;
         notification.memo = new.memo.clone();
         notification.traceparent = new.traceparent.clone();
@@ -252,85 +239,82 @@ impl Inner {
         let stream = self.streams.entry(new.key.stream()).or_default();
         stream.last_position = position;
         self.by_key.insert(new.key.clone(), id);
-        let state = notification.state.clone();
-        self.rows.insert(id, Row { notification, token: None, ready_at: None, settled: None });
-        self.become_state(id, state);
+        self.rows.insert(id, Row { notification, token: None, queue: change.queue, waits: None, settled: None });
+        self.change(id, change);
     }
 
     fn claim(&mut self, request: &ClaimRequest) -> Claims {
         let now = self.now();
         let mut answer = Claims::at(now);
-        let mut candidates = match &request.pick {
-            Pick::Due => self.due(request, now, &mut answer.next_due),
-            Pick::DueOf(keys) => self.ready_of(request, keys, |ready_at, _| ready_at <= now),
+        let limit = request.limit as usize;
+        let chosen = match &request.pick {
+            Pick::New => self.front(Queue::New, request, now, &mut answer.next_due),
+            Pick::Due => self.front(Queue::Due, request, now, &mut answer.next_due),
+            Pick::PutOff(suppliers) => self.put_off(request, suppliers),
+            Pick::DueOf(keys) => self.waiting_of(request, keys, |at, _| at <= now),
             Pick::NowOf(keys) => {
-                let pending = |state: &State| matches!(state, State::Pending { .. });
-                self.ready_of(request, keys, |ready_at, state| ready_at <= now || pending(state))
+                self.waiting_of(request, keys, |at, state| at <= now || matches!(state, State::Pending { .. }))
             }
         };
-        candidates.sort_unstable();
-        let cut = candidates.get(request.limit as usize).map(|(ready_at, _)| *ready_at);
-        answer.next_due = [answer.next_due, cut].into_iter().flatten().min();
-        candidates.truncate(request.limit as usize);
-        answer.claims =
-            candidates.into_iter().filter_map(|(_, id)| self.hand_out(id, now.after(request.lease))).collect();
+        let until = now.after(request.lease);
+        answer.claims = chosen.into_iter().take(limit).filter_map(|(_, id)| self.hand_out(id, until)).collect();
         answer
     }
 
-    /// What is due, of each supplier as much as there is room for; and when the next would be.
-    fn due(&self, request: &ClaimRequest, now: Timestamp, next: &mut Option<Timestamp>) -> Vec<(Timestamp, u64)> {
-        let mut candidates = Vec::new();
-        for ((source, supplier), ready) in &self.ready {
-            let room = request.room_for(supplier) as usize;
-            if *source != request.source || room == 0 {
-                continue;
+    /// What is due at the front of a queue, and when the first is due that is not handed out.
+    fn front(&self, queue: Queue, request: &ClaimRequest, now: Timestamp, next: &mut Option<Timestamp>) -> Vec<Place> {
+        let Some(queues) = self.queues.get(&request.source) else { return Vec::new() };
+        let mut places = match queue {
+            Queue::New => queues.new.iter(),
+            Queue::Due | Queue::PutOff => queues.due.iter(),
+        };
+        let mut chosen = Vec::new();
+        for place in places.by_ref() {
+            if place.0 > now || chosen.len() == request.limit as usize {
+                *next = Some(place.0);
+                break;
             }
-            let mut of_supplier = ready.iter();
-            candidates.extend(of_supplier.by_ref().take_while(|(at, _)| *at <= now).take(room));
-            let later = ready.range((now, u64::MAX)..).next().map(|(at, _)| *at);
-            *next = [*next, later].into_iter().flatten().min();
+            chosen.push(*place);
         }
-        candidates
+        chosen
     }
 
-    fn ready_of(
+    /// What is put off of these suppliers, earliest first.
+    fn put_off(&self, request: &ClaimRequest, suppliers: &[SupplierId]) -> Vec<Place> {
+        let Some(queues) = self.queues.get(&request.source) else { return Vec::new() };
+        let suppliers: BTreeSet<_> = suppliers.iter().take(Pick::MOST_SUPPLIERS).collect();
+        let queues = suppliers.into_iter().filter_map(|supplier| queues.put_off.get(supplier));
+        let mut places: Vec<_> = queues.flat_map(|queue| queue.iter().take(request.limit as usize)).copied().collect();
+        places.sort_unstable();
+        places
+    }
+
+    fn waiting_of(
         &self,
         request: &ClaimRequest,
         keys: &[Key],
         wanted: impl Fn(Timestamp, &State) -> bool,
-    ) -> Vec<(Timestamp, u64)> {
-        let mut used: HashMap<&SupplierId, u32> = HashMap::new();
-        let ids: BTreeSet<_> = keys.iter().filter_map(|key| self.by_key.get(key)).copied().collect();
-        let ready = |id: &u64| {
-            let row = self.rows.get(id)?;
-            let at = row.ready_at.filter(|at| wanted(*at, &row.notification.state))?;
-            (row.notification.key.source == request.source).then_some((at, *id, &row.notification.key.supplier))
-        };
-        let mut ready: Vec<_> = ids.iter().filter_map(ready).collect();
-        ready.sort_unstable();
-        ready.retain(|(_, _, supplier)| {
-            let used = used.entry(supplier).or_default();
-            *used += 1;
-            *used <= request.room_for(supplier)
-        });
-        ready.into_iter().map(|(at, id, _)| (at, id)).collect()
+    ) -> Vec<Place> {
+        let places: BTreeSet<Place> = keys
+            .iter()
+            .filter(|key| key.source == request.source)
+            .filter_map(|key| {
+                let id = *self.by_key.get(key)?;
+                let row = self.rows.get(&id)?;
+                let (_, at) = row.waits.filter(|(_, at)| wanted(*at, &row.notification.state))?;
+                Some((at, id))
+            })
+            .collect();
+        places.into_iter().collect()
     }
 
     fn hand_out(&mut self, id: u64, until: Timestamp) -> Option<Claim> {
         let token = Token::new(self.last_token + 1);
         let row = self.rows.get_mut(&id)?;
-        let notification = &row.notification;
-        let taken_over = matches!(notification.state, State::Sending { .. });
-        let (key, event_id) = (notification.key.clone(), notification.event_id.clone());
-        let mut claim = Claim::new(key, token, event_id, notification.position, notification.body.clone()?);
-        claim.ledger = notification.ledger.clone();
-        claim.reopened = notification.reopened;
-        claim.attempts = u32::try_from(notification.attempts.len()).unwrap_or(u32::MAX);
-        claim.taken_over = taken_over;
-        claim.traceparent = notification.traceparent.clone();
+        let claim = transition::claim(row.notification.clone(), token)?;
         row.token = Some(token);
         self.last_token += 1;
-        self.become_state(id, State::Sending { until });
+        self.change(id, transition::hand_out(until));
         Some(claim)
     }
 
@@ -340,16 +324,9 @@ impl Inner {
             return Written::Stale;
         };
         let attempts = &mut row.notification.attempts;
-        let known = attempts.len().saturating_sub(step.first_attempt as usize);
-        attempts.extend(step.attempts.iter().skip(known).cloned());
+        attempts.extend_from_slice(transition::new_attempts(step, attempts.len()));
         row.notification.ledger = step.ledger.clone();
-        let state = match &step.then {
-            Then::Keep { lease } => State::Sending { until: now.after(*lease) },
-            Then::Notified { reference } => State::Notified { at: now, reference: reference.clone() },
-            Then::Again { after } | Then::HandBack { after } => State::Pending { due: now.after(*after) },
-            Then::Failed { reason, stream } => State::Failed { at: now, reason: *reason, stream: *stream },
-        };
-        self.become_state(id, state);
+        self.change(id, transition::step(&step.then, now));
         Written::Applied
     }
 
@@ -360,33 +337,16 @@ impl Inner {
             if answer.changed.len() >= limit as usize {
                 break;
             }
-            let Some(row) = self.rows.get_mut(&id) else { continue };
+            let Some(row) = self.rows.get(&id) else { continue };
             let key = row.notification.key.clone();
-            let open = match &row.notification.state {
-                State::Pending { .. } | State::Failed { .. } => true,
-                State::Sending { until } if *until <= now => true,
-                State::Sending { .. } => {
-                    answer.in_flight.push(key);
-                    continue;
+            match transition::intervene(&row.notification.state, intervention, now) {
+                Intervening::Changes(change) => {
+                    self.change(id, change);
+                    answer.changed.push(key);
                 }
-                State::Notified { .. } | State::Closed { .. } => false,
-            };
-            let failed = matches!(row.notification.state, State::Failed { .. });
-            let state = match intervention {
-                Intervention::Reopen if failed => {
-                    row.notification.reopened += 1;
-                    State::Pending { due: now }
-                }
-                Intervention::Withdraw { reason } if open => {
-                    State::Closed { at: now, why: Closed::Withdrawn { reason: reason.clone() } }
-                }
-                Intervention::MarkNotified { reference } if open => {
-                    State::Notified { at: now, reference: reference.clone() }
-                }
-                Intervention::Reopen | Intervention::Withdraw { .. } | Intervention::MarkNotified { .. } => continue,
-            };
-            self.become_state(id, state);
-            answer.changed.push(key);
+                Intervening::InFlight => answer.in_flight.push(key),
+                Intervening::NotAllowed => {}
+            }
         }
         answer
     }
@@ -437,23 +397,24 @@ impl Inner {
         Listing::new(notifications, (last > 0).then(|| Cursor::new(last.to_string())))
     }
 
-    /// The one place where a state changes: keeps streams and the index of what is ready in step, and drops the token of
-    /// whoever held the notification unless it is held on.
-    fn become_state(&mut self, id: u64, state: State) {
+    /// The one place where a state changes: keeps streams and queues in step.
+    fn change(&mut self, id: u64, change: Change) {
         let Some(row) = self.rows.get_mut(&id) else { return };
-        if !matches!(state, State::Sending { .. }) {
+        if !change.keeps_token() {
             row.token = None;
         }
         if let Some(before) = row.settled.take() {
             self.settled.remove(&before);
         }
-        if matches!(state, State::Notified { .. } | State::Failed { .. }) {
+        if change.settles() {
             self.last_settled += 1;
             row.settled = Some(self.last_settled);
             self.settled.insert(self.last_settled, id);
         }
-        let holds = state.holds_stream();
-        row.notification.state = state;
+        row.notification.reopened += u32::from(change.reopens);
+        row.queue = change.queue;
+        let holds = change.state.holds_stream();
+        row.notification.state = change.state;
         let (stream, position) = (row.notification.key.stream(), row.notification.position);
         let rows = self.streams.entry(stream).or_default();
         let head_before = rows.unfinished.first_key_value().map(|(_, id)| *id);
@@ -463,32 +424,52 @@ impl Inner {
         };
         let head = rows.unfinished.first_key_value().map(|(_, id)| *id);
         for id in [Some(id), head_before, head].into_iter().flatten() {
-            self.index(id, head == Some(id));
+            self.enqueue(id, head == Some(id));
         }
     }
 
-    fn index(&mut self, id: u64, is_head: bool) {
+    /// Puts it where it belongs in the queues.
+    fn enqueue(&mut self, id: u64, is_head: bool) {
         let Some(row) = self.rows.get_mut(&id) else { return };
-        let ready_at = match row.notification.state {
-            State::Pending { due } if is_head => Some(due),
-            State::Sending { until } if is_head => Some(until),
-            _ => None,
-        };
-        if ready_at == row.ready_at {
+        let waits = row.notification.state.claimable_from().filter(|_| is_head).map(|at| (row.queue, at));
+        if waits == row.waits {
             return;
         }
+        let before = std::mem::replace(&mut row.waits, waits);
         let key = &row.notification.key;
-        let supplier = (key.source.clone(), key.supplier.clone());
-        let before = std::mem::replace(&mut row.ready_at, ready_at);
-        let ready = self.ready.entry(supplier.clone()).or_default();
-        if let Some(before) = before {
-            ready.remove(&(before, id));
+        let queues = self.queues.entry(key.source.clone()).or_default();
+        if let Some((queue, at)) = before {
+            queues.remove(queue, &key.supplier, (at, id));
         }
-        if let Some(now) = ready_at {
-            ready.insert((now, id));
+        if let Some((queue, at)) = waits {
+            queues.insert(queue, &key.supplier, (at, id));
         }
-        if ready.is_empty() {
-            self.ready.remove(&supplier);
+    }
+}
+
+impl Queues {
+    fn insert(&mut self, queue: Queue, supplier: &SupplierId, place: Place) {
+        match queue {
+            Queue::New => self.new.insert(place),
+            Queue::Due | Queue::PutOff => self.due.insert(place),
+        };
+        if queue == Queue::PutOff {
+            self.put_off.entry(supplier.clone()).or_default().insert(place);
+        }
+    }
+
+    fn remove(&mut self, queue: Queue, supplier: &SupplierId, place: Place) {
+        match queue {
+            Queue::New => self.new.remove(&place),
+            Queue::Due | Queue::PutOff => self.due.remove(&place),
+        };
+        if queue == Queue::PutOff
+            && let Some(of_supplier) = self.put_off.get_mut(supplier)
+        {
+            of_supplier.remove(&place);
+            if of_supplier.is_empty() {
+                self.put_off.remove(supplier);
+            }
         }
     }
 }

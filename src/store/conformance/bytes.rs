@@ -195,9 +195,7 @@ pub async fn names_come_back_as_they_were_given(harness: &impl Harness) {
         let listed = case.list(&filter, &Page::first(2)).await.notifications;
         case.same("it is listed", listed.iter().map(|seen| &seen.key).collect::<Vec<_>>(), vec![&key]);
         case.same("it is counted", case.count(&filter).await.pending, 1);
-        let mut request = ClaimRequest::new(key.source.clone(), Pick::DueOf(vec![key.clone()]), 2, LIVE);
-        request.per_supplier = 0;
-        request.room = vec![(key.supplier.clone(), 1)];
+        let request = ClaimRequest::new(key.source.clone(), Pick::DueOf(vec![key.clone()]), 2, LIVE);
         let claims = case.request(&request).await.claims;
         case.same("it is claimed", claims.iter().map(|claim| &claim.key).collect::<Vec<_>>(), vec![&key]);
         case.settle(&claims[0], notified(text)).await;

@@ -125,6 +125,18 @@ impl<'h, H: Harness> Case<'h, H> {
         keys_of(&self.claim(pick, LIVE).await)
     }
 
+    /// What is due, new or not: two claims one after another.
+    pub(super) async fn claim_due(&self, lease: Duration) -> Vec<Claim> {
+        let mut claims = self.claim(Pick::New, lease).await;
+        claims.extend(self.claim(Pick::Due, lease).await);
+        claims
+    }
+
+    /// What is due, new or not; what is new comes first.
+    pub(super) async fn claimed_due(&self) -> Vec<Key> {
+        keys_of(&self.claim_due(LIVE).await)
+    }
+
     /// Claims this one, which must be possible.
     pub(super) async fn hold(&self, key: &Key, lease: Duration) -> Claim {
         let mut claims = self.claim(Pick::NowOf(vec![key.clone()]), lease).await;
@@ -338,8 +350,9 @@ pub(super) fn every_intervention() -> [Intervention; 3] {
     ]
 }
 
-pub(super) fn every_pick(keys: &[Key]) -> [Pick; 3] {
-    [Pick::Due, Pick::DueOf(keys.to_vec()), Pick::NowOf(keys.to_vec())]
+pub(super) fn every_pick(keys: &[Key]) -> [Pick; 5] {
+    let suppliers = keys.iter().map(|key| key.supplier.clone()).collect();
+    [Pick::New, Pick::Due, Pick::PutOff(suppliers), Pick::DueOf(keys.to_vec()), Pick::NowOf(keys.to_vec())]
 }
 
 /// An attempt that its number tells from others.

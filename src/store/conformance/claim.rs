@@ -31,7 +31,7 @@ pub async fn what_is_due_is_claimed_oldest_first(harness: &impl Harness) {
         case.same(&format!("the oldest is claimed first ({pick:?})"), &keys_of(&first)[..], &order_of_due[..1]);
         case.same("the others follow, oldest due first", &case.claimed(pick).await[..], &order_of_due[1..]);
     }
-    case.same("where there is nothing, nothing is claimed", case.claimed(Pick::Due).await, Vec::new());
+    case.same("where there is nothing, nothing is claimed", case.claimed_due().await, Vec::new());
 }
 
 /// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
@@ -39,13 +39,13 @@ pub async fn what_is_not_due_yet_is_not_claimed(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 4").await;
     let key = key("A-1");
     case.bring(&key, Situation::Waiting).await;
-    case.same("it is left alone until it is due", case.claimed(Pick::Due).await, Vec::new());
+    case.same("it is left alone until it is due", case.claimed_due().await, Vec::new());
     case.same("also by its key", case.claimed(Pick::DueOf(vec![key.clone()])).await, Vec::new());
 
     let claim = case.hold(&key, LIVE).await;
     case.settle(&claim, Then::Again { after: SHORT }).await;
     case.lapse().await;
-    case.same("it is claimed when it is", case.claimed(Pick::Due).await, vec![key]);
+    case.same("it is claimed when it is", case.claimed_due().await, vec![key]);
 }
 
 /// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
@@ -213,7 +213,7 @@ pub async fn of_concurrent_claimers_each_notification_goes_to_one(harness: &impl
     });
     let mut held: Vec<_> = answers.await.into_iter().flat_map(|held| case.ok(held)).collect();
     // A store may pass over what another is about to claim, so that somebody finds nothing although something is left.
-    held.extend(case.claim(Pick::Due, LIVE).await);
+    held.extend(case.claim_due(LIVE).await);
     let mut times = BTreeMap::<Key, u32>::new();
     for claim in &held {
         *times.entry(claim.key.clone()).or_default() += 1;

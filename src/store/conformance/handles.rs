@@ -15,7 +15,7 @@ pub async fn two_handles_see_the_same(harness: &impl Harness) {
     let key = key("A-1");
     one.add(std::slice::from_ref(&key)).await;
     two.same("what one stored the other has", two.insert(&[pending(&key)]).await, vec![Inserted::Existing]);
-    let claims = two.claim(Pick::Due, LIVE).await;
+    let claims = two.claim_due(LIVE).await;
     two.same("what one stored the other claims", keys_of(&claims), vec![key.clone()]);
     one.same("what one holds the other does not claim", one.claimed(Pick::NowOf(vec![key.clone()])).await, Vec::new());
     let kept = step(&claims[0], Then::Keep { lease: LIVE }).with_attempts(0, vec![attempt(0)]);
@@ -58,7 +58,7 @@ pub async fn two_handles_share_streams_leases_and_interventions(harness: &impl H
     two.settle(&second, notified("R-1")).await;
     let withdraw = Intervention::Withdraw { reason: "called off".to_owned() };
     two.intervene(&keys[1..2], &withdraw).await;
-    one.same("what one withdrew is closed for the other", &one.claimed(Pick::Due).await[..], &keys[2..]);
+    one.same("what one withdrew is closed for the other", &one.claimed_due().await[..], &keys[2..]);
     let listing = one.list(&Filter::of(shop()), &Page::first(2)).await;
     let Some(cursor) = listing.next else { one.fails("there is a second page", listing) };
     let rest = two.list(&Filter::of(shop()), &Page::after(cursor, 2)).await.notifications;
@@ -121,7 +121,7 @@ pub async fn a_later_handle_has_what_was_there(harness: &impl Harness) {
         let key = key(&format!("{situation:?}"));
         later.same(&format!("it is there ({situation:?})"), later.get(&key).await, case.get(&key).await);
     }
-    let mut claimed = keys_of(&later.claim(Pick::Due, LIVE).await);
+    let mut claimed = keys_of(&later.claim_due(LIVE).await);
     claimed.sort();
     later.same("and can be claimed", claimed, vec![key("Abandoned"), key("Due")]);
 }

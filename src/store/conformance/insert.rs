@@ -34,7 +34,7 @@ pub async fn an_absent_key_becomes_pending_and_due_now(harness: &impl Harness) {
     case.holds("it has no digest, memo and trace", stored.content_digest.is_none(), stored.content_digest);
     case.holds("it has no memo", stored.memo.is_none(), &stored.memo);
     case.holds("it has no trace", stored.traceparent.is_none(), &stored.traceparent);
-    case.same("it can be claimed at once", case.claimed(Pick::Due).await, vec![key]);
+    case.same("it can be claimed at once", case.claimed_due().await, vec![key]);
 }
 
 /// Holds a store to sentence 1 of the [contract](crate::store::Store#contract).
@@ -179,7 +179,7 @@ pub async fn a_slice_is_stored_whole_or_not_at_all(harness: &impl Harness) {
         let found = case.ok(case.store.get(key).await);
         case.holds("nothing of a slice with a stale one is stored", found.is_none(), found);
     }
-    case.same("nothing of it can be claimed", case.claimed(Pick::Due).await, vec![there]);
+    case.same("nothing of it can be claimed", case.claimed_due().await, vec![there]);
     let answers = case.insert(&[pending(&first), pending(&last)]).await;
     let wanted = vec![Inserted::New { position: 1 }, Inserted::New { position: 1 }];
     case.same("without it the others are stored", answers, wanted);
@@ -201,7 +201,7 @@ pub async fn a_key_that_stands_twice_in_a_slice_is_new_once(harness: &impl Harne
     let wanted = vec![Inserted::New { position: 1 }, Inserted::Existing, Inserted::Differs, Inserted::Existing];
     case.same("a key that stands there again is present", case.insert(&slice).await, wanted);
     case.same("the first body is stored", case.get(&key).await.body, Some(body("one")));
-    case.same("it is there once", case.claimed(Pick::Due).await, vec![key]);
+    case.same("it is there once", case.claimed_due().await, vec![key]);
 }
 
 /// Holds a store to sentence 3 of the [contract](crate::store::Store#contract).
@@ -220,7 +220,7 @@ pub async fn of_concurrent_inserts_of_one_key_one_is_new(harness: &impl Harness)
     let others = answers.iter().filter(|answer| **answer == Inserted::Existing).count();
     case.same("the others are existing", others, 63);
     case.same("the body of the new one is stored", case.get(&key).await.body, Some(body(&winner.to_string())));
-    case.same("it is there once", case.claimed(Pick::Due).await, vec![key]);
+    case.same("it is there once", case.claimed_due().await, vec![key]);
 }
 
 /// Holds a store to sentence 3 of the [contract](crate::store::Store#contract), for slices that name the same keys in
@@ -244,7 +244,7 @@ pub async fn of_concurrent_slices_each_key_is_new_in_one(harness: &impl Harness)
         let new = answers.iter().filter(|(of, answer)| of == key && matches!(answer, Inserted::New { .. })).count();
         case.same("each key is new in exactly one slice", new, 1);
     }
-    case.same("each is there once", case.claimed(Pick::Due).await.len(), keys.len());
+    case.same("each is there once", case.claimed_due().await.len(), keys.len());
 }
 
 /// Holds a store to the last paragraph of the [contract](crate::store::Store#contract): a call that is dropped happened

@@ -36,7 +36,7 @@ pub async fn what_has_failed_can_be_reopened(harness: &impl Harness) {
             case.same("its ledger stays", &seen.ledger, &ledger(reopened));
             case.same("its body stays", &seen.body, &before.body);
         }
-        case.same("it can be claimed", case.claimed(Pick::Due).await, vec![key.clone()]);
+        case.same("it can be claimed", case.claimed_due().await, vec![key.clone()]);
     }
 }
 
@@ -72,7 +72,7 @@ pub async fn what_is_open_can_be_withdrawn(harness: &impl Harness) {
         case.same("its counter stays", seen.reopened, before.reopened);
     }
     case.lapse().await;
-    case.same("none is claimed any more", case.claimed(Pick::Due).await, Vec::new());
+    case.same("none is claimed any more", case.claimed_due().await, Vec::new());
 }
 
 /// Holds a store to sentence 10 of the [contract](crate::store::Store#contract).
@@ -93,7 +93,7 @@ pub async fn what_is_open_can_be_marked_as_notified(harness: &impl Harness) {
         case.holds("since then", began <= at && at <= over, (began, at, over));
     }
     case.lapse().await;
-    case.same("none is claimed any more", case.claimed(Pick::Due).await, Vec::new());
+    case.same("none is claimed any more", case.claimed_due().await, Vec::new());
 }
 
 /// Holds a store to sentence 10 of the [contract](crate::store::Store#contract).

@@ -8,16 +8,23 @@ use crate::value::time::Timestamp;
 
 use super::Harness;
 use super::case::{
-    Case, LIVE, Situation, every_pick, key, key_for, keys_of, notified, other_source, pending, shop, stage, supplier,
+    Case, LIVE, Situation, every_pick, key, key_for, keys_of, notified, other_source, pending, shop, stage,
 };
 
 /// Holds a store to sentence 13 of the [contract](crate::store::Store#contract).
 pub async fn a_claim_has_no_more_than_its_limit(harness: &impl Harness) {
-    for pick in 0..3 {
+    for pick in 0..5 {
         let case = Case::open(harness, "sentence 13").await;
         let keys: Vec<_> = (0..7).map(|n| key_for(&format!("supplier-{}", n % 2), &format!("A-{n}"))).collect();
         case.add(&keys).await;
         let pick = every_pick(&keys)[pick].clone();
+        // What is put off is due as well, so that each of the other picks has it but the one of what is new.
+        if !matches!(pick, Pick::New) {
+            for claim in case.claim(Pick::New, LIVE).await {
+                case.settle(&claim, Then::HandBack { after: Duration::ZERO }).await;
+                case.pass(Duration::from_millis(1)).await;
+            }
+        }
         let mut seen = Vec::new();
         for (limit, wanted) in [(0, 0), (1, 1), (4, 4), (u32::MAX, 2), (9, 0)] {
             let claims = case.request(&ClaimRequest::new(shop(), pick.clone(), limit, LIVE)).await.claims;
@@ -26,50 +33,6 @@ pub async fn a_claim_has_no_more_than_its_limit(harness: &impl Harness) {
         }
         case.same("all in the end, oldest first", seen, keys);
     }
-}
-
-/// Holds a store to sentence 13 of the [contract](crate::store::Store#contract).
-pub async fn a_claim_has_no_more_of_a_supplier_than_its_room(harness: &impl Harness) {
-    for pick in 0..3 {
-        let case = Case::open(harness, "sentence 13").await;
-        let ids = ["north", "south", "east", "west"];
-        let keys: Vec<_> = (0..20).map(|n| key_for(ids[n % 4], &format!("A-{n}"))).collect();
-        case.add(&keys).await;
-        let pick = every_pick(&keys)[pick].clone();
-        let mut request = ClaimRequest::new(shop(), pick.clone(), 100, LIVE);
-        request.per_supplier = 2;
-        request.room = vec![(supplier("south"), 3), (supplier("east"), 0), (supplier("absent"), 9)];
-        let claimed = keys_of(&case.request(&request).await.claims);
-        let of = |id: &str| claimed.iter().filter(|key| key.supplier.as_str() == id).cloned().collect::<Vec<_>>();
-        for (id, room) in [("north", 2), ("south", 3), ("east", 0), ("west", 2)] {
-            let oldest = keys.iter().filter(|key| key.supplier.as_str() == id).take(room).cloned().collect();
-            case.same(&format!("of {id} the oldest {room} ({pick:?})"), of(id), oldest);
-        }
-        request.per_supplier = 0;
-        request.room = vec![(supplier("east"), u32::MAX)];
-        let claimed = case.request(&request).await.claims;
-        case.same("room is for each answer anew", claimed.len(), 5);
-        case.holds("and 0 is none", claimed.iter().all(|claim| claim.key.supplier.as_str() == "east"), &claimed);
-    }
-}
-
-/// Holds a store to sentence 13 of the [contract](crate::store::Store#contract).
-pub async fn the_backlog_of_a_supplier_keeps_nobody_else_out(harness: &impl Harness) {
-    let case = Case::open(harness, "sentence 13").await;
-    let backlog: Vec<_> = (0..40).map(|n| key_for("dead", &format!("D-{n}"))).collect();
-    case.insert(&backlog.iter().map(pending).collect::<Vec<_>>()).await;
-    let (first, second) = (key_for("north", "A-1"), key_for("south", "A-2"));
-    case.add(&[first.clone(), second.clone()]).await;
-    let mut request = ClaimRequest::new(shop(), Pick::Due, 1, LIVE);
-    request.room = vec![(supplier("dead"), 0)];
-    let claims = case.request(&request).await.claims;
-    case.same("who has no room takes no place in the answer", keys_of(&claims), vec![first]);
-    request = ClaimRequest::new(shop(), Pick::Due, 2, LIVE);
-    request.per_supplier = 1;
-    let claims = case.request(&request).await.claims;
-    let of: Vec<_> = claims.iter().map(|claim| claim.key.supplier.as_str()).collect();
-    case.same("who has room for one takes one place", of, vec!["dead", "south"]);
-    case.same("the other is had", &claims[1].key, &second);
 }
 
 /// Holds a store to sentence 13 of the [contract](crate::store::Store#contract).
@@ -82,9 +45,7 @@ pub async fn held_streams_keep_nobody_else_out(harness: &impl Harness) {
     case.insert(&[behind("A-1"), behind("A-2"), behind("A-3")].concat()).await;
     let free = key("A-4");
     case.add(std::slice::from_ref(&free)).await;
-    let mut request = ClaimRequest::new(shop(), Pick::Due, 1, LIVE);
-    request.per_supplier = 1;
-    let claims = case.request(&request).await.claims;
+    let claims = case.request(&ClaimRequest::new(shop(), Pick::New, 1, LIVE)).await.claims;
     case.same("what is held takes no place in the answer", keys_of(&claims), vec![free]);
 }
 
@@ -158,33 +119,6 @@ pub async fn there_is_no_next_due_time_where_nothing_waits(harness: &impl Harnes
         case.bring(&key(&format!("{situation:?}")), situation).await;
     }
     case.same("for what is failed, final or elsewhere", next_due(&case, Pick::Due).await, None);
-}
-
-/// Holds a store to what [`Claims::next_due`](crate::store::Claims::next_due) says.
-pub async fn the_next_due_time_is_reckoned_over_suppliers_with_room(harness: &impl Harness) {
-    let case = Case::open(harness, "the words of `Claims::next_due`").await;
-    let full = [key_for("north", "due"), key_for("north", "waiting")];
-    case.bring(&full[1], Situation::Waiting).await;
-    case.add(&full[..1]).await;
-    let mut request = ClaimRequest::new(shop(), Pick::Due, 9, LIVE);
-    request.room = vec![(supplier("north"), 0)];
-    let claims = case.request(&request).await;
-    case.same("a supplier without room does not count", (claims.claims, claims.next_due), (Vec::new(), None));
-
-    let other = key_for("south", "waiting");
-    case.add(std::slice::from_ref(&other)).await;
-    let claim = case.hold(&other, LIVE).await;
-    case.settle(&claim, Then::Again { after: Duration::from_secs(600) }).await;
-    let other_due = due(&case, &other).await;
-    let next = case.request(&request).await.next_due;
-    case.holds("one with room does", next.is_some_and(|next| next <= other_due), (next, other_due));
-    request.per_supplier = 0;
-    request.room = vec![(supplier("north"), 2)];
-    let north_due = due(&case, &full[1]).await;
-    let claims = case.request(&request).await;
-    case.same("what is due is claimed", &keys_of(&claims.claims)[..], &full[..1]);
-    let next = claims.next_due;
-    case.holds("the next of who has room", next.is_some_and(|next| next <= north_due), (next, north_due));
 }
 
 /// What a claim says that finds nothing, or whose claims are not needed.

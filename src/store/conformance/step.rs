@@ -139,7 +139,7 @@ pub async fn a_lease_that_was_kept_runs_out_too(harness: &impl Harness) {
     let claim = case.hold(&key, LIVE).await;
     case.settle(&claim, Then::Keep { lease: SHORT }).await;
     case.lapse().await;
-    let claims = case.claim(Pick::Due, LIVE).await;
+    let claims = case.claim_due(LIVE).await;
     case.same("it can be taken over", claims.len(), 1);
     case.holds("it is marked as taken over", claims[0].taken_over, &claims[0]);
     case.same("the older token is stale", case.write(step(&claim, notified("R-1"))).await, Written::Stale);
@@ -223,7 +223,7 @@ pub async fn what_is_given_back_is_due_after_the_wait_asked_for(harness: &impl H
             case.holds(&format!("it is due then ({then:?})"), fits, (began, due, over));
         }
     }
-    case.same("without a wait it is due at once", case.claimed(Pick::Due).await, vec![key]);
+    case.same("without a wait it is due at once", case.claimed_due().await, vec![key]);
 }
 
 /// Holds a store to sentence 8 of the [contract](crate::store::Store#contract).

@@ -38,7 +38,7 @@ pub async fn only_the_oldest_unfinished_of_a_stream_is_claimed(harness: &impl Ha
     let claims = case.claim(Pick::NowOf(keys.to_vec()), SHORT).await;
     case.same("the first, when asked for now", &keys_of(&claims)[..], &keys[..1]);
     case.lapse().await;
-    let claims = case.claim(Pick::Due, LIVE).await;
+    let claims = case.claim_due(LIVE).await;
     case.same("the first, when it was abandoned", &keys_of(&claims)[..], &keys[..1]);
 }
 
@@ -47,20 +47,20 @@ pub async fn a_stream_goes_on_when_its_first_is_finished(harness: &impl Harness)
     let case = Case::open(harness, "sentence 12").await;
     let keys = ["d", "c", "b", "a"].map(|occurrence| stage("A-1", occurrence));
     case.insert(&keys.each_ref().map(pending)).await;
-    let first = case.claim(Pick::Due, LIVE).await;
+    let first = case.claim_due(LIVE).await;
     case.settle(&first[0], notified("R-1")).await;
-    case.same("after a notified one", keys_of(&case.claim(Pick::Due, SHORT).await), vec![keys[1].clone()]);
+    case.same("after a notified one", keys_of(&case.claim_due(SHORT).await), vec![keys[1].clone()]);
     case.lapse().await;
     let withdraw = Intervention::Withdraw { reason: "called off".to_owned() };
     case.intervene(&keys[1..2], &withdraw).await;
-    case.same("after a withdrawn one", case.claim(Pick::Due, SHORT).await.len(), 1);
+    case.same("after a withdrawn one", case.claim_due(SHORT).await.len(), 1);
     case.lapse().await;
     case.intervene(&keys[2..3], &Intervention::MarkNotified { reference: "by phone".to_owned() }).await;
-    case.same("after one that was marked", case.claimed(Pick::Due).await, vec![keys[3].clone()]);
+    case.same("after one that was marked", case.claimed_due().await, vec![keys[3].clone()]);
     let more = stage("A-1", "e");
     let answer = case.insert(&[pending(&more)]).await;
     case.same("it goes on with what comes later", answer, vec![Inserted::New { position: 5 }]);
-    case.same("which waits for its turn", case.claimed(Pick::Due).await, Vec::new());
+    case.same("which waits for its turn", case.claimed_due().await, Vec::new());
 }
 
 /// Holds a store to sentence 12 of the [contract](crate::store::Store#contract).
@@ -71,10 +71,10 @@ pub async fn a_withdrawal_in_the_middle_of_a_stream_leaves_its_order(harness: &i
     let withdraw = Intervention::Withdraw { reason: "called off".to_owned() };
     let done = case.intervene(&keys[1..2], &withdraw).await;
     case.same("one in the middle can be withdrawn", &done.changed[..], &keys[1..2]);
-    let claims = case.claim(Pick::Due, LIVE).await;
+    let claims = case.claim_due(LIVE).await;
     case.same("the first is first", &keys_of(&claims)[..], &keys[..1]);
     case.settle(&claims[0], notified("R-1")).await;
-    case.same("the last is next", &case.claimed(Pick::Due).await[..], &keys[2..]);
+    case.same("the last is next", &case.claimed_due().await[..], &keys[2..]);
 }
 
 /// Holds a store to sentence 12 of the [contract](crate::store::Store#contract).
@@ -96,7 +96,7 @@ pub async fn a_failure_holds_its_stream_or_lets_it_pass(harness: &impl Harness) 
         let late = stage("A-1", "c");
         case.insert(&[pending(&late)]).await;
         let wanted = if next { &keys[1..] } else { &[] };
-        case.same("what comes later stands behind", &case.claimed(Pick::Due).await[..], wanted);
+        case.same("what comes later stands behind", &case.claimed_due().await[..], wanted);
     }
 }
 
@@ -119,10 +119,10 @@ pub async fn what_is_reopened_is_the_oldest_of_its_stream_again(harness: &impl H
     }
     let claim = case.hold(&keys[0], LIVE).await;
     case.settle(&claim, notified("R-1")).await;
-    let claims = case.claim(Pick::Due, LIVE).await;
+    let claims = case.claim_due(LIVE).await;
     case.same("then the second", &keys_of(&claims)[..], &keys[1..2]);
     case.settle(&claims[0], notified("R-2")).await;
-    case.same("then the third", &case.claimed(Pick::Due).await[..], &keys[2..]);
+    case.same("then the third", &case.claimed_due().await[..], &keys[2..]);
 }
 
 /// Holds a store to sentence 12 of the [contract](crate::store::Store#contract).
@@ -134,7 +134,7 @@ pub async fn what_begins_finished_holds_nothing_back(harness: &impl Harness) {
     let answers = case.insert(&[not_wanted, told, pending(&keys[2])]).await;
     let wanted = [1, 2, 3].map(|position| Inserted::New { position }).to_vec();
     case.same("they have their places", answers, wanted);
-    case.same("and hold nothing back", &case.claimed(Pick::Due).await[..], &keys[2..]);
+    case.same("and hold nothing back", &case.claimed_due().await[..], &keys[2..]);
 }
 
 /// Holds a store to sentence 12 of the [contract](crate::store::Store#contract).
@@ -150,7 +150,7 @@ pub async fn streams_do_not_wait_for_each_other(harness: &impl Harness) {
     firsts[2].source = other_source();
     case.insert(&firsts.map(|first| NewNotification::new(first, Start::NotWanted))).await;
     case.add(&keys).await;
-    case.same("another supplier or order is another stream", &case.claimed(Pick::Due).await[..], &keys[..2]);
+    case.same("another supplier or order is another stream", &case.claimed_due().await[..], &keys[..2]);
     let request = ClaimRequest::new(other_source(), Pick::Due, 9, LIVE);
     let claims = case.request(&request).await.claims;
     case.same("so is another source", keys_of(&claims), vec![elsewhere]);
@@ -237,7 +237,7 @@ pub async fn concurrent_appends_leave_no_gap_and_no_twin(harness: &impl Harness)
     case.same("there is no gap", positions, (1..=48).collect());
     let mut order: Vec<(u64, Key)> = Vec::new();
     for _ in 0..48 {
-        let claims = case.claim(Pick::Due, LIVE).await;
+        let claims = case.claim_due(LIVE).await;
         case.same("one at a time is claimed", claims.len(), 1);
         order.push((claims[0].position, claims[0].key.clone()));
         case.write(step(&claims[0], notified("R"))).await;

@@ -1,16 +1,17 @@
-//! The one place where a state changes: keeps the index of what is ready in step with the streams.
+//! The one place where a state changes: keeps the indexes of what is ready in step with the streams.
 
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Error, Row, Sqlite};
 
-use crate::notification::{Closed, Key, State, StreamRule};
+use crate::notification::transition::{Change, Queue};
+use crate::notification::{Closed, Key, State};
+use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::repeated::Repeated;
-use super::row::{HOLDS, PASSES};
 
-/// A state as it stands in its columns.
+/// A change as it stands in its columns.
 #[derive(Debug)]
 pub(super) struct Columns {
     pub(super) state: &'static str,
@@ -21,23 +22,27 @@ pub(super) struct Columns {
     pub(super) stream_rule: Option<&'static str>,
     pub(super) settled_at: Option<i64>,
     pub(super) settled_seq: Option<i64>,
+    pub(super) put_off_to: Option<i64>,
 }
 
 impl Columns {
-    pub(super) fn of(state: &State, batch: &mut Batch<'_>) -> Columns {
+    pub(super) fn of(change: &Change, batch: &mut Batch<'_>) -> Columns {
+        let state = &change.state;
+        let due_at = state.claimable_from().map(Timestamp::as_micros);
         let mut columns = Columns {
             state: state.name().as_str(),
             unfinished: state.holds_stream(),
-            due_at: None,
+            due_at,
             reference: None,
             reason: None,
             stream_rule: None,
             settled_at: None,
-            settled_seq: None,
+            settled_seq: change.settles().then(|| batch.next_settled()),
+            put_off_to: due_at.filter(|_| change.queue == Queue::PutOff),
         };
         match state {
-            State::Pending { due } => columns.due_at = Some(due.as_micros()),
-            State::Sending { until } => columns.due_at = Some(until.as_micros()),
+            State::Pending { .. } | State::Sending { .. } => {}
+            State::Unreadable { at } => columns.settled_at = Some(at.as_micros()),
             State::Notified { at, reference } => {
                 columns.settled_at = Some(at.as_micros());
                 columns.reference = Some(reference.clone());
@@ -45,10 +50,7 @@ impl Columns {
             State::Failed { at, reason, stream } => {
                 columns.settled_at = Some(at.as_micros());
                 columns.reason = Some(reason.as_str().to_owned());
-                columns.stream_rule = Some(match stream {
-                    StreamRule::Holds => HOLDS,
-                    StreamRule::Passes => PASSES,
-                });
+                columns.stream_rule = Some(stream.as_str());
             }
             State::Closed { at, why } => {
                 columns.settled_at = Some(at.as_micros());
@@ -57,9 +59,6 @@ impl Columns {
                     Closed::NotWanted => None,
                 };
             }
-        }
-        if matches!(state, State::Notified { .. } | State::Failed { .. }) {
-            columns.settled_seq = Some(batch.next_settled());
         }
         columns
     }
@@ -75,61 +74,60 @@ pub(super) enum Fence {
 }
 
 // ?1 to ?5 key, ?6 token or NULL, ?7 attempts, ?8 the number of the first, ?9 ledger, ?10 reopened more,
-// ?11 to ?18 the columns of the state, ?19 whether the token is kept, ?20 comes back when it was changed.
-static CHANGE: Repeated = Repeated::new(CHANGE_ONE, 20);
+// ?11 to ?19 the columns of the state, ?20 whether the token is kept, ?21 comes back when it was changed.
+static CHANGE: Repeated = Repeated::new(CHANGE_ONE, 21);
 
 pub(super) const CHANGE_ONE: &str = concat!(
     // Under the condition of the change itself, and before the change: afterwards the token may be gone.
     "INSERT OR IGNORE INTO orderhook_attempts (notification, number, attempt) \
      SELECT n.id, min(?8, (SELECT count(*) FROM orderhook_attempts a WHERE a.notification = n.id)) + j.key, j.value \
-     FROM orderhook_notifications n, json_each(?7) j \
+     FROM orderhook_notifications n INDEXED BY orderhook_notifications_key CROSS JOIN json_each(?7) j \
      WHERE ",
     of_key!(),
     " AND (?6 IS NULL OR n.token = ?6); ",
-    "UPDATE orderhook_notifications AS n SET \
-        token = CASE WHEN ?19 THEN n.token END, ledger = coalesce(?9, n.ledger), reopened = n.reopened + ?10, \
+    "UPDATE orderhook_notifications AS n INDEXED BY orderhook_notifications_key SET \
+        token = CASE WHEN ?20 THEN n.token END, ledger = coalesce(?9, n.ledger), reopened = n.reopened + ?10, \
         state = ?11, unfinished = ?12, due_at = ?13, reference = ?14, reason = ?15, stream_rule = ?16, \
-        settled_at = ?17, settled_seq = ?18, \
+        settled_at = ?17, settled_seq = ?18, put_off_to = ?19, \
         ready_at = CASE WHEN ?13 IS NOT NULL AND NOT EXISTS ( \
-            SELECT 1 FROM orderhook_notifications e \
+            SELECT 1 FROM orderhook_notifications e INDEXED BY orderhook_notifications_unfinished \
             WHERE e.source = ?1 AND e.supplier = ?3 AND e.order_code = ?2 AND e.unfinished = 1 \
                 AND e.position < n.position) THEN ?13 END \
      WHERE ",
     of_key!(),
-    " AND (?6 IS NULL OR n.token = ?6) RETURNING ?20; ",
+    " AND (?6 IS NULL OR n.token = ?6) RETURNING ?21; ",
     // Only what is reopened can come to stand before others that were not held back.
-    "UPDATE orderhook_notifications SET ready_at = NULL \
+    "UPDATE orderhook_notifications INDEXED BY orderhook_notifications_unfinished SET ready_at = NULL \
      WHERE ?10 = 1 AND source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1 AND ready_at IS NOT NULL \
-        AND position > (SELECT min(position) FROM orderhook_notifications \
+        AND position > (SELECT min(position) FROM orderhook_notifications INDEXED BY orderhook_notifications_unfinished \
             WHERE source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1); ",
     // The head itself waits for its time only. One that is there already keeps its moment.
     "UPDATE orderhook_notifications SET ready_at = due_at \
-     WHERE ready_at IS NULL AND due_at IS NOT NULL AND id = (SELECT id FROM orderhook_notifications \
+     WHERE ready_at IS NULL AND due_at IS NOT NULL AND id = (SELECT id FROM orderhook_notifications INDEXED BY orderhook_notifications_unfinished \
         WHERE source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1 ORDER BY position LIMIT 1)"
 );
 
-/// What becomes of one notification.
+/// What is to be changed of one notification.
 #[derive(Debug)]
-pub(super) struct Change<'a> {
+pub(super) struct RowChange<'a> {
     pub(super) key: &'a Key,
     pub(super) fence: Fence,
-    pub(super) state: State,
+    pub(super) change: Change,
     /// A JSON array of attempts, and the number of the first.
     pub(super) attempts: Option<(String, u32)>,
     /// `None`: it stays as it is.
     pub(super) ledger: Option<Vec<u8>>,
-    pub(super) reopened: bool,
 }
 
-impl<'a> Change<'a> {
+impl<'a> RowChange<'a> {
     /// A change of the state alone.
-    pub(super) fn to(key: &'a Key, fence: Fence, state: State) -> Self {
-        Change { key, fence, state, attempts: None, ledger: None, reopened: false }
+    pub(super) fn to(key: &'a Key, fence: Fence, change: Change) -> Self {
+        RowChange { key, fence, change, attempts: None, ledger: None }
     }
 }
 
 /// Makes the changes, one after another; `false` for one whose fence is closed, of which nothing is changed.
-pub(super) async fn apply(batch: &mut Batch<'_>, changes: Vec<Change<'_>>) -> Result<Vec<bool>, Error> {
+pub(super) async fn apply(batch: &mut Batch<'_>, changes: Vec<RowChange<'_>>) -> Result<Vec<bool>, Error> {
     let mut changed = vec![false; changes.len()];
     let mut left = changes.into_iter().enumerate();
     while left.len() > 0 {
@@ -149,8 +147,8 @@ pub(super) async fn apply(batch: &mut Batch<'_>, changes: Vec<Change<'_>>) -> Re
     Ok(changed)
 }
 
-fn bind<'q>(query: Bound<'q>, batch: &mut Batch<'_>, number: usize, change: Change<'_>) -> Bound<'q> {
-    let columns = Columns::of(&change.state, batch);
+fn bind<'q>(query: Bound<'q>, batch: &mut Batch<'_>, number: usize, change: RowChange<'_>) -> Bound<'q> {
+    let columns = Columns::of(&change.change, batch);
     let (attempts, first) = change.attempts.unzip();
     let token = match change.fence {
         Fence::Token(token) => Some(token),
@@ -161,10 +159,8 @@ fn bind<'q>(query: Bound<'q>, batch: &mut Batch<'_>, number: usize, change: Chan
         .bind(attempts.unwrap_or_else(|| "[]".to_owned()))
         .bind(first.map_or(0, i64::from))
         .bind(change.ledger)
-        .bind(i64::from(change.reopened));
-    bind_columns(query, columns)
-        .bind(matches!(change.state, State::Sending { .. }))
-        .bind(i64::try_from(number).unwrap_or(i64::MAX))
+        .bind(i64::from(change.change.reopens));
+    bind_columns(query, columns).bind(change.change.keeps_token()).bind(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 /// A statement with some of its arguments.
@@ -180,7 +176,7 @@ pub(super) fn bind_key<'q>(query: Bound<'q>, key: &Key) -> Bound<'q> {
         .bind(key.occurrence.as_str().to_owned())
 }
 
-/// Binds the eight columns of a state.
+/// Binds the nine columns of a state.
 pub(super) fn bind_columns<'q>(query: Bound<'q>, columns: Columns) -> Bound<'q> {
     query
         .bind(columns.state)
@@ -191,6 +187,7 @@ pub(super) fn bind_columns<'q>(query: Bound<'q>, columns: Columns) -> Bound<'q> 
         .bind(columns.stream_rule)
         .bind(columns.settled_at)
         .bind(columns.settled_seq)
+        .bind(columns.put_off_to)
 }
 
 /// The row of the key in ?1 to ?5.

@@ -1,44 +1,49 @@
 //! Who may send next.
 //!
-//! What can be claimed now or later stands in one partial index by supplier and moment. A claim looks at each supplier
-//! that stands in it once, and then takes from the front of as many as the answer has places: neither the length of a
-//! backlog nor the streams that are held back make it slower.
+//! What can be claimed now or later stands in one partial index for each queue, in the order in which it is handed out. A
+//! claim reads from the front of one of them as much as it hands out, and one row more for the moment at which to ask
+//! again: neither the length of a backlog nor the number of suppliers makes it slower.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Error, Row};
 
+use crate::notification::Token;
+use crate::notification::transition::{Change, hand_out, set_aside};
 use crate::store::{ClaimRequest, Claims, Pick};
+use crate::value::names::SupplierId;
 use crate::value::time::Timestamp;
 
 use super::batch::Batch;
+use super::change::{Columns, bind_columns};
 use super::keys::keys_json;
-use super::row;
+use super::repeated::Repeated;
+use super::row::{self, column};
 
-/// A damaged row is looked at again after so long.
-const DAMAGED: Duration = Duration::from_secs(600);
+// The front of one queue: ?1 source, ?2 how many.
+macro_rules! front {
+    ($index:literal, $ledger:literal) => {
+        concat!(
+            "SELECT n.ready_at, n.id FROM orderhook_notifications n INDEXED BY ",
+            $index,
+            " WHERE n.source = ?1 AND n.ready_at IS NOT NULL AND n.ledger ",
+            $ledger,
+            " ORDER BY n.ready_at, n.id LIMIT ?2"
+        )
+    };
+}
+pub(super) const FRONT_NEW: &str = front!("orderhook_notifications_new", "IS NULL");
+pub(super) const FRONT_DUE: &str = front!("orderhook_notifications_due", "IS NOT NULL");
 
-// One row per supplier: where its front stands, and when the first of what is not due yet will be.
-pub(super) const SUPPLIERS: &str = "WITH RECURSIVE suppliers (supplier) AS ( \
-        SELECT min(supplier) FROM orderhook_notifications WHERE source = ?1 AND ready_at IS NOT NULL \
-        UNION ALL \
-        SELECT (SELECT min(n.supplier) FROM orderhook_notifications n \
-                WHERE n.source = ?1 AND n.supplier > s.supplier AND n.ready_at IS NOT NULL) \
-        FROM suppliers s WHERE s.supplier IS NOT NULL) \
-    SELECT s.supplier, \
-        (SELECT n.id FROM orderhook_notifications n WHERE n.source = ?1 AND n.supplier = s.supplier \
-            AND n.ready_at <= ?2 ORDER BY n.ready_at, n.id LIMIT 1), \
-        (SELECT n.ready_at FROM orderhook_notifications n WHERE n.source = ?1 AND n.supplier = s.supplier \
-            AND n.ready_at <= ?2 ORDER BY n.ready_at, n.id LIMIT 1), \
-        (SELECT n.ready_at FROM orderhook_notifications n WHERE n.source = ?1 AND n.supplier = s.supplier \
-            AND n.ready_at > ?2 ORDER BY n.ready_at LIMIT 1) \
-    FROM suppliers s WHERE s.supplier IS NOT NULL";
-
-pub(super) const FRONT: &str = "SELECT ready_at, id FROM orderhook_notifications \
-    WHERE source = ?1 AND supplier = ?2 AND ready_at <= ?3 ORDER BY ready_at, id LIMIT ?4";
+// What is put off of one supplier: ?1 source, ?2 supplier, ?3 how many.
+static FRONTS_PUT_OFF: Repeated = Repeated::new(FRONT_PUT_OFF, 3);
+pub(super) const FRONT_PUT_OFF: &str = "SELECT n.ready_at, n.id \
+    FROM orderhook_notifications n INDEXED BY orderhook_notifications_put_off \
+    WHERE n.source = ?1 AND n.supplier = ?2 AND n.put_off_to = n.ready_at AND n.state = 'pending' \
+    ORDER BY n.ready_at, n.id LIMIT ?3";
 
 // ?1 an array of ids.
 pub(super) const READ: &str = concat!(
@@ -46,8 +51,7 @@ pub(super) const READ: &str = concat!(
     row::columns!(),
     ", ",
     row::attempt_lines!(),
-    ", b.body \
-     FROM json_each(?1) j JOIN orderhook_notifications n ON n.id = j.value \
+    ", b.body FROM json_each(?1) j CROSS JOIN orderhook_notifications n ON n.id = j.value \
         LEFT JOIN orderhook_bodies b ON b.notification = n.id \
      ORDER BY j.key"
 );
@@ -59,96 +63,94 @@ pub(super) const READ_KEYS: &str = concat!(
     ", ",
     row::attempt_lines!(),
     ", b.body, n.ready_at, j.key \
-     FROM json_each(?1) j JOIN orderhook_notifications n \
+     FROM json_each(?1) j CROSS JOIN orderhook_notifications n INDEXED BY orderhook_notifications_key \
         ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
         AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
         LEFT JOIN orderhook_bodies b ON b.notification = n.id \
      WHERE n.ready_at IS NOT NULL AND (n.ready_at <= ?2 OR n.state = 'pending') \
      ORDER BY j.key"
 );
+const READY_AT: usize = column::BODY + 1;
+const PLACE: usize = column::BODY + 2;
 
-// ?1 an array of [id, token, end of the lease].
-pub(super) const HAND_OUT: &str = "UPDATE orderhook_notifications SET state = 'sending', token = j.value ->> 1, \
-        due_at = j.value ->> 2, ready_at = j.value ->> 2 \
-    FROM json_each(?1) j WHERE orderhook_notifications.id = j.value ->> 0";
-
-pub(super) const PUT_ASIDE: &str =
-    "UPDATE orderhook_notifications SET ready_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))";
+// ?1 to ?9 the columns of the state, ?10 id, ?11 token.
+static HAND_OUT: Repeated = Repeated::new(HAND_OUT_ONE, 11);
+pub(super) const HAND_OUT_ONE: &str = "UPDATE orderhook_notifications SET state = ?1, unfinished = ?2, due_at = ?3, \
+        ready_at = ?3, reference = ?4, reason = ?5, stream_rule = ?6, settled_at = ?7, settled_seq = ?8, \
+        put_off_to = ?9, token = ?11 \
+    WHERE id = ?10";
 
 /// A row that could be claimed: since when, and which.
 type Candidate = (i64, i64);
 
-/// Hands out what each request may have; requests for certain notifications come first.
+/// Answers the requests as if they had come one after another, those with keys first.
 pub(super) async fn claim(batch: &mut Batch<'_>, requests: &[&ClaimRequest]) -> Result<Vec<Claims>, Error> {
     let mut answers: Vec<_> = requests.iter().map(|_| Claims::at(batch.now)).collect();
     of_keys(batch, requests, &mut answers).await?;
     for (request, answer) in requests.iter().zip(&mut answers) {
-        if matches!(request.pick, Pick::Due) {
-            let candidates = due(batch, request, &mut answer.next_due).await?;
-            let candidates = cut(candidates, request, answer);
-            if candidates.is_empty() {
-                continue;
-            }
-            let ids = Value::from(candidates.iter().map(|(_, id)| *id).collect::<Vec<_>>()).to_string();
-            let mut given = Given::default();
-            for row in sqlx::query(READ).bind(ids).fetch_all(&mut *batch.connection).await? {
-                given.give(batch, &row, request.lease, answer);
-            }
-            given.record(batch).await?;
+        let candidates = match &request.pick {
+            Pick::New => front(batch, FRONT_NEW, request, answer).await?,
+            Pick::Due => front(batch, FRONT_DUE, request, answer).await?,
+            Pick::PutOff(suppliers) => put_off(batch, suppliers, request).await?,
+            Pick::DueOf(_) | Pick::NowOf(_) => continue,
+        };
+        if candidates.is_empty() {
+            continue;
         }
+        let ids = Value::from(candidates.iter().map(|(_, id)| *id).collect::<Vec<_>>()).to_string();
+        let mut given = Given::default();
+        for row in sqlx::query(READ).bind(ids).fetch_all(&mut *batch.connection).await? {
+            given.give(batch, &row, request.lease, answer);
+        }
+        given.record(batch).await?;
     }
     Ok(answers)
 }
 
-/// The first of them, as many as the request may have.
-fn cut(mut candidates: Vec<Candidate>, request: &ClaimRequest, answer: &mut Claims) -> Vec<Candidate> {
-    candidates.sort_unstable();
-    let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-    let first_left_out = candidates.get(limit).map(|(ready_at, _)| Timestamp::from_micros(*ready_at));
-    answer.next_due = earliest(answer.next_due, first_left_out);
-    candidates.truncate(limit);
-    candidates
+/// What is due at the front of a queue, and when the first is due that is not handed out.
+async fn front(
+    batch: &mut Batch<'_>,
+    sql: &'static str,
+    request: &ClaimRequest,
+    answer: &mut Claims,
+) -> Result<Vec<Candidate>, Error> {
+    let query = sqlx::query(sql).bind(request.source.as_str()).bind(i64::from(request.limit) + 1);
+    let mut candidates = candidates(query.fetch_all(&mut *batch.connection).await?)?;
+    let now = batch.now.as_micros();
+    let due = candidates.iter().take_while(|(ready_at, _)| *ready_at <= now).count();
+    let most = usize::try_from(request.limit).unwrap_or(usize::MAX);
+    answer.next_due = candidates.get(due.min(most)).map(|(ready_at, _)| Timestamp::from_micros(*ready_at));
+    candidates.truncate(due.min(most));
+    Ok(candidates)
 }
 
-/// What is due, oldest first and one more than the limit; of each supplier as much as there is room for.
-async fn due(
+/// What is put off of these suppliers, earliest first.
+async fn put_off(
     batch: &mut Batch<'_>,
+    suppliers: &[SupplierId],
     request: &ClaimRequest,
-    next_due: &mut Option<Timestamp>,
 ) -> Result<Vec<Candidate>, Error> {
-    let (source, now) = (request.source.as_str(), batch.now.as_micros());
-    let room = rooms(request);
-    let suppliers = sqlx::query(SUPPLIERS).bind(source).bind(now).fetch_all(&mut *batch.connection).await?;
-    let mut fronts = Vec::new();
-    for row in suppliers {
-        // A name that is not text is damage of these rows only; listings show them as refused.
-        let Ok(supplier) = row.try_get::<String, _>(0) else { continue };
-        let room = room(&supplier);
-        if room == 0 {
-            continue;
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut left = suppliers.iter().take(Pick::MOST_SUPPLIERS).filter(|id| seen.insert(*id)).collect::<Vec<_>>();
+    while !left.is_empty() {
+        let (sql, times) = FRONTS_PUT_OFF.for_first_of(left.len());
+        let mut query = sqlx::query(sql);
+        for supplier in left.drain(..times) {
+            query = query
+                .bind(request.source.as_str().to_owned())
+                .bind(supplier.as_str().to_owned())
+                .bind(i64::from(request.limit));
         }
-        *next_due = earliest(*next_due, row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_micros));
-        if let (Some(id), Some(ready_at)) = (row.try_get::<Option<i64>, _>(1)?, row.try_get::<Option<i64>, _>(2)?) {
-            fronts.push(((ready_at, id), supplier, room));
-        }
+        found.extend(candidates(query.fetch_all(&mut *batch.connection).await?)?);
     }
-    // Whoever's front is not among the first has nothing that is.
-    let most = i64::from(request.limit) + 1;
-    fronts.sort_unstable();
-    fronts.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for (front, supplier, room) in fronts {
-        let room = i64::from(room).min(most);
-        if room == 1 {
-            candidates.push(front);
-            continue;
-        }
-        let query = sqlx::query(FRONT).bind(source).bind(supplier).bind(now).bind(room);
-        for row in query.fetch_all(&mut *batch.connection).await? {
-            candidates.push((row.try_get(0)?, row.try_get(1)?));
-        }
-    }
-    Ok(candidates)
+    found.sort_unstable();
+    found.truncate(usize::try_from(request.limit).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
+fn candidates(rows: Vec<SqliteRow>) -> Result<Vec<Candidate>, Error> {
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 /// Answers the requests that name their notifications, one after another and with one look at the tables.
@@ -167,10 +169,10 @@ async fn of_keys(batch: &mut Batch<'_>, requests: &[&ClaimRequest], answers: &mu
     let query = sqlx::query(READ_KEYS).bind(keys_json(keys.into_iter())).bind(now);
     let mut found: Vec<BTreeMap<Candidate, SqliteRow>> = requests.iter().map(|_| BTreeMap::new()).collect();
     for row in query.fetch_all(&mut *batch.connection).await? {
-        let (ready_at, place) = (row.try_get::<i64, _>(22)?, row.try_get::<i64, _>(23)?);
+        let (ready_at, place) = (row.try_get::<i64, _>(READY_AT)?, row.try_get::<i64, _>(PLACE)?);
         let number = usize::try_from(place).ok().and_then(|place| asked_by.get(place)).copied();
         let Some((number, request)) = number.and_then(|number| Some((number, requests.get(number)?))) else { continue };
-        let ours = row.try_get::<&str, _>(1).is_ok_and(|source| source == request.source.as_str());
+        let ours = row.try_get::<&str, _>(column::SOURCE).is_ok_and(|source| source == request.source.as_str());
         if ours && (ready_at <= now || matches!(request.pick, Pick::NowOf(_))) {
             found[number].insert((ready_at, row::id(&row)), row);
         }
@@ -178,74 +180,49 @@ async fn of_keys(batch: &mut Batch<'_>, requests: &[&ClaimRequest], answers: &mu
     let mut gone = HashSet::new();
     let mut given = Given::default();
     for ((request, answer), rows) in requests.iter().zip(answers).zip(found) {
-        let room = rooms(request);
-        let mut used: HashMap<&str, u32> = HashMap::new();
-        let mut candidates = Vec::new();
-        for (candidate, row) in &rows {
-            let Ok(supplier) = row.try_get::<&str, _>(2) else { continue };
-            let used = used.entry(supplier).or_default();
-            if *used < room(supplier) && !gone.contains(&candidate.1) {
-                *used += 1;
-                candidates.push(*candidate);
-            }
-        }
-        for candidate in cut(candidates, request, answer) {
-            gone.insert(candidate.1);
-            if let Some(row) = rows.get(&candidate) {
-                given.give(batch, row, request.lease, answer);
-            }
+        let most = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let free: Vec<_> = rows.iter().filter(|((_, id), _)| !gone.contains(id)).take(most).collect();
+        for ((_, id), row) in free {
+            gone.insert(*id);
+            given.give(batch, row, request.lease, answer);
         }
     }
     given.record(batch).await
 }
 
-/// How many a supplier may have, found faster than by asking the request.
-fn rooms(request: &ClaimRequest) -> impl Fn(&str) -> u32 {
-    let rooms: HashMap<&str, u32> = request.room.iter().rev().map(|(id, room)| (id.as_str(), *room)).collect();
-    move |supplier| rooms.get(supplier).copied().unwrap_or(request.per_supplier)
-}
-
-/// What is to be recorded of the claims that were given.
+/// What is to be recorded of the claims that were given: for each row its id, its token and its new state.
 #[derive(Default)]
 struct Given {
-    /// Arrays of id, token, end of the lease.
-    out: Vec<Value>,
-    damaged: Vec<Value>,
+    rows: Vec<(i64, Option<i64>, Change)>,
 }
 
 impl Given {
     fn give(&mut self, batch: &mut Batch<'_>, row: &SqliteRow, lease: Duration, answer: &mut Claims) {
-        let (id, token) = (row::id(row), batch.next_token());
-        match row::claim(row, token) {
+        let id = row::id(row);
+        let token = batch.next_token();
+        match row::claim(row, Token::new(token)) {
             Ok(claim) => {
                 answer.claims.push(claim);
-                self.out.push(Value::from(vec![id, token, batch.now.after(lease).as_micros()]));
+                self.rows.push((id, Some(token), hand_out(batch.now.after(lease))));
             }
             Err(damage) => {
                 answer.refused.push(damage.of_row(id));
-                // It has taken the place of another.
-                answer.next_due = earliest(answer.next_due, Some(batch.now));
-                self.damaged.push(Value::from(id));
+                self.rows.push((id, None, set_aside(batch.now)));
             }
         }
     }
 
     async fn record(self, batch: &mut Batch<'_>) -> Result<(), Error> {
-        if !self.damaged.is_empty() {
+        let mut left = self.rows.into_iter();
+        while left.len() > 0 {
             batch.touch();
-            let later = batch.now.after(DAMAGED).as_micros();
-            let query = sqlx::query(PUT_ASIDE).bind(Value::from(self.damaged).to_string()).bind(later);
-            query.execute(&mut *batch.connection).await?;
-        }
-        if !self.out.is_empty() {
-            batch.touch();
-            let query = sqlx::query(HAND_OUT).bind(Value::from(self.out).to_string());
+            let (sql, times) = HAND_OUT.for_first_of(left.len());
+            let mut query = sqlx::query(sql);
+            for (id, token, change) in left.by_ref().take(times) {
+                query = bind_columns(query, Columns::of(&change, batch)).bind(id).bind(token);
+            }
             query.execute(&mut *batch.connection).await?;
         }
         Ok(())
     }
-}
-
-fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
-    [one, other].into_iter().flatten().min()
 }

@@ -53,6 +53,8 @@ impl Opener {
             .synchronous(SqliteSynchronous::Full)
             .thread_name(|id| format!("orderhook-sqlite-{id}"))
             .disable_statement_logging()
+            // Statistics are the application's business, and a busy file is no place for them.
+            .optimize_on_close(false, None)
     }
 
     /// The one that writes. It does not wait for locks: SQLite's own waiting lets several writers starve each other.

@@ -4,18 +4,18 @@ use serde_json::Value;
 use sqlx::Error;
 use sqlx::sqlite::SqliteRow;
 
-use crate::notification::{Closed, State};
+use crate::notification::transition::{self, Intervening};
 use crate::store::{Intervened, Intervention, Selection};
 
 use super::batch::Batch;
-use super::change::{Change, Fence, apply};
+use super::change::{Fence, RowChange, apply};
 use super::keys::keys_json;
 use super::row;
 
 pub(super) const OF_KEYS: &str = concat!(
     "SELECT DISTINCT ",
     row::columns!(),
-    " FROM json_each(?1) j JOIN orderhook_notifications n \
+    " FROM json_each(?1) j CROSS JOIN orderhook_notifications n INDEXED BY orderhook_notifications_key \
         ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
         AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
      ORDER BY n.id"
@@ -24,7 +24,7 @@ pub(super) const OF_KEYS: &str = concat!(
 pub(super) const FAILED_FOR: &str = concat!(
     "SELECT ",
     row::columns!(),
-    " FROM orderhook_notifications n \
+    " FROM orderhook_notifications n INDEXED BY orderhook_notifications_failed \
      WHERE n.source = ?1 AND n.supplier = ?2 AND n.state = 'failed' \
         AND n.reason IN (SELECT value FROM json_each(?3)) \
         AND n.stream_rule IN ('holds', 'passes') AND n.settled_at IS NOT NULL \
@@ -47,35 +47,17 @@ pub(super) async fn intervene(
         }
         // Nothing can be decided about a row whose key or state cannot be read; listings show it as refused.
         let (Ok(key), Ok(state)) = (row::key(&row), row::state(&row)) else { continue };
-        let open = match &state {
-            State::Pending { .. } | State::Failed { .. } => true,
-            State::Sending { until } if *until <= now => true,
-            State::Sending { .. } => {
-                answer.in_flight.push(key);
-                continue;
+        match transition::intervene(&state, intervention, now) {
+            Intervening::Changes(change) => {
+                answer.changed.push(key);
+                changes.push(change);
             }
-            State::Notified { .. } | State::Closed { .. } => false,
-        };
-        let mut reopened = false;
-        let state = match intervention {
-            Intervention::Reopen if matches!(state, State::Failed { .. }) => {
-                reopened = true;
-                State::Pending { due: now }
-            }
-            Intervention::Withdraw { reason } if open => {
-                State::Closed { at: now, why: Closed::Withdrawn { reason: reason.clone() } }
-            }
-            Intervention::MarkNotified { reference } if open => {
-                State::Notified { at: now, reference: reference.clone() }
-            }
-            Intervention::Reopen | Intervention::Withdraw { .. } | Intervention::MarkNotified { .. } => continue,
-        };
-        answer.changed.push(key);
-        changes.push((state, reopened));
+            Intervening::InFlight => answer.in_flight.push(key),
+            Intervening::NotAllowed => {}
+        }
     }
-    let change = |(key, (state, reopened))| Change { reopened, ..Change::to(key, Fence::Looked, state) };
-    let changes = answer.changed.iter().zip(changes).map(change).collect();
-    apply(batch, changes).await?;
+    let changes = answer.changed.iter().zip(changes).map(|(key, change)| RowChange::to(key, Fence::Looked, change));
+    apply(batch, changes.collect()).await?;
     Ok(answer)
 }
 

@@ -10,7 +10,7 @@ use crate::value::names::Source;
 use crate::value::time::Timestamp;
 
 use super::change::{bind_key, of_key};
-use super::row;
+use super::row::{self, column};
 
 pub(super) const GET: &str = concat!(
     "SELECT ",
@@ -18,7 +18,8 @@ pub(super) const GET: &str = concat!(
     ", ",
     row::attempt_lines!(),
     ", b.body \
-     FROM orderhook_notifications n LEFT JOIN orderhook_bodies b ON b.notification = n.id WHERE ",
+     FROM orderhook_notifications n INDEXED BY orderhook_notifications_key \
+        LEFT JOIN orderhook_bodies b ON b.notification = n.id WHERE ",
     of_key!()
 );
 
@@ -30,7 +31,8 @@ pub(super) const SETTLED: &str = concat!(
     row::columns!(),
     ", ",
     row::attempt_lines!(),
-    ", NULL, n.settled_seq FROM orderhook_notifications n \
+    ", NULL, n.settled_seq \
+     FROM orderhook_notifications n INDEXED BY orderhook_notifications_settled \
      WHERE n.source = ?1 AND n.settled_seq > ?2 ORDER BY n.settled_seq LIMIT ?3"
 );
 
@@ -75,7 +77,7 @@ pub(super) async fn settled(connection: &mut SqliteConnection, source: &Source, 
     let query = sqlx::query(SETTLED).bind(source.as_str().to_owned()).bind(last).bind(i64::from(page.limit));
     let mut listing = Listing::default();
     for row in query.fetch_all(connection).await? {
-        last = row.try_get(22)?;
+        last = row.try_get(column::BODY + 1)?;
         match row::notification(&row) {
             Ok(notification) => listing.notifications.push(notification),
             Err(damage) => listing.refused.push(damage.of_row(row::id(&row))),
@@ -93,10 +95,9 @@ pub(super) async fn count(connection: &mut SqliteConnection, filter: &Filter, no
     let mut counts = Counts::default();
     for row in query.build().fetch_all(connection).await? {
         let word: &str = row.try_get(0)?;
-        // A damaged word counts for no state; listings show the row as refused.
-        if let Some(state) = StateName::ALL.into_iter().find(|state| state.as_str() == word) {
-            counts.add(state, u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0));
-        }
+        // A damaged word is one more that cannot be read; listings show the row as refused.
+        let state = word.parse().unwrap_or(StateName::Unreadable);
+        counts.add(state, u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0));
     }
     Ok(counts)
 }

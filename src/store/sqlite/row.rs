@@ -4,8 +4,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite};
 
 use crate::event::{Body, ContentDigest, EventId, EventKind, Memo, Occurrence};
-use crate::notification::{Attempt, Closed, FailureReason, Key, Ledger, Notification, State, StateName, StreamRule};
-use crate::store::{Claim, Refused, StoreError, StoreErrorKind, Token};
+use crate::notification::{Attempt, Claim, Closed, Key, Ledger, Notification, State, StateName, Token, transition};
+use crate::store::{Refused, StoreError, StoreErrorKind};
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
 
@@ -18,6 +18,33 @@ macro_rules! columns {
     };
 }
 pub(super) use columns;
+
+/// Where each column stands in the rows that are read.
+pub(super) mod column {
+    pub(in super::super) const ID: usize = 0;
+    pub(in super::super) const SOURCE: usize = 1;
+    pub(in super::super) const SUPPLIER: usize = 2;
+    pub(in super::super) const ORDER_CODE: usize = 3;
+    pub(in super::super) const KIND: usize = 4;
+    pub(in super::super) const OCCURRENCE: usize = 5;
+    pub(in super::super) const EVENT_ID: usize = 6;
+    pub(in super::super) const POSITION: usize = 7;
+    pub(in super::super) const STATE: usize = 8;
+    pub(in super::super) const DUE_AT: usize = 9;
+    pub(in super::super) const REOPENED: usize = 10;
+    pub(in super::super) const LEDGER: usize = 11;
+    pub(in super::super) const MEMO: usize = 12;
+    pub(in super::super) const DIGEST: usize = 13;
+    pub(in super::super) const TRACEPARENT: usize = 14;
+    pub(in super::super) const REFERENCE: usize = 15;
+    pub(in super::super) const REASON: usize = 16;
+    pub(in super::super) const STREAM_RULE: usize = 17;
+    pub(in super::super) const CREATED_AT: usize = 18;
+    pub(in super::super) const SETTLED_AT: usize = 19;
+    /// What comes after the columns in the statements that read whole notifications.
+    pub(in super::super) const ATTEMPTS: usize = 20;
+    pub(in super::super) const BODY: usize = 21;
+}
 
 /// The attempts of a row in their order, one JSON a line: JSON has no bare line feed inside.
 macro_rules! attempt_lines {
@@ -47,103 +74,92 @@ impl Damage {
 
 pub(super) fn id(row: &SqliteRow) -> i64 {
     // The primary key: an integer in any table that the statements fit.
-    row.try_get(0).unwrap_or_default()
+    row.try_get(column::ID).unwrap_or_default()
 }
 
 /// Everything but the body.
 pub(super) fn notification(row: &SqliteRow) -> Read<Notification> {
-    let event_id = EventId::from_stored(get(row, 6, "its event_id cannot be read")?);
+    let event_id = EventId::from_stored(get(row, column::EVENT_ID, "its event_id cannot be read")?);
     let event_id = event_id.map_err(|_| Damage("its event_id is not one"))?;
-    let position = u64::try_from(get::<i64>(row, 7, "its position cannot be read")?);
+    let position = u64::try_from(get::<i64>(row, column::POSITION, "its position cannot be read")?);
     let position = position.ok().filter(|position| *position > 0).ok_or(Damage("its position is not above 0"))?;
-    let created_at = moment(get(row, 18, "its created_at cannot be read")?);
+    let created_at = moment(get(row, column::CREATED_AT, "its created_at cannot be read")?);
     let mut notification = Notification::new(key(row)?, event_id, position, state(row)?, created_at);
-    let reopened = u32::try_from(get::<i64>(row, 10, "its reopened cannot be read")?);
+    let reopened = u32::try_from(get::<i64>(row, column::REOPENED, "its reopened cannot be read")?);
     notification.reopened = reopened.map_err(|_| Damage("its reopened is out of range"))?;
     notification.ledger = ledger(row)?;
-    let memo: Option<&[u8]> = get(row, 12, "its memo cannot be read")?;
+    let memo: Option<&[u8]> = get(row, column::MEMO, "its memo cannot be read")?;
     notification.memo = memo.map(Memo::new).transpose().map_err(|_| Damage("its memo is too long"))?;
-    let digest: Option<&[u8]> = get(row, 13, "its digest cannot be read")?;
+    let digest: Option<&[u8]> = get(row, column::DIGEST, "its digest cannot be read")?;
     let digest = digest.map(|bytes| ContentDigest::from_bytes(bytes).ok_or(Damage("its digest is not one")));
     notification.content_digest = digest.transpose()?;
-    notification.traceparent = get(row, 14, "its traceparent cannot be read")?;
-    notification.attempts = attempts(get(row, 20, "its attempts cannot be read")?)?;
-    let body: Option<&[u8]> = get(row, 21, "its body cannot be read")?;
+    notification.traceparent = get(row, column::TRACEPARENT, "its traceparent cannot be read")?;
+    notification.attempts = attempts(get(row, column::ATTEMPTS, "its attempts cannot be read")?)?;
+    let body: Option<&[u8]> = get(row, column::BODY, "its body cannot be read")?;
     notification.body = body.map(Body::new);
-    Ok(notification)
+    match notification.state {
+        State::Unreadable { .. } => {
+            Err(Damage("it was set aside because it could not be read; reopen it after the repair"))
+        }
+        _ => Ok(notification),
+    }
 }
 
 /// A claim on a row that is read before it is handed out.
-pub(super) fn claim(row: &SqliteRow, token: i64) -> Read<Claim> {
+pub(super) fn claim(row: &SqliteRow, token: Token) -> Read<Claim> {
     let notification = notification(row)?;
-    let taken_over = match notification.state {
-        State::Pending { .. } => false,
-        State::Sending { .. } => true,
-        _ => return Err(Damage("its state and its ready_at do not fit together")),
-    };
-    let body = notification.body.ok_or(Damage("its body is gone although it is not finished"))?;
-    let token = Token::new(token);
-    let mut claim = Claim::new(notification.key, token, notification.event_id, notification.position, body);
-    claim.ledger = notification.ledger;
-    claim.reopened = notification.reopened;
-    claim.attempts = u32::try_from(notification.attempts.len()).unwrap_or(u32::MAX);
-    claim.taken_over = taken_over;
-    claim.traceparent = notification.traceparent;
-    Ok(claim)
+    transition::claim(notification, token)
+        .ok_or(Damage("it is to be sent, and its state or its missing body does not allow that"))
 }
 
 pub(super) fn key(row: &SqliteRow) -> Read<Key> {
     const PROBLEM: &str = "its key cannot be read";
     let damaged = Damage(PROBLEM);
     Ok(Key::new(
-        Source::new(get::<&str>(row, 1, PROBLEM)?).map_err(|_| damaged)?,
-        SupplierId::new(get::<&str>(row, 2, PROBLEM)?).map_err(|_| damaged)?,
-        OrderCode::new(get::<&str>(row, 3, PROBLEM)?).map_err(|_| damaged)?,
-        EventKind::new(get(row, 4, PROBLEM)?).map_err(|_| damaged)?,
-        Occurrence::new(get(row, 5, PROBLEM)?).map_err(|_| damaged)?,
+        Source::new(get::<&str>(row, column::SOURCE, PROBLEM)?).map_err(|_| damaged)?,
+        SupplierId::new(get::<&str>(row, column::SUPPLIER, PROBLEM)?).map_err(|_| damaged)?,
+        OrderCode::new(get::<&str>(row, column::ORDER_CODE, PROBLEM)?).map_err(|_| damaged)?,
+        EventKind::new(get(row, column::KIND, PROBLEM)?).map_err(|_| damaged)?,
+        Occurrence::new(get(row, column::OCCURRENCE, PROBLEM)?).map_err(|_| damaged)?,
     ))
 }
 
 pub(super) fn state(row: &SqliteRow) -> Read<State> {
     let due = || {
-        let due: Option<i64> = get(row, 9, "its due_at cannot be read")?;
+        let due: Option<i64> = get(row, column::DUE_AT, "its due_at cannot be read")?;
         due.map(moment).ok_or(Damage("its due_at is missing"))
     };
     let at = || {
-        let at: Option<i64> = get(row, 19, "its settled_at cannot be read")?;
+        let at: Option<i64> = get(row, column::SETTLED_AT, "its settled_at cannot be read")?;
         at.map(moment).ok_or(Damage("its settled_at is missing"))
     };
-    let reason = || get::<Option<&str>>(row, 16, "its reason cannot be read")?.ok_or(Damage("its reason is missing"));
-    let word: &str = get(row, 8, "its state cannot be read")?;
-    let Some(name) = StateName::ALL.into_iter().find(|name| name.as_str() == word) else {
-        return Err(Damage("its state is not a known word"));
+    let reason = || {
+        get::<Option<&str>>(row, column::REASON, "its reason cannot be read")?.ok_or(Damage("its reason is missing"))
     };
+    let word: &str = get(row, column::STATE, "its state cannot be read")?;
+    let name = word.parse().map_err(|_| Damage("its state is not a known word"))?;
     Ok(match name {
         StateName::Pending => State::Pending { due: due()? },
         StateName::Sending => State::Sending { until: due()? },
         StateName::Notified => {
-            let reference: Option<String> = get(row, 15, "its reference cannot be read")?;
+            let reference: Option<String> = get(row, column::REFERENCE, "its reference cannot be read")?;
             State::Notified { at: at()?, reference: reference.ok_or(Damage("its reference is missing"))? }
         }
         StateName::Failed => {
-            let reason = reason()?.parse::<FailureReason>().map_err(|_| Damage("its reason is not a known word"))?;
-            let stream = match get::<Option<&str>>(row, 17, "its stream_rule cannot be read")? {
-                Some(HOLDS) => StreamRule::Holds,
-                Some(PASSES) => StreamRule::Passes,
-                _ => return Err(Damage("its stream_rule is not a known word")),
-            };
+            let reason = reason()?.parse().map_err(|_| Damage("its reason is not a known word"))?;
+            let stream = get::<Option<&str>>(row, column::STREAM_RULE, "its stream_rule cannot be read")?;
+            let stream = stream.unwrap_or_default().parse();
+            let stream = stream.map_err(|_| Damage("its stream_rule is not a known word"))?;
             State::Failed { at: at()?, reason, stream }
         }
         StateName::Withdrawn => State::Closed { at: at()?, why: Closed::Withdrawn { reason: reason()?.to_owned() } },
         StateName::NotWanted => State::Closed { at: at()?, why: Closed::NotWanted },
+        StateName::Unreadable => State::Unreadable { at: at()? },
     })
 }
 
-pub(super) const HOLDS: &str = "holds";
-pub(super) const PASSES: &str = "passes";
-
 fn ledger(row: &SqliteRow) -> Read<Ledger> {
-    match get::<Option<&[u8]>>(row, 11, "its ledger cannot be read")? {
+    match get::<Option<&[u8]>>(row, column::LEDGER, "its ledger cannot be read")? {
         None => Ok(Ledger::default()),
         Some(bytes) => Ledger::decode(bytes).map_err(|_| Damage("its ledger cannot be decoded")),
     }

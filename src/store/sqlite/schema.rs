@@ -8,7 +8,7 @@ use super::connect::Wait;
 use super::error::{is_busy, store_error};
 
 /// What makes each version out of the one before; the first makes it out of nothing.
-const VERSIONS: [&str; 1] = [include_str!("v1.sql")];
+const VERSIONS: [&str; 2] = [include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// Our own record of what was done. Never the application's.
 const RECORD: &str = "CREATE TABLE orderhook_migrations (
@@ -121,7 +121,8 @@ mod tests {
     fn only_a_version_that_is_known_or_absent_is_accepted() {
         assert_eq!(check(0).ok(), Some(0));
         assert_eq!(check(1).ok(), Some(1));
-        for wrong in [-1, 2, 99] {
+        assert_eq!(check(2).ok(), Some(2));
+        for wrong in [-1, 3, 99] {
             assert_eq!(check(wrong).unwrap_err().kind(), StoreErrorKind::Incompatible);
         }
     }

@@ -2,12 +2,12 @@
 
 use sqlx::Error;
 
-use crate::notification::State;
-use crate::store::{Step, Then, Written};
+use crate::notification::transition;
+use crate::store::{Step, Written};
 use crate::value::time::Timestamp;
 
 use super::batch::Batch;
-use super::change::{Change, Fence, apply};
+use super::change::{Fence, RowChange, apply};
 
 /// Records steps, each under its token.
 pub(super) async fn write<'a>(
@@ -20,14 +20,9 @@ pub(super) async fn write<'a>(
     Ok(changed.into_iter().map(|changed| if changed { Written::Applied } else { Written::Stale }).collect())
 }
 
-fn change(step: &Step, now: Timestamp) -> Result<Change<'_>, Error> {
-    let state = match &step.then {
-        Then::Keep { lease } => State::Sending { until: now.after(*lease) },
-        Then::Notified { reference } => State::Notified { at: now, reference: reference.clone() },
-        Then::Again { after } | Then::HandBack { after } => State::Pending { due: now.after(*after) },
-        Then::Failed { reason, stream } => State::Failed { at: now, reason: *reason, stream: *stream },
-    };
-    let mut change = Change::to(&step.key, Fence::Token(step.token.number()), state);
+fn change(step: &Step, now: Timestamp) -> Result<RowChange<'_>, Error> {
+    let fence = Fence::Token(step.token.number());
+    let mut change = RowChange::to(&step.key, fence, transition::step(&step.then, now));
     change.ledger = Some(step.ledger.encode());
     if !step.attempts.is_empty() {
         let attempts = serde_json::to_string(&step.attempts).map_err(|error| Error::Encode(error.into()))?;

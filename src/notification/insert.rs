@@ -1,11 +1,10 @@
 //! What is to be stored, and what became of it.
 
+use super::key::Key;
 use crate::event::{Body, ContentDigest, EventId, Memo};
-use crate::notification::Key;
 
-/// A notification to be stored.
+/// A notification to be stored. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct NewNotification {
     /// Which notification it is; its stream follows from it.
     pub key: Key,

@@ -1,4 +1,4 @@
-//! What a person decides.
+//! Which notifications a person means, and what became of them.
 
 use crate::notification::{FailureReason, Key};
 use crate::value::names::{Source, SupplierId};
@@ -16,23 +16,6 @@ pub enum Selection {
         supplier: SupplierId,
         /// For any of these reasons.
         reasons: Vec<FailureReason>,
-    },
-}
-
-/// What a person decides. Exhaustive on purpose: a new variant must break every store at compile time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Intervention {
-    /// Failed only: pending and due now; `reopened` is one more, ledger and attempts stay.
-    Reopen,
-    /// Pending, failed, and sending with a lease that has run out: closed.
-    Withdraw {
-        /// In the words of whoever does.
-        reason: String,
-    },
-    /// Pending, failed, and sending with a lease that has run out: notified.
-    MarkNotified {
-        /// The external reference.
-        reference: String,
     },
 }
 

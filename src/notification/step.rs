@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::notification::{Attempt, FailureReason, Key, Ledger, StreamRule};
+use super::attempt::Attempt;
+use super::claim::Token;
+use super::key::Key;
+use super::ledger::Ledger;
+use super::state::{FailureReason, StreamRule};
 
-use super::Token;
-
-/// What a holder records.
+/// What the holder of a claim records. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Step {
     /// Which notification.
     pub key: Key,
@@ -52,7 +53,8 @@ pub enum Then {
         /// The external reference.
         reference: String,
     },
-    /// It is pending again: the round is over and something is still open.
+    /// It is pending again: the round is over and something is still open. It waits for its next try, and no pick but
+    /// [`NowOf`](crate::store::Pick::NowOf) has it before its time.
     Again {
         /// Due so long from now.
         after: Duration,
@@ -64,7 +66,8 @@ pub enum Then {
         /// What that means for its stream.
         stream: StreamRule,
     },
-    /// It is pending again without a try: the holder could not go on.
+    /// It is pending again and put off: the holder could not go on, or left something out.
+    /// [`PutOff`](crate::store::Pick::PutOff) has it at once.
     HandBack {
         /// Due so long from now.
         after: Duration,

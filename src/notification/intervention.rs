@@ -1,0 +1,18 @@
+//! What a person decides.
+
+/// What a person decides. Exhaustive on purpose: a new variant must break every store at compile time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intervention {
+    /// Failed only: pending and due now; `reopened` is one more, ledger and attempts stay.
+    Reopen,
+    /// Pending, failed, and sending with a lease that has run out: closed.
+    Withdraw {
+        /// In the words of whoever does.
+        reason: String,
+    },
+    /// Pending, failed, and sending with a lease that has run out: notified.
+    MarkNotified {
+        /// The external reference.
+        reference: String,
+    },
+}

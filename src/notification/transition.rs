@@ -1,0 +1,223 @@
+//! What an insert, a claim, a step and an intervention make of a notification: one state machine for all stores.
+//!
+//! Everything here is pure. A store says what it has, and writes what it is told: the state, the queue that it waits in,
+//! whether a token is kept. What only a store can know stays with the store: which notification is the oldest unfinished
+//! of its stream, and what comes first in a queue.
+
+use std::collections::HashMap;
+
+use crate::event::{Body, ContentDigest};
+use crate::value::time::Timestamp;
+
+use super::Notification;
+use super::attempt::Attempt;
+use super::claim::{Claim, Token};
+use super::insert::{Append, Inserted, NewNotification, Start};
+use super::intervention::Intervention;
+use super::key::{Key, Stream};
+use super::state::{Closed, State};
+use super::step::{Step, Then};
+
+/// The queue that a notification waits in while it is pending or being sent. Each of the picks of
+/// [`Pick`](crate::store::Pick) that name no keys is the front of one or two of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// It has never been handed out: [`Pick::New`](crate::store::Pick::New).
+    New,
+    /// It waits for its next try, or for the end of a lease: [`Pick::Due`](crate::store::Pick::Due).
+    Due,
+    /// It is put off: [`Pick::PutOff`](crate::store::Pick::PutOff) at any time, and
+    /// [`Pick::Due`](crate::store::Pick::Due) when its time has come.
+    PutOff,
+}
+
+/// What becomes of a notification. A store writes all of it in one atomic step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// Where it stands from now on.
+    pub state: State,
+    /// The queue that it waits in, if [`State::claimable_from`] names a moment; otherwise it waits in none.
+    pub queue: Queue,
+    /// Whether it counts as reopened once more.
+    pub reopens: bool,
+}
+
+impl Change {
+    fn to(state: State, queue: Queue) -> Change {
+        Change { state, queue, reopens: false }
+    }
+
+    /// Whether the token of the claim stays good; otherwise the store forgets it.
+    pub fn keeps_token(&self) -> bool {
+        matches!(self.state, State::Sending { .. })
+    }
+
+    /// Whether it is to be listed by [`settled`](crate::store::Store::settled), after everything that is listed already.
+    pub fn settles(&self) -> bool {
+        matches!(self.state, State::Notified { .. } | State::Failed { .. })
+    }
+}
+
+/// Where a new notification begins, and the body to be kept.
+pub fn start(start: &Start, now: Timestamp) -> (Change, Option<&Body>) {
+    let (state, body) = match start {
+        Start::Pending(body) => (State::Pending { due: now }, Some(body)),
+        Start::NotWanted => (State::Closed { at: now, why: Closed::NotWanted }, None),
+        Start::Notified { reference } => (State::Notified { at: now, reference: reference.clone() }, None),
+    };
+    (Change::to(state, Queue::New), body)
+}
+
+/// The claim that is made from a notification under a new token. `None` when its state or its missing body does not allow
+/// one; whether its time has come and whether it is the first of its stream the store has looked at before.
+pub fn claim(notification: Notification, token: Token) -> Option<Claim> {
+    notification.state.claimable_from()?;
+    let mut claim =
+        Claim::new(notification.key, token, notification.event_id, notification.position, notification.body?);
+    claim.taken_over = matches!(notification.state, State::Sending { .. });
+    claim.ledger = notification.ledger;
+    claim.reopened = notification.reopened;
+    claim.attempts = u32::try_from(notification.attempts.len()).unwrap_or(u32::MAX);
+    claim.traceparent = notification.traceparent;
+    Some(claim)
+}
+
+/// What handing it out makes of a notification.
+pub fn hand_out(until: Timestamp) -> Change {
+    Change::to(State::Sending { until }, Queue::Due)
+}
+
+/// What a step makes of the notification, given that its token is good.
+pub fn step(then: &Then, now: Timestamp) -> Change {
+    match then {
+        Then::Keep { lease } => hand_out(now.after(*lease)),
+        Then::Notified { reference } => {
+            Change::to(State::Notified { at: now, reference: reference.clone() }, Queue::Due)
+        }
+        Then::Again { after } => Change::to(State::Pending { due: now.after(*after) }, Queue::Due),
+        Then::HandBack { after } => Change::to(State::Pending { due: now.after(*after) }, Queue::PutOff),
+        Then::Failed { reason, stream } => {
+            Change::to(State::Failed { at: now, reason: *reason, stream: *stream }, Queue::Due)
+        }
+    }
+}
+
+/// The attempts of a step that are not recorded yet, when so many are: numbers that are there already are left alone.
+pub fn new_attempts(step: &Step, recorded: usize) -> &[Attempt] {
+    let known = recorded.saturating_sub(usize::try_from(step.first_attempt).unwrap_or(usize::MAX));
+    step.attempts.get(known..).unwrap_or_default()
+}
+
+/// What an intervention makes of a notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intervening {
+    /// It is changed.
+    Changes(Change),
+    /// It is left alone because its claim is held under a live lease.
+    InFlight,
+    /// Its state does not allow the intervention.
+    NotAllowed,
+}
+
+/// What an intervention makes of a notification in this state.
+pub fn intervene(state: &State, intervention: &Intervention, now: Timestamp) -> Intervening {
+    match state {
+        State::Sending { until } if *until > now => return Intervening::InFlight,
+        State::Notified { .. } | State::Closed { .. } => return Intervening::NotAllowed,
+        State::Pending { .. } | State::Sending { .. } | State::Failed { .. } | State::Unreadable { .. } => {}
+    }
+    let change = match intervention {
+        Intervention::Reopen if matches!(state, State::Failed { .. } | State::Unreadable { .. }) => {
+            Change { reopens: true, ..Change::to(State::Pending { due: now }, Queue::Due) }
+        }
+        Intervention::Reopen => return Intervening::NotAllowed,
+        Intervention::Withdraw { reason } => {
+            let why = Closed::Withdrawn { reason: reason.clone() };
+            Change::to(State::Closed { at: now, why }, Queue::Due)
+        }
+        Intervention::MarkNotified { reference } => {
+            Change::to(State::Notified { at: now, reference: reference.clone() }, Queue::Due)
+        }
+    };
+    Intervening::Changes(change)
+}
+
+/// What becomes of a notification that cannot be read when it is to be claimed.
+pub fn set_aside(now: Timestamp) -> Change {
+    Change::to(State::Unreadable { at: now }, Queue::Due)
+}
+
+/// What a store has under the key of a notification that is to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Present {
+    /// Nothing; and its stream ends at this position, which is 0 for a new stream.
+    No {
+        /// The position of the last notification of the stream.
+        stream_end: u64,
+    },
+    /// A notification with this digest, if its content is known.
+    Yes {
+        /// The digest of its content.
+        digest: Option<ContentDigest>,
+    },
+}
+
+/// Judges slices of inserts, one after another, before anything of them is stored.
+#[derive(Debug, Default)]
+pub struct Judge<'a> {
+    accepted: Accepted<'a>,
+}
+
+/// What is to be stored and is not in the tables yet: the digests by key, and the ends of streams.
+#[derive(Debug, Default)]
+struct Accepted<'a> {
+    digests: HashMap<&'a Key, Option<ContentDigest>>,
+    ends: HashMap<Stream, u64>,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge who has accepted nothing yet.
+    pub fn new() -> Self {
+        Judge::default()
+    }
+
+    /// What becomes of each of a slice, given what the store has under each key, in the order of the slice. The slices that
+    /// this judge has accepted before count as stored. When one answer is [`Inserted::Stale`], nothing of the slice is to be
+    /// stored; otherwise every [`Inserted::New`] is.
+    pub fn judge(&mut self, slice: &'a [NewNotification], present: impl IntoIterator<Item = Present>) -> Vec<Inserted> {
+        let mut here = Accepted::default();
+        let answers: Vec<_> =
+            slice.iter().zip(present).map(|(new, present)| here.judge(new, present, &self.accepted)).collect();
+        if !answers.iter().any(|answer| matches!(answer, Inserted::Stale { .. })) {
+            self.accepted.digests.extend(here.digests);
+            self.accepted.ends.extend(here.ends);
+        }
+        answers
+    }
+}
+
+impl<'a> Accepted<'a> {
+    fn judge(&mut self, new: &'a NewNotification, present: Present, before: &Accepted<'_>) -> Inserted {
+        let (known, stored_end) = match present {
+            Present::Yes { digest } => (Some(digest), 0),
+            Present::No { stream_end } => {
+                (self.digests.get(&new.key).or_else(|| before.digests.get(&new.key)).copied(), stream_end)
+            }
+        };
+        if let Some(known) = known {
+            let differs = known.zip(new.content_digest).is_some_and(|(known, new)| known.differs_from(&new));
+            return if differs { Inserted::Differs } else { Inserted::Existing };
+        }
+        let stream = new.key.stream();
+        let end = before.ends.get(&stream).copied().unwrap_or(stored_end);
+        let end = self.ends.entry(stream).or_insert(end);
+        let next = end.saturating_add(1);
+        if matches!(new.append, Append::At(position) if position != next) {
+            return Inserted::Stale { next };
+        }
+        *end = next;
+        self.digests.insert(&new.key, new.content_digest);
+        Inserted::New { position: next }
+    }
+}
