@@ -307,18 +307,11 @@ impl Delivery<'_> {
             Ok(request) => request,
             Err(no_key) => return Called::Unsigned(no_key),
         };
-        let (at, began) = (self.now(), Moment::now());
+        let at = self.now();
         let (deadline, timeout) = (self.deadline, self.courier.timing.timeout);
         let in_time = move || deadline.since(Moment::now()) >= timeout;
-        let reply = tokio::select! {
-            biased;
-            reply = self.courier.sender.send(request, in_time) => match reply {
-                Some(reply) => reply,
-                None => return Called::Not,
-            },
-            () = self.held.hand_back.cancelled() => {
-                Reply::of(Outcome::Unknown { why: Unknown::Interrupted }, began.elapsed())
-            }
+        let Some(reply) = self.courier.sender.send(request, in_time, &self.held.hand_back).await else {
+            return Called::Not;
         };
         tracing::debug!(key = %self.held.claim.key, endpoint = endpoint.shown(), outcome = %reply.outcome, "attempt");
         if let Admission::Lanes(lanes) = &self.held.admission {

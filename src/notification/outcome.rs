@@ -99,6 +99,8 @@ pub enum NotSent {
     Tls,
     /// This machine has no trusted root certificates: install its CA bundle, or configure a root.
     NoTrustRoots,
+    /// The sender was shut down before a connection was made.
+    Interrupted,
     /// The server refused the HTTP/2 stream before processing it (RFC 9113, section 8.7).
     StreamRefused,
 }
@@ -117,6 +119,7 @@ impl fmt::Display for NotSent {
             NotSent::NoTrustRoots => {
                 "this machine has no trusted root certificates: install its CA bundle or configure a root"
             }
+            NotSent::Interrupted => "the sender was shut down before a connection was made",
             NotSent::StreamRefused => "the server refused the stream before processing it",
         })
     }

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{DATE, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, ClientBuilder, Method, Response, StatusCode};
+use reqwest::{Body, Certificate, Client, ClientBuilder, Method, Response, StatusCode};
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::notification::outcome::{Blocked, NotSent, Outcome, Unknown};
@@ -25,8 +26,10 @@ use crate::wire::guard::{Guard, Network, Port, Reach, Target};
 use crate::wire::request::{Header, HeaderText, Request};
 use crate::wire::retry_after;
 
+use departure::{Departure, Outgoing};
 use handshake::{HandshakeDone, HandshakeOnly};
 
+mod departure;
 mod handshake;
 
 /// The longest that connecting may take: name resolution, TCP and TLS together. Never more than half of the whole limit, so
@@ -123,7 +126,15 @@ impl Sender {
 
     /// Makes one POST. `may_send` is asked once, after everything here that waits on others, right before the request is
     /// handed over; on `false` nothing is sent and there is no reply. Connecting comes after it and counts against the limit.
-    pub(crate) async fn send(&self, request: Request, may_send: impl FnOnce() -> bool) -> Option<Reply> {
+    ///
+    /// When `cut` is cancelled the reply comes at once, with what is known by then: not sent, if nothing has left; the
+    /// status, if it has arrived; else unknown.
+    pub(crate) async fn send(
+        &self,
+        request: Request,
+        may_send: impl FnOnce() -> bool,
+        cut: &CancellationToken,
+    ) -> Option<Reply> {
         let Request { url, headers, body, reply_limit } = request;
         let client = match self.judge(&url).and_then(|port| self.client(port)) {
             Ok(client) => client,
@@ -136,29 +147,40 @@ impl Sender {
             };
             post.headers_mut().append(name, value);
         }
-        *post.body_mut() = Some(Bytes::from_owner(body.shared()).into());
+        let departure = Departure::default();
+        *post.body_mut() = Some(Body::wrap(Outgoing::new(Bytes::from_owner(body.shared()), &departure)));
         if !may_send() {
             return None;
         }
         let started = Instant::now();
-        let response = client.execute(post).await;
+        let executed = tokio::select! {
+            biased;
+            executed = client.execute(post) => executed,
+            () = cut.cancelled() => {
+                let outcome = if departure.call_off() { CALLED_OFF } else { INTERRUPTED };
+                return Some(Reply::of(outcome, started.elapsed()));
+            }
+        };
         let took = started.elapsed();
-        let response = match response {
+        let response = match executed {
             Ok(response) => response,
             Err(error) => return Some(Reply::of(classify(&error), took)),
         };
-        let status = response.status();
+        let (code, accepted) = (response.status().as_u16(), response.status().is_success());
         let retry_after = asked_to_wait(&response);
-        let code = status.as_u16();
-        if !status.is_success() {
-            drain(response).await;
+        if !accepted {
+            drain(response);
             return Some(Reply { outcome: Outcome::Rejected { status: code }, retry_after, body: None, took });
         }
         // From here on nothing can undo the acceptance.
         let body = match reply_limit {
-            Some(limit) => tokio::time::timeout(READ_LIMIT, read(response, limit)).await.ok().flatten(),
+            Some(limit) => tokio::select! {
+                biased;
+                body = tokio::time::timeout(READ_LIMIT, read(response, limit)) => body.ok().flatten(),
+                () = cut.cancelled() => None,
+            },
             None => {
-                drain(response).await;
+                drain(response);
                 None
             }
         };
@@ -236,6 +258,9 @@ const NO_ROOTS: Outcome = Outcome::NotSent { why: NotSent::NoTrustRoots };
 /// The client refused to take the request. Configuration has been parsed, so this is not expected of anything.
 const UNSENDABLE: Outcome = Outcome::NotSent { why: NotSent::Unreachable };
 
+const CALLED_OFF: Outcome = Outcome::NotSent { why: NotSent::Interrupted };
+const INTERRUPTED: Outcome = Outcome::Unknown { why: Unknown::Interrupted };
+
 fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BadRoots> {
     let mut found = Vec::new();
     for der in CertificateDer::pem_slice_iter(pem) {
@@ -281,9 +306,13 @@ async fn read(mut response: Response, limit: usize) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// Reads on for a little, so that the connection can be used again; what takes longer is dropped with its connection.
-async fn drain(mut response: Response) {
-    let rest = async {
+/// Reads on for a little, so that the connection can be used again; what takes longer is dropped with its connection. In a
+/// task of its own: neither the reply nor a shutdown waits for it.
+fn drain(mut response: Response) {
+    if response.content_length() == Some(0) {
+        return;
+    }
+    let rest = async move {
         let mut left = DRAIN_BYTES;
         while let Ok(Some(chunk)) = response.chunk().await {
             match left.checked_sub(chunk.len()) {
@@ -293,7 +322,7 @@ async fn drain(mut response: Response) {
         }
     };
     // Whether it was drained in time does not matter.
-    let _ = tokio::time::timeout(DRAIN_LIMIT, rest).await;
+    tokio::spawn(tokio::time::timeout(DRAIN_LIMIT, rest));
 }
 
 // Name resolution under the guard.

@@ -5,6 +5,7 @@ mod support;
 
 mod backend;
 mod configuration;
+mod cut;
 mod interruptions;
 mod lanes;
 mod leases;

@@ -135,6 +135,7 @@ pub async fn attempts_come_back_as_they_were_written(harness: &impl Harness) {
             NotSent::CertificateUntrusted,
             NotSent::Tls,
             NotSent::NoTrustRoots,
+            NotSent::Interrupted,
             NotSent::StreamRefused,
         ]
         .map(|why| Outcome::NotSent { why }),

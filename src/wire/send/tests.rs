@@ -1,4 +1,5 @@
 mod connecting;
+mod cut;
 mod guarded;
 mod replies;
 mod support;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use rcgen::{CertificateParams, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpListener;
 
 use super::support::*;
 use crate::wire::send::*;
@@ -41,14 +41,7 @@ async fn a_hanging_lookup_ends_at_the_connect_limit() {
 
 #[tokio::test]
 async fn a_black_hole_ends_at_the_connect_limit() {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((HOME, 0).into()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut queue = Vec::new();
-    while let Ok(waiting) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
-        queue.push(waiting.unwrap());
-    }
+    let (address, _queue) = black_hole().await;
     let sender = Sender::new(settings(&Ca::new(), 600)).unwrap();
     let url = format!("https://localhost:{}/", address.port());
     let reply = post(&sender, &url).await;

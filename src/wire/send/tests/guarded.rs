@@ -28,7 +28,7 @@ async fn literals_and_local_names_are_blocked_before_anything_is_opened() {
     ] {
         let url = format!("https://{host}:{port}/");
         assert_eq!(
-            sender.send(request(&url), || panic!("asked for nothing")).await.unwrap().outcome,
+            sender.send(request(&url), || panic!("asked for nothing"), &uncut()).await.unwrap().outcome,
             blocked(why),
             "{host}"
         );

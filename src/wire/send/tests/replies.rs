@@ -66,7 +66,7 @@ async fn many_posts_at_once_are_one_request_each() {
 async fn a_lease_that_is_gone_sends_nothing() {
     let ca = Ca::new();
     let receiver = Receiver::start(ca.good(), vec![say(OK)]).await;
-    assert_eq!(sender(&ca).send(request(&receiver.url()), || false).await, None);
+    assert_eq!(sender(&ca).send(request(&receiver.url()), || false, &uncut()).await, None);
     assert_eq!(receiver.connections(), 0);
 }
 
@@ -74,7 +74,7 @@ async fn a_lease_that_is_gone_sends_nothing() {
 async fn a_header_that_is_none_is_not_sent() {
     let mut bad = request("https://localhost:1/");
     bad.headers.push(Header { name: "x-a".to_owned(), value: HeaderText::Plain("a\r\nx-b: b".to_owned()) });
-    let reply = sender(&Ca::new()).send(bad, || panic!("asked for nothing")).await.unwrap();
+    let reply = sender(&Ca::new()).send(bad, || panic!("asked for nothing"), &uncut()).await.unwrap();
     assert!(matches!(reply.outcome, Outcome::NotSent { .. }));
 }
 
@@ -136,7 +136,7 @@ async fn what_the_body_of_a_2xx_does_changes_nothing() {
         let receiver = Receiver::start(ca.good(), script).await;
         for reply_limit in [None, Some(65_536)] {
             let (sender, wanted) = (sender(&ca), Request { reply_limit, ..request(&receiver.url()) });
-            posts.spawn(async move { (turn, reply_limit, sender.send(wanted, || true).await.unwrap()) });
+            posts.spawn(async move { (turn, reply_limit, sender.send(wanted, || true, &uncut()).await.unwrap()) });
         }
     }
     for (turn, reply_limit, reply) in posts.join_all().await {
@@ -154,7 +154,7 @@ async fn a_limit_that_strikes_in_the_body_leaves_an_acceptance() {
     let sender = Sender::new(settings(&ca, 600)).unwrap();
     let wanted = Request { reply_limit: Some(100), ..request(&receiver.url()) };
     let started = Instant::now();
-    let reply = sender.send(wanted, || true).await.unwrap();
+    let reply = sender.send(wanted, || true, &uncut()).await.unwrap();
     assert_eq!((reply.outcome, reply.body), (accepted(200), None));
     assert!(started.elapsed() < READ_LIMIT, "the whole limit also ends the reading");
 }
@@ -170,7 +170,7 @@ async fn a_wanted_body_comes_whole_or_not_at_all() {
     .await;
     for (limit, came) in [(65_536, true), (65_535, false), (0, false)] {
         let wanted = Request { reply_limit: Some(limit), ..request(&receiver.url()) };
-        let reply = sender(&ca).send(wanted, || true).await.unwrap();
+        let reply = sender(&ca).send(wanted, || true, &uncut()).await.unwrap();
         assert_eq!((reply.outcome, reply.body.is_some()), (accepted(202), came), "{limit}");
     }
 }
@@ -183,7 +183,7 @@ async fn an_endless_body_is_left_after_a_bounded_read() {
         let receiver = Receiver::start(ca.good(), endless).await;
         let wanted = Request { reply_limit, ..request(&receiver.url()) };
         let started = Instant::now();
-        let reply = sender(&ca).send(wanted, || true).await.unwrap();
+        let reply = sender(&ca).send(wanted, || true, &uncut()).await.unwrap();
         assert_eq!((reply.outcome, reply.body), (accepted(200), None));
         assert!(started.elapsed() < READ_LIMIT);
     }

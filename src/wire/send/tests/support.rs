@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -161,6 +161,19 @@ pub(super) async fn read_request(tls: &mut TlsStream<TcpStream>) -> Option<Strin
     }
 }
 
+/// An address whose queue is full: a SYN to it is never answered while the queue is kept.
+pub(super) async fn black_hole() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((HOME, 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(waiting) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        queue.push(waiting.unwrap());
+    }
+    (address, (listener, queue))
+}
+
 // Senders.
 
 pub(super) fn settings(ca: &Ca, timeout: u64) -> SendSettings {
@@ -203,8 +216,13 @@ pub(super) fn request(url: &str) -> Request {
     }
 }
 
+/// Nobody cuts this POST short.
+pub(super) fn uncut() -> CancellationToken {
+    CancellationToken::new()
+}
+
 pub(super) async fn post(sender: &Sender, url: &str) -> Reply {
-    sender.send(request(url), || true).await.unwrap()
+    sender.send(request(url), || true, &uncut()).await.unwrap()
 }
 
 /// What a good TLS server that follows this script makes of one POST, and how many requests it got.

@@ -1,0 +1,173 @@
+//! What every delivery needs, and the one way to start one.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::notification::{Claim, Step, Then};
+use crate::store::{AnyStore, ClaimRequest, Claims, Pick, StoreError};
+use crate::supplier::Supplier;
+use crate::supplier::lookup::{AnySuppliers, LookupError};
+use crate::supplier::retry::RetryPolicy;
+use crate::value::clock::Moment;
+use crate::value::names::{Source, SupplierId};
+use crate::value::time::Timestamp;
+use crate::wire::request::Request;
+use crate::wire::send::{Reply, Sender};
+
+use super::deliver::{Delivered, Held};
+use super::error::Error;
+use super::listener::Listener;
+use super::traffic::Traffic;
+
+/// What a dispatcher, its workers and their deliveries have in common.
+pub(crate) struct Engine {
+    pub(crate) source: Source,
+    pub(crate) store: AnyStore,
+    pub(crate) suppliers: AnySuppliers,
+    pub(crate) out: Out,
+    pub(crate) timing: Timing,
+    pub(crate) listener: Listener,
+    pub(crate) traffic: Arc<Traffic>,
+    /// Everything that a shutdown waits for.
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when a shutdown begins: nothing is claimed and no POST begins any more.
+    pub(crate) stopping: CancellationToken,
+    /// Cancelled when the grace of a shutdown is over: what is held is handed back.
+    pub(crate) hand_back: CancellationToken,
+    /// Rung when there may be something new to claim.
+    pub(crate) bell: Notify,
+}
+
+/// The way to the endpoints.
+pub(crate) enum Out {
+    Wire(Sender),
+    /// Endpoints that are simulated, for tests in simulated time.
+    #[cfg(test)]
+    Simulated(Arc<dyn Simulated>),
+}
+
+/// Endpoints of a test.
+#[cfg(test)]
+pub(crate) trait Simulated: Send + Sync {
+    /// What the endpoint makes of a POST, and after how long.
+    fn post(&self, request: &Request) -> (Duration, Reply);
+}
+
+impl Out {
+    /// See [`Sender::send`].
+    pub(crate) async fn send(
+        &self,
+        request: Request,
+        may_send: impl FnOnce() -> bool,
+        cut: &CancellationToken,
+    ) -> Option<Reply> {
+        match self {
+            Out::Wire(sender) => sender.send(request, may_send, cut).await,
+            #[cfg(test)]
+            Out::Simulated(endpoints) => {
+                if !may_send() {
+                    return None;
+                }
+                let (after, reply) = endpoints.post(&request);
+                tokio::time::sleep(after).await;
+                Some(reply)
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// One exchange with one endpoint.
+    pub(crate) timeout: Duration,
+    /// How much longer than that a lease is.
+    pub(crate) lease_margin: Duration,
+    /// For suppliers without a schedule of their own.
+    pub(crate) retry: RetryPolicy,
+}
+
+impl Timing {
+    pub(crate) fn lease(&self) -> Duration {
+        self.timeout.saturating_add(self.lease_margin)
+    }
+}
+
+/// What was claimed, and when.
+pub(crate) struct Claimed {
+    /// Our clock when we asked: the leases count from there.
+    pub(crate) asked: Moment,
+    /// Our clock when we were answered.
+    pub(crate) told: Moment,
+    /// The store's time of the answer.
+    pub(crate) now: Timestamp,
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) next_due: Option<Timestamp>,
+}
+
+/// What the lookup of a supplier came to.
+pub(crate) type Found = Result<Option<Supplier>, LookupError>;
+
+impl Engine {
+    pub(crate) async fn claim(&self, pick: Pick, limit: usize) -> Result<Claimed, Error> {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let request = ClaimRequest::new(self.source.clone(), pick, limit, self.timing.lease());
+        let asked = Moment::now();
+        let Claims { now, claims, next_due, refused, .. } = self.store.claim(&request).await.map_err(Error::Store)?;
+        for refused in &refused {
+            tracing::error!(row = refused.row, problem = refused.problem, "a row cannot be read");
+        }
+        Ok(Claimed { asked, told: Moment::now(), now, claims, next_due })
+    }
+
+    /// Delivers what is held, in a task that a shutdown waits for; `after` runs at its end.
+    pub(crate) fn start<T: Send + 'static>(
+        self: &Arc<Self>,
+        held: Held,
+        after: impl FnOnce(Result<Delivered, StoreError>) -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let engine = Arc::clone(self);
+        // Boxed: the future of a delivery is large, and a task is moved while it is made.
+        let delivery = Box::pin(async move { engine.deliver(held).await });
+        self.tasks.spawn(async move { after(delivery.await) })
+    }
+
+    /// Does something to its end in a task that a shutdown waits for, whatever becomes of the future that waits for it.
+    pub(crate) async fn run<T, F>(self: &Arc<Self>, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.tasks.spawn(work).await.map_err(|_| Error::Panicked)?
+    }
+
+    /// Gives back claims that nothing is done with: they may be claimed again at once. One that was taken over is left, or
+    /// the mark of its interruption would be lost.
+    pub(crate) async fn give_back(&self, claims: Vec<Claim>) -> Result<(), Error> {
+        let hand_back = |claim: Claim| {
+            Step::new(claim.key, claim.token, claim.ledger, Then::HandBack { after: Duration::ZERO })
+                .with_attempts(claim.attempts, Vec::new())
+        };
+        let steps: Vec<_> = claims.into_iter().filter(|claim| !claim.taken_over).map(hand_back).collect();
+        if steps.is_empty() {
+            return Ok(());
+        }
+        self.store.write(&steps).await.map(drop).map_err(Error::Store)
+    }
+
+    /// The supplier as it is configured now. The lookup is the host's own code: it may take as long as an exchange, and no
+    /// longer.
+    pub(crate) async fn look_up(&self, id: &SupplierId, cut: &CancellationToken) -> Found {
+        let late = || Err(LookupError::unavailable("no answer within the limit of an exchange"));
+        tokio::select! {
+            biased;
+            found = tokio::time::timeout(self.timing.timeout, self.suppliers.find(id)) => found.unwrap_or_else(|_| late()),
+            () = cut.cancelled() => Err(LookupError::unavailable("it did not answer in time")),
+        }
+    }
+}

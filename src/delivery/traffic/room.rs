@@ -1,0 +1,327 @@
+//! How much of one supplier may go on at the same time, and whose turn it is: what is new, or what was put off.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::delivery::health::Condition;
+use crate::delivery::pace::within;
+use crate::supplier::EndpointId;
+use crate::value::clock::Moment;
+use crate::value::names::SupplierId;
+
+use super::{Seat, State, Traffic, Undelivered, Who};
+
+/// What is under way for one supplier. Kept only as long as there is something.
+pub(super) struct Room {
+    pub(super) limit: u32,
+    /// Rounds that have begun and not ended.
+    rounds: u32,
+    /// How many of its calls are open at each endpoint.
+    calls: Vec<(EndpointId, u32)>,
+    waiting: VecDeque<oneshot::Sender<Stay>>,
+    /// Whose turn it is when something new waits and something is put off.
+    turn: Turn,
+    /// Since when it is paused or cannot be looked up, and when it is looked at again.
+    rests_since: Option<Moment>,
+    look_at: Option<Moment>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    New,
+    Old,
+}
+
+impl Room {
+    pub(super) fn new(limit: u32) -> Room {
+        Room {
+            limit,
+            rounds: 0,
+            calls: Vec::new(),
+            waiting: VecDeque::new(),
+            turn: Turn::New,
+            rests_since: None,
+            look_at: None,
+        }
+    }
+
+    pub(super) fn calls_at(&self, endpoint: &EndpointId) -> u32 {
+        self.calls.iter().find(|(id, _)| id == endpoint).map_or(0, |(_, calls)| *calls)
+    }
+
+    pub(super) fn called(&mut self, endpoint: &EndpointId) {
+        match self.calls.iter_mut().find(|(id, _)| id == endpoint) {
+            Some((_, calls)) => *calls += 1,
+            None => self.calls.push((endpoint.clone(), 1)),
+        }
+    }
+
+    pub(super) fn ended(&mut self, endpoint: &EndpointId) {
+        if let Some((_, calls)) = self.calls.iter_mut().find(|(id, _)| id == endpoint) {
+            *calls -= 1;
+        }
+        self.calls.retain(|(_, calls)| *calls > 0);
+    }
+}
+
+/// A round at a supplier.
+pub(crate) struct Stay {
+    traffic: Arc<Traffic>,
+    supplier: SupplierId,
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        let now = Moment::now();
+        let (traffic, supplier) = (&self.traffic, &self.supplier);
+        let mut undelivered = Undelivered::default();
+        traffic.change(now, |state| {
+            if let Some(room) = state.rooms.get_mut(supplier) {
+                room.rounds = room.rounds.saturating_sub(1);
+            }
+            state.fill(traffic, supplier, now, &mut undelivered);
+        });
+    }
+}
+
+/// The answer to somebody who wants to begin a round.
+pub(crate) enum Entry {
+    In(Stay),
+    Wait(oneshot::Receiver<Stay>),
+    /// As many go on as may, and as many wait.
+    Full,
+}
+
+/// What a worker is to claim of what is put off.
+pub(crate) struct OldWork {
+    pub(crate) supplier: SupplierId,
+    pub(crate) why: Why,
+    /// One for each that may be claimed.
+    pub(crate) stays: Vec<Stay>,
+    pub(crate) seats: Vec<Seat>,
+}
+
+/// Why something that is put off may be sent now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its supplier has room again.
+    Room,
+    /// The moment of the next call at this silent endpoint has come.
+    CallDue(EndpointId),
+    /// Its supplier was paused, or could not be looked up.
+    Rested,
+}
+
+impl Traffic {
+    /// A round at a supplier has begun, whose configuration allows so many and has just been read.
+    pub(crate) fn know(&self, supplier: &SupplierId, limit: u32) {
+        self.lock().know(supplier, limit);
+    }
+
+    /// Begins a round at a supplier that allows so many, or waits for room. What is not new does not wait.
+    pub(crate) fn enter(self: &Arc<Self>, supplier: &SupplierId, limit: u32, who: Who, is_new: bool) -> Entry {
+        let now = Moment::now();
+        let mut state = self.lock();
+        let line = state.line.len() + state.waiting;
+        let slots = state.slots;
+        state.know(supplier, limit);
+        let has_room = state.has_room(supplier, now);
+        let Some(room) = state.rooms.get_mut(supplier) else { return Entry::Full };
+        if has_room && room.waiting.is_empty() {
+            room.rounds += 1;
+            return Entry::In(self.stay(supplier));
+        }
+        let may_wait = who.is_visitor() || (is_new && room.waiting.len() < limit as usize && line < slots);
+        if !may_wait {
+            state.mark_old(supplier);
+            return Entry::Full;
+        }
+        let (tell, told) = oneshot::channel();
+        room.waiting.push_back(tell);
+        state.waiting += 1;
+        Entry::Wait(told)
+    }
+
+    /// A round has left a silent endpoint out: its supplier waits for it.
+    pub(crate) fn left_out(&self, endpoint: &EndpointId, supplier: &SupplierId) {
+        let mut state = self.lock();
+        let pace = state.pace.clone();
+        state.health.left_out(endpoint, supplier, &pace, Moment::now());
+        drop(state);
+        self.changed.send_modify(|number| *number = number.wrapping_add(1));
+    }
+
+    /// Its supplier is paused or cannot be looked up. Answers for how long that has lasted.
+    pub(crate) fn rest(&self, supplier: &SupplierId) -> Duration {
+        let now = Moment::now();
+        let mut state = self.lock();
+        let due = now + state.pace.rest;
+        let room = state.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(1));
+        let lasted = now.since(*room.rests_since.get_or_insert(now));
+        if room.look_at.is_none() {
+            room.look_at = Some(due);
+            state.rests.insert((due, supplier.clone()));
+        }
+        lasted
+    }
+
+    /// Something of this supplier was handed back because it was at its limit.
+    pub(crate) fn put_off_for_room(self: &Arc<Self>, supplier: &SupplierId) {
+        self.change(Moment::now(), |state| state.mark_old(supplier));
+    }
+
+    /// What was put off and claimed again could not be called: nothing more of it is claimed until there is news.
+    pub(crate) fn could_not_call(&self, supplier: &SupplierId) {
+        self.lock().with_old.remove(supplier);
+    }
+
+    /// What a worker may claim now of what is put off; slots and rounds are kept for it.
+    pub(crate) fn old_work(self: &Arc<Self>, now: Moment, random: f64) -> Vec<OldWork> {
+        let mut undelivered = Undelivered::default();
+        let mut work = Vec::new();
+        let mut state = self.lock();
+        let again = within(&state.pace.look_again, random);
+        while state.free() > 0
+            && let Some((endpoint, suppliers)) = state.health.call_due(now, again)
+        {
+            for supplier in suppliers {
+                let one = if state.has_room(&supplier, now) { state.free().min(1) } else { 0 };
+                work.extend(state.keep_for(self, supplier, one, Why::CallDue(endpoint.clone())));
+            }
+        }
+        while state.free() > 0
+            && let Some((due, supplier)) = state.rests.first().filter(|(due, _)| *due <= now).cloned()
+        {
+            state.rests.remove(&(due, supplier.clone()));
+            if let Some(room) = state.rooms.get_mut(&supplier) {
+                room.look_at = None;
+            }
+            work.extend(state.keep_for(self, supplier, 1, Why::Rested));
+        }
+        let suppliers: Vec<_> = state.with_old.iter().cloned().collect();
+        for supplier in suppliers {
+            let mut wanted = 0;
+            while state.free() > wanted && state.has_room_beside(&supplier, wanted, now) {
+                let Some(room) = state.rooms.get_mut(&supplier) else { break };
+                if room.turn == Turn::New && !room.waiting.is_empty() {
+                    state.let_in(self, &supplier, &mut undelivered);
+                } else {
+                    room.turn = Turn::New;
+                    wanted += 1;
+                }
+            }
+            work.extend(state.keep_for(self, supplier, wanted, Why::Room));
+        }
+        drop(state);
+        work
+    }
+
+    /// What came of a claim of old work: fewer than were asked for means that there is no more.
+    pub(crate) fn had(self: &Arc<Self>, work: &OldWork, claimed: usize) {
+        if claimed >= work.stays.len() {
+            return;
+        }
+        let mut state = self.lock();
+        match &work.why {
+            Why::Room => {
+                state.with_old.remove(&work.supplier);
+            }
+            Why::CallDue(endpoint) => state.health.nothing_waits(endpoint, &work.supplier),
+            Why::Rested => {
+                if let Some(room) = state.rooms.get_mut(&work.supplier) {
+                    room.rests_since = None;
+                }
+            }
+        }
+    }
+
+    fn stay(self: &Arc<Self>, supplier: &SupplierId) -> Stay {
+        Stay { traffic: Arc::clone(self), supplier: supplier.clone() }
+    }
+}
+
+impl State {
+    /// What the configuration of a supplier says now; it neither is paused nor fails to be looked up.
+    fn know(&mut self, supplier: &SupplierId, limit: u32) {
+        let room = self.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(limit));
+        room.limit = limit;
+        let has_rested = room.rests_since.take().is_some();
+        if let Some(due) = room.look_at.take() {
+            self.rests.remove(&(due, supplier.clone()));
+        }
+        if has_rested {
+            self.mark_old(supplier);
+        }
+    }
+
+    /// Something of this supplier may be put off that could be sent when there is room.
+    pub(super) fn mark_old(&mut self, supplier: &SupplierId) {
+        self.with_old.insert(supplier.clone());
+    }
+
+    fn has_room(&self, supplier: &SupplierId, now: Moment) -> bool {
+        self.has_room_beside(supplier, 0, now)
+    }
+
+    /// Whether one more round may begin beside so many that are about to. Calls at silent endpoints do not count.
+    fn has_room_beside(&self, supplier: &SupplierId, others: usize, now: Moment) -> bool {
+        let Some(room) = self.rooms.get(supplier) else { return others == 0 };
+        let silent = |id: &EndpointId| self.health.condition(id, &self.pace, now) == Condition::Silent;
+        let at_silent: u32 = room.calls.iter().filter(|(id, _)| silent(id)).map(|(_, calls)| *calls).sum();
+        (room.rounds.saturating_sub(at_silent) as usize) + others < room.limit as usize
+    }
+
+    fn keep_for(&mut self, traffic: &Arc<Traffic>, supplier: SupplierId, number: usize, why: Why) -> Option<OldWork> {
+        if number == 0 {
+            return None;
+        }
+        let room = self.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(1));
+        room.rounds += number as u32;
+        self.kept += number;
+        let stays = (0..number).map(|_| traffic.stay(&supplier)).collect();
+        let seat = || Seat { traffic: Arc::clone(traffic), who: Who::Worker, is_kept: true };
+        Some(OldWork { supplier, why, stays, seats: (0..number).map(|_| seat()).collect() })
+    }
+
+    /// The first of those who wait for room begins its round.
+    fn let_in(&mut self, traffic: &Arc<Traffic>, supplier: &SupplierId, undelivered: &mut Undelivered) {
+        let Some(room) = self.rooms.get_mut(supplier) else { return };
+        while let Some(tell) = room.waiting.pop_front() {
+            self.waiting = self.waiting.saturating_sub(1);
+            if tell.is_closed() {
+                continue;
+            }
+            room.rounds += 1;
+            room.turn = Turn::Old;
+            undelivered.stays.extend(tell.send(traffic.stay(supplier)).err());
+            return;
+        }
+    }
+
+    /// Gives room to those who wait for it, every second time to what is put off: a worker is told, and claims that.
+    pub(super) fn fill(
+        &mut self,
+        traffic: &Arc<Traffic>,
+        supplier: &SupplierId,
+        now: Moment,
+        undelivered: &mut Undelivered,
+    ) {
+        let has_old = self.workers > 0 && self.with_old.contains(supplier);
+        while self.has_room(supplier, now) {
+            let Some(room) = self.rooms.get(supplier) else { return };
+            if room.waiting.is_empty() || (has_old && room.turn == Turn::Old) {
+                break;
+            }
+            self.let_in(traffic, supplier, undelivered);
+        }
+        let idle = |room: &Room| {
+            room.rounds == 0 && room.calls.is_empty() && room.waiting.is_empty() && room.rests_since.is_none()
+        };
+        if !self.with_old.contains(supplier) && self.rooms.get(supplier).is_some_and(idle) {
+            self.rooms.remove(supplier);
+        }
+    }
+}
