@@ -1,7 +1,10 @@
-//! One claim from start to end: the loop over endpoints, how much of each supplier may run at once, and what is reported.
+//! One claim from start to end: the loop over endpoints, who may call when, and what is reported.
 
 pub(crate) mod deliver;
+pub(crate) mod engine;
 pub(crate) mod error;
-pub(crate) mod lanes;
+pub(crate) mod health;
 pub(crate) mod listener;
+pub(crate) mod pace;
 pub(crate) mod report;
+pub(crate) mod traffic;

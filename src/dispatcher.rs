@@ -9,13 +9,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
-use crate::delivery::deliver::{Calling, Courier};
+use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::{EndpointCheck, Enqueued, OrderReport, Prepared, Report, Verdict};
+use crate::delivery::traffic::Who;
 use crate::event::Event;
 use crate::notification::{Closed, Key, Notification, OrderState, State};
 use crate::order::PaidOrder;
@@ -33,21 +30,7 @@ pub use builder::DispatcherBuilder;
 /// also waits for the suppliers, up to a minute per URL.
 #[derive(Clone)]
 pub struct Dispatcher {
-    pub(crate) inner: Arc<Inner>,
-}
-
-pub(crate) struct Inner {
-    pub(crate) source: Source,
-    pub(crate) courier: Courier,
-    /// How many deliveries may go on at the same time, and who does.
-    pub(crate) concurrency: usize,
-    pub(crate) slots: Arc<Semaphore>,
-    /// Three quarters of the slots: what `notify`, `retry` and `resume` may take.
-    visitors: Arc<Semaphore>,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) stopping: CancellationToken,
-    /// Rung when there may be something new to claim.
-    pub(crate) bell: Notify,
+    pub(crate) engine: Arc<Engine>,
 }
 
 impl Dispatcher {
@@ -61,12 +44,12 @@ impl Dispatcher {
 
     /// The name of the installation.
     pub fn source(&self) -> &Source {
-        &self.inner.source
+        &self.engine.source
     }
 
     /// The key of the one `order.created` of an order for a supplier.
     pub fn key(&self, supplier: &SupplierId, order: &OrderCode) -> Key {
-        Key::order_created(self.inner.source.clone(), supplier.clone(), order.clone())
+        Key::order_created(self.engine.source.clone(), supplier.clone(), order.clone())
     }
 
     /// Stores `order.created` for each supplier that has lines in the order: one durable write, nothing is sent.
@@ -80,8 +63,8 @@ impl Dispatcher {
     /// certain that anything was; call again, the same order is stored once.
     pub async fn enqueue(&self, order: &PaidOrder) -> Result<Enqueued, Error> {
         self.ensure_open()?;
-        let new = self.inner.prepare(order).await?;
-        self.inner.store(&new).await
+        let new = self.engine.prepare(order).await?;
+        self.engine.insert(&new).await
     }
 
     /// Makes the rows of an order without storing them, for an insert in the caller's own transaction.
@@ -90,7 +73,7 @@ impl Dispatcher {
     /// As [`enqueue`](Self::enqueue), without the store's.
     pub async fn prepare(&self, order: &PaidOrder) -> Result<Prepared, Error> {
         self.ensure_open()?;
-        Ok(Prepared { rows: self.inner.prepare(order).await? })
+        Ok(Prepared { rows: self.engine.prepare(order).await? })
     }
 
     /// Makes the row of one event without storing it, for an insert in the caller's own transaction.
@@ -104,7 +87,7 @@ impl Dispatcher {
         event: Event,
     ) -> Result<Prepared, Error> {
         self.ensure_open()?;
-        Ok(Prepared { rows: self.inner.prepare_event(supplier, order, event).await? })
+        Ok(Prepared { rows: self.engine.prepare_event(supplier, order, event).await? })
     }
 
     /// Stores one event for one supplier, with the caller's occurrence: one durable write, nothing is sent.
@@ -118,8 +101,8 @@ impl Dispatcher {
         event: Event,
     ) -> Result<Enqueued, Error> {
         self.ensure_open()?;
-        let new = self.inner.prepare_event(supplier, order, event).await?;
-        self.inner.store(&new).await
+        let new = self.engine.prepare_event(supplier, order, event).await?;
+        self.engine.insert(&new).await
     }
 
     /// Stores what is new and does one round for what is new or due: suppliers side by side, the endpoints of each one
@@ -133,9 +116,9 @@ impl Dispatcher {
     /// As [`enqueue`](Self::enqueue). A refused, lost or blocked POST is no error: it is in the report.
     pub async fn notify(&self, order: &PaidOrder) -> Result<Report, Error> {
         let order = order.clone();
-        self.run(async move |inner| {
-            let new = inner.prepare(&order).await?;
-            inner.notify(&new).await
+        self.run(async move |engine| {
+            let new = engine.prepare(&order).await?;
+            engine.notify(&new).await
         })
         .await
     }
@@ -146,9 +129,9 @@ impl Dispatcher {
     /// As [`enqueue`](Self::enqueue).
     pub async fn notify_event(&self, supplier: &SupplierId, order: &OrderCode, event: Event) -> Result<Report, Error> {
         let (supplier, order) = (supplier.clone(), order.clone());
-        self.run(async move |inner| {
-            let new = inner.prepare_event(&supplier, &order, event).await?;
-            inner.notify(&new).await
+        self.run(async move |engine| {
+            let new = engine.prepare_event(&supplier, &order, event).await?;
+            engine.notify(&new).await
         })
         .await
     }
@@ -160,14 +143,14 @@ impl Dispatcher {
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::NotFound`], [`Error::Store`].
     pub async fn retry(&self, key: &Key) -> Result<Notification, Error> {
         let key = key.clone();
-        self.run(async move |inner| {
-            let notification = inner.get(&key).await?;
+        self.run(async move |engine| {
+            let notification = engine.get(&key).await?;
             refuse_final(&notification)?;
             if matches!(notification.state, State::Failed { .. }) {
-                inner.intervene(&Selection::Keys(vec![key.clone()]), &Intervention::Reopen, 1).await?;
+                engine.intervene(&Selection::Keys(vec![key.clone()]), &Intervention::Reopen, 1).await?;
             }
-            inner.deliver(vec![key.clone()], Calling::WhatIsOpen).await?;
-            inner.get(&key).await
+            engine.visit(vec![key.clone()], Who::Person).await?;
+            engine.get(&key).await
         })
         .await
     }
@@ -180,7 +163,7 @@ impl Dispatcher {
     /// [`Error::Store`]; what was reopened until then stays pending.
     pub async fn resume(&self, supplier: &SupplierId) -> Result<Report, Error> {
         let supplier = supplier.clone();
-        self.run(async move |inner| inner.resume(supplier).await).await
+        self.run(async move |engine| engine.resume(supplier).await).await
     }
 
     /// Closes a notification that is not notified yet, for example because the order was refunded.
@@ -190,7 +173,7 @@ impl Dispatcher {
     /// [`Error::NotFound`], [`Error::Store`]; [`Error::Setting`] for a reason that is not 1 to 200 visible characters.
     pub async fn withdraw(&self, key: &Key, reason: &str) -> Result<Notification, Error> {
         refuse_unfit("reason", reason)?;
-        self.inner.decide_by_hand(key, Intervention::Withdraw { reason: reason.to_owned() }).await
+        self.engine.decide_by_hand(key, Intervention::Withdraw { reason: reason.to_owned() }).await
     }
 
     /// Records that the supplier was told elsewhere: by phone, or by the system before this one. A notification that is
@@ -205,13 +188,13 @@ impl Dispatcher {
         refuse_unfit("reference", reference)?;
         let reference = reference.to_owned();
         if key.kind.stage().is_some() {
-            return self.inner.decide_by_hand(key, Intervention::MarkNotified { reference }).await;
+            return self.engine.decide_by_hand(key, Intervention::MarkNotified { reference }).await;
         }
         let new = NewNotification::new(key.clone(), Start::Notified { reference: reference.clone() });
-        let inserted = self.inner.courier.store.insert(&[new]).await.map_err(Error::Store)?;
+        let inserted = self.engine.store.insert(&[new]).await.map_err(Error::Store)?;
         match inserted.first() {
-            Some(Inserted::New { .. }) => self.inner.get(key).await,
-            _ => self.inner.decide_by_hand(key, Intervention::MarkNotified { reference }).await,
+            Some(Inserted::New { .. }) => self.engine.get(key).await,
+            _ => self.engine.decide_by_hand(key, Intervention::MarkNotified { reference }).await,
         }
     }
 
@@ -220,7 +203,7 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::Store`].
     pub async fn notification(&self, key: &Key) -> Result<Option<Notification>, Error> {
-        self.inner.courier.store.get(key).await.map_err(Error::Store)
+        self.engine.store.get(key).await.map_err(Error::Store)
     }
 
     /// Where an order stands, with its notifications; `None` when nothing is stored about it.
@@ -228,9 +211,9 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::Store`], also when a row of the order cannot be read.
     pub async fn order(&self, order: &OrderCode) -> Result<Option<OrderReport>, Error> {
-        let mut filter = Filter::of(self.inner.source.clone());
+        let mut filter = Filter::of(self.engine.source.clone());
         filter.order = Some(order.clone());
-        let notifications = self.inner.all(&filter).await?;
+        let notifications = self.engine.all(&filter).await?;
         let state = OrderState::of(&notifications);
         Ok((!notifications.is_empty()).then_some(OrderReport { state, notifications }))
     }
@@ -240,7 +223,7 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::Store`].
     pub async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, Error> {
-        self.inner.courier.store.list(filter, page).await.map_err(Error::Store)
+        self.engine.store.list(filter, page).await.map_err(Error::Store)
     }
 
     /// How many notifications there are in each state.
@@ -248,7 +231,7 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::Store`].
     pub async fn count(&self, filter: &Filter) -> Result<Counts, Error> {
-        self.inner.courier.store.count(filter).await.map_err(Error::Store)
+        self.engine.store.count(filter).await.map_err(Error::Store)
     }
 
     /// What was notified or failed since a cursor, in the order in which it was recorded: what a listener may have missed in a
@@ -257,7 +240,7 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::Store`].
     pub async fn settled_since(&self, page: &Page) -> Result<Listing, Error> {
-        self.inner.courier.store.settled(&self.inner.source, page).await.map_err(Error::Store)
+        self.engine.store.settled(&self.engine.source, page).await.map_err(Error::Store)
     }
 
     /// What the guard, name resolution and TLS say about each endpoint of a configuration: the same guard that judges when
@@ -266,7 +249,7 @@ impl Dispatcher {
     pub async fn check(&self, supplier: &Supplier) -> Vec<EndpointCheck> {
         let mut checks = Vec::with_capacity(supplier.endpoints().len());
         for endpoint in supplier.endpoints() {
-            let reachable = self.inner.courier.sender.check_url(endpoint.url()).await;
+            let reachable = self.engine.out.check_url(endpoint.url()).await;
             let verdict = Verdict::of(reachable, check_keys(supplier.signing_keys(), SystemTime::now().into()));
             checks.push(EndpointCheck { endpoint: endpoint.shown().to_owned(), verdict });
         }
@@ -276,38 +259,38 @@ impl Dispatcher {
     /// Says that something may have been stored behind the dispatcher's back: call it after the commit of a transaction
     /// that an event was inserted in. A hint; without it the next look finds the event.
     pub fn wake(&self) {
-        self.inner.bell.notify_one();
+        self.engine.bell.notify_one();
     }
 
     /// Takes nothing new, waits for what is being sent, and after the grace period hands back the rest: a POST that is in
     /// flight then is cut and recorded as unknown.
     pub async fn shutdown(&self, grace: Duration) {
-        self.inner.stopping.cancel();
-        self.inner.tasks.close();
-        if tokio::time::timeout(grace, self.inner.tasks.wait()).await.is_err() {
-            self.inner.courier.hand_back.cancel();
-            self.inner.tasks.wait().await;
+        self.engine.stopping.cancel();
+        self.engine.tasks.close();
+        if tokio::time::timeout(grace, self.engine.tasks.wait()).await.is_err() {
+            self.engine.hand_back.cancel();
+            self.engine.tasks.wait().await;
         }
     }
 
     fn ensure_open(&self) -> Result<(), Error> {
-        if self.inner.stopping.is_cancelled() { Err(Error::ShuttingDown) } else { Ok(()) }
+        if self.engine.stopping.is_cancelled() { Err(Error::ShuttingDown) } else { Ok(()) }
     }
 
     /// Does the work in a task of the dispatcher's own.
-    async fn run<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<T, Error>
+    async fn run<T, F>(&self, work: impl FnOnce(Arc<Engine>) -> F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         self.ensure_open()?;
-        self.inner.tasks.spawn(work(Arc::clone(&self.inner))).await.map_err(|_| Error::Panicked)?
+        self.engine.run(work(Arc::clone(&self.engine))).await
     }
 }
 
 impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dispatcher").field("source", &self.inner.source).finish_non_exhaustive()
+        f.debug_struct("Dispatcher").field("source", &self.engine.source).finish_non_exhaustive()
     }
 }
 

@@ -18,12 +18,12 @@ use crate::value::time::Timestamp;
 
 pub use attempt::Attempt;
 pub use claim::{Claim, Token};
-pub(crate) use decide::{Decision, End, decide};
+pub(crate) use decide::{Decision, decide, expected, stream_rule};
 pub use insert::{Append, Inserted, NewNotification, Start};
 pub use intervention::Intervention;
 pub use key::{Key, Stream};
 pub use ledger::{EndpointStanding, GaveUp, Ledger, LedgerError, Standing};
-pub(crate) use ledger::{Round, Tried};
+pub(crate) use ledger::{Named, Round, Tried};
 pub use state::{Closed, FailureReason, OrderState, State, StateName, StreamRule, UnknownName};
 pub use step::{Step, Then, Written};
 

@@ -1,52 +1,27 @@
 //! One claim from start to end: the only loop over endpoints.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::lanes::{Lanes, Manner, REST};
-use crate::delivery::listener::{Listener, News};
 use crate::notification::outcome::{NotSent, Outcome, Unknown};
 use crate::notification::{
-    Attempt, Decision, End, FailureReason, Key, Ledger, Round, State, StreamRule, Tried, decide,
+    Attempt, Claim, Decision, FailureReason, Key, Ledger, Named, Round, State, Step, StreamRule, Then, Tried, Written,
+    decide, expected, stream_rule,
 };
-use crate::store::{AnyStore, Claim, Step, StoreError, StoreErrorKind, Then, Written};
-use crate::supplier::lookup::{AnySuppliers, LookupError};
-use crate::supplier::retry::RetryPolicy;
+use crate::store::{StoreError, StoreErrorKind};
+use crate::supplier::lookup::LookupError;
 use crate::supplier::signing::NoValidKey;
-use crate::supplier::{Activity, Endpoint, FailedStages, Supplier};
+use crate::supplier::{Activity, Endpoint, OnUnknown, Supplier};
 use crate::value::clock::Moment;
 use crate::value::time::Timestamp;
 use crate::wire::request::{Telling, reference, request};
-use crate::wire::send::{Reply, Sender};
+use crate::wire::send::Reply;
 
-/// What a delivery needs, beside its claim.
-pub(crate) struct Courier {
-    pub(crate) store: AnyStore,
-    pub(crate) suppliers: AnySuppliers,
-    pub(crate) sender: Sender,
-    pub(crate) timing: Timing,
-    /// Cancelled when the grace of a shutdown is over: what is held is handed back.
-    pub(crate) hand_back: CancellationToken,
-    pub(crate) listener: Listener,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timing {
-    /// One exchange with one endpoint.
-    pub(crate) timeout: Duration,
-    /// How much longer than that a lease is.
-    pub(crate) lease_margin: Duration,
-    /// For suppliers without a schedule of their own.
-    pub(crate) retry: RetryPolicy,
-}
-
-impl Timing {
-    pub(crate) fn lease(&self) -> Duration {
-        self.timeout.saturating_add(self.lease_margin)
-    }
-}
+use super::engine::{Engine, Found};
+use super::health::CallEnd;
+use super::listener::News;
+use super::traffic::{Admission, Answer, Ask, Entry, Pass, Seat, Stay, Who};
 
 /// Which endpoints a round calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,15 +41,21 @@ pub(crate) struct Held {
     pub(crate) asked: Moment,
     /// Cancelled when this holder has to let go.
     pub(crate) hand_back: CancellationToken,
-    pub(crate) admission: Admission,
+    pub(crate) way: Way,
+    /// The slot that was kept for it.
+    pub(crate) seat: Option<Seat>,
+    /// The supplier, if it has been looked up already.
+    pub(crate) found: Option<Found>,
 }
 
-/// Whether a delivery has to ask for room at its supplier.
-pub(crate) enum Admission {
-    /// A person or a handler waits for it.
-    Free,
-    /// A worker's: what the supplier's limit does not allow is handed back.
-    Lanes(Arc<Lanes>),
+/// How it came to be claimed.
+pub(crate) enum Way {
+    /// By a worker, which has not asked for room at the supplier yet.
+    Due { is_new: bool },
+    /// By a worker that looked for what was put off, with room at the supplier.
+    PutOff(Stay),
+    /// By somebody who asked for this notification, with room at the supplier.
+    Visit(Who, Stay),
 }
 
 /// How a delivery ended.
@@ -84,65 +65,37 @@ pub(crate) enum Delivered {
     Settled(Then),
     /// Another holder or a person was there first; nothing of ours was recorded.
     Superseded,
-    /// Nothing could be done and nothing was recorded: it is taken over when the lease has run out.
-    Left,
 }
 
-impl Courier {
+impl Engine {
     /// Sends what the claim allows and records what came of it.
     ///
     /// Every future in here may be dropped: what was recorded is true, and the lease runs out.
-    pub(crate) async fn deliver(&self, held: Held) -> Result<Delivered, StoreError> {
-        let mut delivery = Delivery {
-            courier: self,
-            deadline: held.asked + self.timing.lease(),
-            ledger: held.claim.ledger.for_schedule(held.claim.reopened),
-            recorded: held.claim.attempts,
-            manner: Manner::Unknown,
-            round_is_news: false,
-            repeated: false,
-            unrecorded: Vec::new(),
-            held,
+    pub(crate) async fn deliver(&self, mut held: Held) -> Result<Delivered, StoreError> {
+        let found = match held.found.take() {
+            Some(found) => found,
+            None => self.look_up(&held.claim.key.supplier, &held.hand_back).await,
         };
-        let found = tokio::select! {
-            biased;
-            found = self.find(&delivery.held.claim.key) => found,
-            () = delivery.held.hand_back.cancelled() => Err(LookupError::unavailable("it did not answer in time")),
-        };
-        let then = match found {
-            Ok(Some(supplier)) => match delivery.obstacle(&supplier) {
-                None => return delivery.go(&supplier).await,
-                // Handed back, it is no takeover any more: what was interrupted is put on record now.
-                Some(then) => {
-                    if delivery.held.claim.taken_over {
-                        delivery.take_over(&supplier);
-                    }
-                    then
-                }
+        let mut delivery = Delivery::new(self, held);
+        if delivery.claim.taken_over {
+            delivery.take_over(found.as_ref().ok().and_then(Option::as_ref));
+        }
+        let then = match &found {
+            Ok(Some(supplier)) => match delivery.enter(supplier).await {
+                Ok(()) => return delivery.go(supplier).await,
+                Err(then) => then,
             },
             Ok(None) => failed(FailureReason::SupplierRemoved),
             Err(LookupError::Invalid(error)) => {
-                tracing::error!(%error, key = %delivery.held.claim.key, "the supplier's configuration is not usable");
+                tracing::error!(%error, key = %delivery.claim.key, "the supplier's configuration is not usable");
                 failed(FailureReason::Config)
             }
             Err(error @ LookupError::Unavailable { .. }) => {
-                let then = delivery.rest();
-                if delivery.held.claim.taken_over {
-                    // Handed back, it would be no takeover any more, and nobody can say now what was interrupted.
-                    tracing::warn!(%error, key = %delivery.held.claim.key, "left until the lease runs out again");
-                    return Ok(Delivered::Left);
-                }
-                tracing::warn!(%error, key = %delivery.held.claim.key, "handed back without a try");
-                then
+                tracing::warn!(%error, key = %delivery.claim.key, "handed back without a try");
+                delivery.rest()
             }
         };
         delivery.settle(then).await
-    }
-
-    /// The host's own code: it may take as long as an exchange, and no longer.
-    async fn find(&self, key: &Key) -> Result<Option<Supplier>, LookupError> {
-        let found = tokio::time::timeout(self.timing.timeout, self.suppliers.find(&key.supplier)).await;
-        found.unwrap_or_else(|_| Err(LookupError::unavailable("no answer within the limit of an exchange")))
     }
 }
 
@@ -154,8 +107,18 @@ fn failed(reason: FailureReason) -> Then {
 }
 
 struct Delivery<'a> {
-    courier: &'a Courier,
-    held: Held,
+    engine: &'a Engine,
+    claim: Claim,
+    calling: Calling,
+    now: Timestamp,
+    told: Moment,
+    hand_back: CancellationToken,
+    who: Who,
+    is_new: bool,
+    was_put_off: bool,
+    /// The round at the supplier, once it has begun.
+    stay: Option<Stay>,
+    seat: Option<Seat>,
     ledger: Ledger,
     /// Until when we may send.
     deadline: Moment,
@@ -163,76 +126,159 @@ struct Delivery<'a> {
     recorded: u32,
     /// What was tried since.
     unrecorded: Vec<Attempt>,
-    /// How the supplier has behaved under this claim.
-    manner: Manner,
-    /// Whether the round begins in a way that nobody could guess who takes over.
-    round_is_news: bool,
     /// Whether a record was written again because its first outcome was unclear.
     repeated: bool,
 }
 
-impl Delivery<'_> {
+impl<'a> Delivery<'a> {
+    fn new(engine: &'a Engine, held: Held) -> Self {
+        let (who, is_new, was_put_off, stay) = match held.way {
+            Way::Due { is_new } => (Who::Worker, is_new, false, None),
+            Way::PutOff(stay) => (Who::Worker, false, true, Some(stay)),
+            Way::Visit(who, stay) => (who, true, false, Some(stay)),
+        };
+        Delivery {
+            engine,
+            calling: held.calling,
+            now: held.now,
+            told: held.told,
+            hand_back: held.hand_back,
+            who,
+            is_new,
+            was_put_off,
+            stay,
+            seat: held.seat,
+            deadline: held.asked + engine.timing.lease(),
+            ledger: held.claim.ledger.for_schedule(held.claim.reopened),
+            recorded: held.claim.attempts,
+            unrecorded: Vec::new(),
+            repeated: false,
+            claim: held.claim,
+        }
+    }
+
     async fn go(mut self, supplier: &Supplier) -> Result<Delivered, StoreError> {
-        self.begin(supplier);
+        self.begin();
         let mut was_late = false;
         loop {
-            match decide(&self.ledger, &self.held.claim.key, supplier, self.now()) {
-                Decision::Settle(end) => {
-                    let then = match end {
-                        End::Notified { reference } => Then::Notified { reference },
-                        End::Again { after } => Then::Again { after },
-                        End::Failed { reason } => Then::Failed { reason, stream: self.stream_rule(supplier) },
-                    };
-                    return self.settle(then).await;
+            let endpoint = match decide(&self.ledger, &self.claim.key, supplier, self.now()) {
+                Decision::Settle(then) => return self.settle_expecting(then, supplier).await,
+                Decision::Call(endpoint) => endpoint,
+            };
+            let pass = match self.admit(supplier, endpoint).await? {
+                Admitted::Call(pass) => pass,
+                Admitted::LeftOut => continue,
+                Admitted::End(then) => return self.settle_expecting(then, supplier).await,
+                Admitted::Superseded => return Ok(superseded(&self.claim.key)),
+            };
+            if !self.may_go_on(endpoint) && self.keep(endpoint).await? == Written::Stale {
+                return Ok(superseded(&self.claim.key));
+            }
+            if !self.is_time_for_a_call() {
+                return self.give_back(supplier).await;
+            }
+            match self.call(supplier, endpoint, pass).await {
+                Called::Once => {}
+                Called::Not if self.has_to_stop() => {
+                    return self.settle_expecting(Then::HandBack { after: Duration::ZERO }, supplier).await;
                 }
-                Decision::Call(endpoint) => {
-                    if !self.may_go_on() && self.keep().await? == Written::Stale {
-                        return Ok(superseded(&self.held.claim.key));
-                    }
-                    if self.held.hand_back.is_cancelled() {
-                        return self.settle(Then::HandBack { after: Duration::ZERO }).await;
-                    }
-                    if !self.is_time_for_a_call() {
-                        return self.give_back().await;
-                    }
-                    match self.call(supplier, endpoint).await {
-                        Called::Once => {}
-                        // Something between us and the wire took its time (the client is built at the first call): the
-                        // next turn renews the lease.
-                        Called::Not if !was_late => was_late = true,
-                        Called::Not => return self.give_back().await,
-                        Called::Unsigned(no_key) => {
-                            let then = self.without_key(no_key, supplier);
-                            return self.settle(then).await;
-                        }
-                    }
+                // Something between us and the wire took its time (the client is built at the first call): the next turn
+                // renews the lease.
+                Called::Not if !was_late => was_late = true,
+                Called::Not => return self.give_back(supplier).await,
+                Called::Unsigned(no_key) => {
+                    let then = self.without_key(no_key, supplier);
+                    return self.settle_expecting(then, supplier).await;
                 }
             }
         }
     }
 
-    /// What keeps us from calling this supplier now.
-    fn obstacle(&self, supplier: &Supplier) -> Option<Then> {
-        match &self.held.admission {
-            _ if supplier.activity() == Activity::Paused => Some(self.rest()),
-            Admission::Lanes(lanes) if !lanes.admits(supplier, Moment::now()) => {
-                Some(Then::HandBack { after: Duration::ZERO })
-            }
-            Admission::Free | Admission::Lanes(_) => None,
+    /// Begins the round at the supplier, as soon as it has room; or says why not.
+    async fn enter(&mut self, supplier: &Supplier) -> Result<(), Then> {
+        let (id, limit) = (supplier.id(), supplier.max_concurrent().get());
+        if supplier.activity() == Activity::Paused {
+            return Err(self.rest());
         }
+        let traffic = &self.engine.traffic;
+        if self.stay.is_some() {
+            traffic.know(id, limit);
+            return Ok(());
+        }
+        let pace = traffic.pace();
+        let waiting = match traffic.enter(id, limit, self.who, self.is_new) {
+            Entry::In(stay) => {
+                self.stay = Some(stay);
+                return Ok(());
+            }
+            Entry::Full => return Err(Then::HandBack { after: pace.no_room }),
+            Entry::Wait(waiting) => waiting,
+        };
+        self.seat = None;
+        tokio::select! {
+            biased;
+            stay = waiting => self.stay = stay.ok(),
+            () = self.hand_back.cancelled() => return Err(Then::HandBack { after: Duration::ZERO }),
+            () = self.engine.stopping.cancelled() => return Err(Then::HandBack { after: Duration::ZERO }),
+            () = tokio::time::sleep(pace.wait) => {}
+        }
+        if self.stay.is_none() {
+            traffic.put_off_for_room(id);
+            return Err(Then::HandBack { after: pace.no_room });
+        }
+        Ok(())
     }
 
-    /// Only stages of fulfilment pass: what else shares a stream was meant to come in order.
-    fn stream_rule(&self, supplier: &Supplier) -> StreamRule {
-        match supplier.stages_that_fail() {
-            FailedStages::Pass if self.held.claim.key.kind.stage().is_some() => StreamRule::Passes,
-            _ => StreamRule::Holds,
-        }
+    /// Asks for the call of an endpoint, and waits for a slot if need be.
+    async fn admit(&mut self, supplier: &Supplier, endpoint: &Endpoint) -> Result<Admitted, StoreError> {
+        let engine = self.engine;
+        let ask = Ask {
+            endpoint: endpoint.id().clone(),
+            supplier: supplier.id().clone(),
+            who: self.who,
+            is_new: self.ledger.find(endpoint).is_none(),
+        };
+        let pace = engine.traffic.pace();
+        let no_slot = || Admission::HandBack { after: super::pace::within(&pace.no_slot, random()) };
+        let admission = match engine.traffic.ask(ask, &mut self.seat, Moment::now(), random()) {
+            Answer::Now(admission) => admission,
+            Answer::Wait(waiting) => {
+                // What has happened is durable before anything is waited for.
+                if !self.unrecorded.is_empty() && self.keep(endpoint).await? == Written::Stale {
+                    return Ok(Admitted::Superseded);
+                }
+                tokio::select! {
+                    biased;
+                    admission = waiting => admission.unwrap_or_else(|_| no_slot()),
+                    () = self.hand_back.cancelled() => Admission::HandBack { after: Duration::ZERO },
+                    () = engine.stopping.cancelled() => Admission::HandBack { after: Duration::ZERO },
+                    () = tokio::time::sleep(pace.wait) => no_slot(),
+                }
+            }
+        };
+        Ok(match admission {
+            Admission::Call(_) if self.has_to_stop() => Admitted::End(Then::HandBack { after: Duration::ZERO }),
+            Admission::Call(pass) => Admitted::Call(pass),
+            Admission::HandBack { after } => Admitted::End(Then::HandBack { after }),
+            Admission::LeaveOut { silent_for } => {
+                engine.traffic.left_out(endpoint.id(), supplier.id());
+                let now = self.now();
+                let until = now.after(pace.put_off_for(silent_for, random()));
+                let policy = supplier.retry().copied().unwrap_or(engine.timing.retry);
+                self.ledger.leave_out(endpoint, until, policy, now);
+                Admitted::LeftOut
+            }
+        })
+    }
+
+    /// Whether no POST may begin any more.
+    fn has_to_stop(&self) -> bool {
+        self.hand_back.is_cancelled() || self.engine.stopping.is_cancelled()
     }
 
     /// The notification waits for a signing key that is valid within the hour, and fails for want of one otherwise.
     fn without_key(&self, no_key: NoValidKey, supplier: &Supplier) -> Then {
-        let key = &self.held.claim.key;
+        let key = &self.claim.key;
         match no_key.wait {
             Some(after) => {
                 tracing::warn!(%no_key, %key, "handed back without a try");
@@ -240,67 +286,49 @@ impl Delivery<'_> {
             }
             None => {
                 tracing::error!(%no_key, %key, "the supplier's configuration is not usable");
-                Then::Failed { reason: FailureReason::Config, stream: self.stream_rule(supplier) }
+                Then::Failed { reason: FailureReason::Config, stream: stream_rule(key, supplier) }
             }
         }
     }
 
-    /// Its supplier is paused, or cannot be looked up: no try is spent, and nothing of that supplier is claimed for a while.
+    /// Its supplier is paused, or cannot be looked up: no try is spent, and a worker looks again every 5 s.
     fn rest(&self) -> Then {
-        if let Admission::Lanes(lanes) = &self.held.admission {
-            lanes.rest(&self.held.claim.key.supplier, Moment::now() + REST);
-        }
-        Then::HandBack { after: REST }
+        let traffic = &self.engine.traffic;
+        let lasted = traffic.rest(&self.claim.key.supplier);
+        Then::HandBack { after: traffic.pace().put_off_for(lasted, random()) }
     }
 
     /// Begins a round, or goes on with the one that another holder did not finish.
-    fn begin(&mut self, supplier: &Supplier) {
-        if self.held.claim.taken_over {
-            self.take_over(supplier);
-        }
-        match self.held.calling {
+    fn begin(&mut self) {
+        match self.calling {
             Calling::WhatIsOpen => self.ledger.begin(Round::of_all()),
-            Calling::WhatIsDue if self.held.claim.taken_over => {}
+            Calling::WhatIsDue if self.claim.taken_over => {}
             Calling::WhatIsDue => self.ledger.begin(Round::of_due(self.now())),
         }
-        self.round_is_news = !self.begins_as_expected(supplier);
     }
 
-    /// Whether somebody who takes over would know without a record whom this round calls first: the first open endpoint
-    /// of the list, because it is due. Any other beginning is put on record before the first call, or a takeover would
-    /// blame an endpoint that was never called, and call again the one that was.
-    fn begins_as_expected(&self, supplier: &Supplier) -> bool {
+    /// What was next for the holder before us may have been called: the record says so before anything else is done. Who
+    /// was next stands in the record; only a record from before that was kept there is judged by today's list.
+    fn take_over(&mut self, supplier: Option<&Supplier>) {
         let now = self.now();
-        match decide(&self.ledger, &self.held.claim.key, supplier, now) {
-            Decision::Settle(_) => true,
-            Decision::Call(first) => {
-                let mut open = supplier.endpoints().iter().filter_map(|one| Some((one, self.ledger.open_from(one)?)));
-                open.next().is_some_and(|(expected, from)| expected.id() == first.id() && from <= now)
-            }
-        }
-    }
-
-    /// What was next for the holder before us may have been called: the record says so before anything else is done.
-    fn take_over(&mut self, supplier: &Supplier) {
-        let now = self.now();
-        let next = |ledger: &Ledger| match decide(ledger, &self.held.claim.key, supplier, now) {
-            Decision::Call(endpoint) => Some(endpoint),
-            Decision::Settle(_) => None,
-        };
         if !self.ledger.in_round() {
-            // It began as expected, else it would be on record.
             self.ledger.begin(Round::of_due(now));
         }
-        if let Some(endpoint) = next(&self.ledger) {
-            let outcome = Outcome::Unknown { why: Unknown::Interrupted };
-            self.note(endpoint, outcome, now, Duration::ZERO);
-            self.ledger.enter_interrupted(self.tried(supplier, endpoint, now, &Reply::of(outcome, Duration::ZERO)));
-        }
+        let by_list = || match decide(&self.ledger, &self.claim.key, supplier?, now) {
+            Decision::Call(endpoint) => Some(Named::of(endpoint)),
+            Decision::Settle(_) => None,
+        };
+        let next = self.ledger.next().cloned().or_else(by_list);
+        let Some(endpoint) = next.filter(|next| self.ledger.is_open(&next.id)) else { return };
+        let reply = Reply::of(Outcome::Unknown { why: Unknown::Interrupted }, Duration::ZERO);
+        self.note(&endpoint, reply.outcome, now, Duration::ZERO);
+        let tried = self.tried(supplier, endpoint, now, &reply);
+        self.ledger.enter_interrupted(tried);
     }
 
     /// One POST and what it came to.
-    async fn call(&mut self, supplier: &Supplier, endpoint: &Endpoint) -> Called {
-        let claim = &self.held.claim;
+    async fn call(&mut self, supplier: &Supplier, endpoint: &Endpoint, pass: Pass) -> Called {
+        let (engine, claim) = (self.engine, &self.claim);
         let telling =
             Telling { event_id: &claim.event_id, body: &claim.body, traceparent: claim.traceparent.as_deref() };
         let request = match request(supplier, endpoint, &telling, Timestamp::from(SystemTime::now())) {
@@ -308,77 +336,97 @@ impl Delivery<'_> {
             Err(no_key) => return Called::Unsigned(no_key),
         };
         let at = self.now();
-        let (deadline, timeout) = (self.deadline, self.courier.timing.timeout);
-        let in_time = move || deadline.since(Moment::now()) >= timeout;
-        let Some(reply) = self.courier.sender.send(request, in_time, &self.held.hand_back).await else {
-            return Called::Not;
+        let reply = {
+            let may_send = || self.is_time_for_a_call() && !self.has_to_stop();
+            let mut sending = std::pin::pin!(engine.out.send(request, may_send, &self.hand_back));
+            tokio::select! {
+                biased;
+                reply = &mut sending => reply,
+                () = tokio::time::sleep(engine.traffic.pace().silent_after) => {
+                    pass.grow();
+                    sending.await
+                }
+            }
         };
-        tracing::debug!(key = %self.held.claim.key, endpoint = endpoint.shown(), outcome = %reply.outcome, "attempt");
-        if let Admission::Lanes(lanes) = &self.held.admission {
-            let timed_out = matches!(
-                reply.outcome,
-                Outcome::Unknown { why: Unknown::TimedOut } | Outcome::NotSent { why: NotSent::ConnectTimeout }
-            );
-            self.manner = self.manner.worse(Manner::of(timed_out, reply.took));
-            lanes.note(&self.held.claim.key.supplier, self.manner, Moment::now());
-        }
-        self.note(endpoint, reply.outcome, at, reply.took);
-        self.ledger.enter(self.tried(supplier, endpoint, at, &reply));
+        let Some(reply) = reply else { return Called::Not };
+        tracing::debug!(key = %self.claim.key, endpoint = endpoint.shown(), outcome = %reply.outcome, "attempt");
+        pass.end(call_end(&reply.outcome));
+        let endpoint = Named::of(endpoint);
+        self.note(&endpoint, reply.outcome, at, reply.took);
+        let tried = self.tried(Some(supplier), endpoint, at, &reply);
+        self.ledger.enter(tried);
         Called::Once
     }
 
-    fn note(&mut self, endpoint: &Endpoint, outcome: Outcome, at: Timestamp, took: Duration) {
-        let (shown, id) = (endpoint.shown().to_owned(), endpoint.id().clone());
-        self.unrecorded.push(Attempt::new(shown, id, outcome, at, took));
+    fn note(&mut self, endpoint: &Named, outcome: Outcome, at: Timestamp, took: Duration) {
+        self.unrecorded.push(Attempt::new(endpoint.shown.clone(), endpoint.id.clone(), outcome, at, took));
     }
 
-    fn tried<'t>(&self, supplier: &'t Supplier, endpoint: &'t Endpoint, at: Timestamp, reply: &Reply) -> Tried<'t>
-    where
-        Self: 't,
-    {
+    fn tried(&self, supplier: Option<&Supplier>, endpoint: Named, at: Timestamp, reply: &Reply) -> Tried {
         Tried {
             endpoint,
             outcome: reply.outcome,
             at,
             over: self.now(),
             retry_after: reply.retry_after,
-            reference: reference(supplier, reply.body.as_deref()),
-            policy: supplier.retry().copied().unwrap_or(self.courier.timing.retry),
-            on_unknown: supplier.on_unknown(),
+            reference: supplier.and_then(|supplier| reference(supplier, reply.body.as_deref())),
+            policy: supplier.and_then(Supplier::retry).copied().unwrap_or(self.engine.timing.retry),
+            on_unknown: supplier.map_or(OnUnknown::Resend, Supplier::on_unknown),
             random: random(),
         }
     }
 
-    /// Nothing is left to be recorded before the next call, and the lease is long enough for it.
-    fn may_go_on(&self) -> bool {
-        self.unrecorded.is_empty() && !self.round_is_news && self.is_time_for_a_call()
+    /// Nothing is left to be recorded before the call of this endpoint, which the record names as the next one, and the
+    /// lease is long enough for it. A record from before that stood there names the first open one of the list.
+    fn may_go_on(&self, endpoint: &Endpoint) -> bool {
+        let is_expected = match self.ledger.next() {
+            Some(next) => next.id == *endpoint.id(),
+            None => self.ledger.is_blank(),
+        };
+        self.unrecorded.is_empty() && is_expected && self.is_time_for_a_call()
     }
 
     fn is_time_for_a_call(&self) -> bool {
-        self.deadline.since(Moment::now()) >= self.courier.timing.timeout
+        self.deadline.since(Moment::now()) >= self.engine.timing.timeout
     }
 
-    /// Records what was tried and begins the lease anew: one write.
-    async fn keep(&mut self) -> Result<Written, StoreError> {
+    /// Records what was tried and who is called next, and begins the lease anew: one write.
+    async fn keep(&mut self, next: &Endpoint) -> Result<Written, StoreError> {
+        self.ledger.expect(Some(next));
         let asked = Moment::now();
-        let lease = self.courier.timing.lease();
+        let lease = self.engine.timing.lease();
         let written = self.record(Then::Keep { lease }).await?;
         self.deadline = asked + lease;
-        self.round_is_news = false;
         Ok(written)
     }
 
     /// Ends the claim because a fresh lease is too short for a call already: not at once again, that would go round for ever.
-    async fn give_back(self) -> Result<Delivered, StoreError> {
-        let margin = self.courier.timing.lease_margin;
-        tracing::warn!(key = %self.held.claim.key, ?margin, "the store takes longer than the lease margin; handed back");
-        self.settle(Then::HandBack { after: TOO_SLOW }).await
+    async fn give_back(self, supplier: &Supplier) -> Result<Delivered, StoreError> {
+        let margin = self.engine.timing.lease_margin;
+        tracing::warn!(key = %self.claim.key, ?margin, "the store takes longer than the lease margin; handed back");
+        self.settle_expecting(Then::HandBack { after: TOO_SLOW }, supplier).await
+    }
+
+    /// Settles, and puts on record who is called first when it is claimed again.
+    async fn settle_expecting(mut self, then: Then, supplier: &Supplier) -> Result<Delivered, StoreError> {
+        let next = match &then {
+            Then::Again { .. } | Then::HandBack { .. } => expected(&self.ledger, supplier),
+            // Reopened by a person, it begins with what has not accepted.
+            Then::Failed { .. } | Then::Notified { .. } | Then::Keep { .. } => None,
+        };
+        self.ledger.expect(next);
+        self.settle(then).await
     }
 
     async fn settle(mut self, then: Then) -> Result<Delivered, StoreError> {
         let last_try = self.ledger.last_try_ahead();
         self.ledger.end_round();
-        let key = self.held.claim.key.clone();
+        // Others may have the slot while this is recorded; the room at the supplier is kept until it is.
+        self.seat = None;
+        if self.was_put_off && matches!(then, Then::HandBack { .. }) {
+            self.engine.traffic.could_not_call(&self.claim.key.supplier);
+        }
+        let key = self.claim.key.clone();
         let written = match self.record(then.clone()).await? {
             // A step that failed and was repeated finds its token spent when it was recorded after all.
             Written::Stale if self.repeated && self.is_ours(&key).await? => Written::Applied,
@@ -386,7 +434,7 @@ impl Delivery<'_> {
         };
         match written {
             Written::Applied => {
-                tracing::info!(%key, event_id = %self.held.claim.event_id, end = end_word(&then), "settled");
+                tracing::info!(%key, event_id = %self.claim.event_id, end = end_word(&then), "settled");
                 self.tell(key, &then, last_try);
                 Ok(Delivered::Settled(then))
             }
@@ -397,7 +445,7 @@ impl Delivery<'_> {
     /// Whether the end that is recorded is ours: nobody else has this ledger with these attempts.
     async fn is_ours(&self, key: &Key) -> Result<bool, StoreError> {
         let attempts = self.recorded as usize;
-        let stored = self.courier.store.get(key).await?;
+        let stored = self.engine.store.get(key).await?;
         Ok(stored.is_some_and(|stored| {
             let under_way = matches!(stored.state, State::Sending { .. });
             !under_way && stored.ledger == self.ledger && stored.attempts.len() == attempts
@@ -415,18 +463,18 @@ impl Delivery<'_> {
             },
             Then::Keep { .. } | Then::HandBack { .. } => return,
         };
-        self.courier.listener.tell(&news);
+        self.engine.listener.tell(&news);
     }
 
     /// Writes until it is certain. What is repeated is the record, never the POST; it ends when another lease has gone
     /// by, for then others have long taken over.
     async fn record(&mut self, then: Then) -> Result<Written, StoreError> {
-        let step = Step::new(self.held.claim.key.clone(), self.held.claim.token, self.ledger.clone(), then)
+        let step = Step::new(self.claim.key.clone(), self.claim.token, self.ledger.clone(), then)
             .with_attempts(self.recorded, self.unrecorded.clone());
-        let mut give_up = self.deadline + self.courier.timing.lease();
+        let mut give_up = self.deadline + self.engine.timing.lease();
         let mut pause = Duration::from_millis(20);
         loop {
-            match self.courier.store.write(std::slice::from_ref(&step)).await {
+            match self.engine.store.write(std::slice::from_ref(&step)).await {
                 Ok(written) => {
                     let written = written.first().copied().ok_or_else(no_answer)?;
                     self.recorded = self.recorded.saturating_add(u32::try_from(self.unrecorded.len()).unwrap_or(0));
@@ -439,7 +487,7 @@ impl Delivery<'_> {
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
                         // A shutdown does not wait for a store that is away: one more try, now.
-                        () = self.held.hand_back.cancelled() => give_up = Moment::now(),
+                        () = self.hand_back.cancelled() => give_up = Moment::now(),
                     }
                 }
                 Err(error) => return Err(error),
@@ -449,8 +497,16 @@ impl Delivery<'_> {
 
     /// The store's time, reckoned.
     fn now(&self) -> Timestamp {
-        self.held.now.after(self.held.told.elapsed())
+        self.now.after(self.told.elapsed())
     }
+}
+
+enum Admitted {
+    Call(Pass),
+    LeftOut,
+    /// The round ends here.
+    End(Then),
+    Superseded,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -464,6 +520,19 @@ enum Called {
 fn superseded(key: &Key) -> Delivered {
     tracing::warn!(%key, "another holder took over; nothing was recorded");
     Delivered::Superseded
+}
+
+/// What the end of a call says of the endpoint: everything but the limit is an answer, and what we did ourselves is no news.
+fn call_end(outcome: &Outcome) -> CallEnd {
+    match outcome {
+        Outcome::Unknown { why: Unknown::TimedOut } | Outcome::NotSent { why: NotSent::ConnectTimeout } => {
+            CallEnd::AtLimit
+        }
+        Outcome::Unknown { why: Unknown::Interrupted }
+        | Outcome::NotSent { why: NotSent::Interrupted }
+        | Outcome::Blocked { .. } => CallEnd::NoNews,
+        _ => CallEnd::Answered,
+    }
 }
 
 fn end_word(then: &Then) -> &'static str {
@@ -482,7 +551,7 @@ pub(crate) fn no_answer() -> StoreError {
 }
 
 /// 0.0 to 1.0, good enough to spread retries: the standard library seeds its hash keys from the system.
-fn random() -> f64 {
+pub(crate) fn random() -> f64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let bits = RandomState::new().build_hasher().finish() >> 11;
     bits as f64 / (1u64 << 53) as f64

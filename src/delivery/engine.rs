@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::notification::outcome::Outcome;
 use crate::notification::{Claim, Step, Then};
 use crate::store::{AnyStore, ClaimRequest, Claims, Pick, StoreError};
 use crate::supplier::Supplier;
@@ -78,6 +79,15 @@ impl Out {
                 tokio::time::sleep(after).await;
                 Some(reply)
             }
+        }
+    }
+
+    /// See [`Sender::check_url`].
+    pub(crate) async fn check_url(&self, url: &url::Url) -> Result<(), Outcome> {
+        match self {
+            Out::Wire(sender) => sender.check_url(url).await,
+            #[cfg(test)]
+            Out::Simulated(_) => Ok(()),
         }
     }
 }

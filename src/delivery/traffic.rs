@@ -20,7 +20,7 @@ use super::pace::{Pace, three_quarters, within};
 mod room;
 
 use room::Room;
-pub(crate) use room::{Entry, OldWork, Stay, Why};
+pub(crate) use room::{Entry, OldWork, Stay};
 
 /// What is under way in this process, and what is known of those who are called.
 pub(crate) struct Traffic {
@@ -45,10 +45,12 @@ struct State {
     last_call: u64,
     /// Silent calls that found no place, and so keep their slot.
     late: VecDeque<u64>,
-    /// Those who wait for a slot, longest first.
-    line: VecDeque<Want>,
+    /// Rounds that wait for the slot of their next call, longest first.
+    line: VecDeque<(Ask, oneshot::Sender<Admission>)>,
+    /// Visitors that wait for a slot before they claim anything; rounds come before them.
+    visitors: VecDeque<oneshot::Sender<Seat>>,
     rooms: HashMap<SupplierId, Room>,
-    /// How many wait for room at their supplier.
+    /// How many claims wait for room at their supplier.
     waiting: usize,
     /// Suppliers of which something may be put off that could be sent now.
     with_old: BTreeSet<SupplierId>,
@@ -108,13 +110,9 @@ pub(crate) enum Admission {
     /// The call may begin.
     Call(Pass),
     /// The endpoint has been silent for so long: this round leaves it out.
-    LeaveOut {
-        silent_for: Duration,
-    },
+    LeaveOut { silent_for: Duration },
     /// There is no room for it: hand the claim back for so long.
-    HandBack {
-        after: Duration,
-    },
+    HandBack { after: Duration },
 }
 
 /// The answer to a wish.
@@ -124,13 +122,7 @@ pub(crate) enum Answer {
     Wait(oneshot::Receiver<Admission>),
 }
 
-/// Somebody who waits for a slot.
-enum Want {
-    Call { ask: Ask, tell: oneshot::Sender<Admission> },
-    Seat { tell: oneshot::Sender<Seat> },
-}
-
-/// What was to be handed to somebody who has gone: given back when the lock is released.
+/// What was to be handed to a future that has been dropped: given back when the lock is released.
 #[derive(Default)]
 struct Undelivered {
     admissions: Vec<Admission>,
@@ -160,6 +152,7 @@ impl Traffic {
             last_call: 0,
             late: VecDeque::new(),
             line: VecDeque::new(),
+            visitors: VecDeque::new(),
             rooms: HashMap::new(),
             waiting: 0,
             with_old: BTreeSet::new(),
@@ -189,7 +182,7 @@ impl Traffic {
     /// A slot for a visitor; it is kept until a call takes it. The receiver may be dropped.
     pub(crate) fn visitor_seat(self: &Arc<Self>) -> oneshot::Receiver<Seat> {
         let (tell, told) = oneshot::channel();
-        self.change(Moment::now(), |state| state.line.push_back(Want::Seat { tell }));
+        self.change(Moment::now(), |state| state.visitors.push_back(tell));
         told
     }
 
@@ -210,7 +203,7 @@ impl Traffic {
                 }
                 Judgement::Wait => {
                     let (tell, told) = oneshot::channel();
-                    state.line.push_back(Want::Call { ask, tell });
+                    state.line.push_back((ask, tell));
                     (Answer::Wait(told), seat.take())
                 }
             }
@@ -343,13 +336,16 @@ impl State {
     fn grow(&mut self, call: u64) -> Option<SupplierId> {
         let found = self.calls.get(&call).filter(|call| call.holds == Holds::Slot)?;
         let (who, supplier) = (found.who, found.supplier.clone());
-        if self.has_place(who) { self.move_to_place(call, who) } else { self.late.push_back(call) }
+        if self.has_place(who) {
+            self.move_to_place(call, who)
+        } else {
+            self.late.push_back(call)
+        }
         Some(supplier)
     }
 
     fn has_place(&self, who: Who) -> bool {
-        self.held.places < self.places
-            && (!who.is_visitor() || self.by_visitors.places < three_quarters(self.places))
+        self.held.places < self.places && (!who.is_visitor() || self.by_visitors.places < three_quarters(self.places))
     }
 
     fn move_to_place(&mut self, call: u64, who: Who) {
@@ -372,34 +368,35 @@ impl State {
         }
         let mut still = VecDeque::new();
         while self.free() > 0
-            && let Some(want) = self.line.pop_front()
+            && let Some((ask, tell)) = self.line.pop_front()
         {
-            match want {
-                Want::Call { tell, .. } if tell.is_closed() => {}
-                Want::Seat { tell } if tell.is_closed() => {}
-                Want::Call { ask, tell } => {
-                    let admission = match self.judge(&ask, false, now, 0.5) {
-                        Judgement::Wait => {
-                            still.push_back(Want::Call { ask, tell });
-                            continue;
-                        }
-                        Judgement::Call => Admission::Call(self.begin(traffic, ask, false, now)),
-                        Judgement::LeaveOut { silent_for } => Admission::LeaveOut { silent_for },
-                        Judgement::HandBack { after } => Admission::HandBack { after },
-                    };
-                    undelivered.admissions.extend(tell.send(admission).err());
-                }
-                Want::Seat { tell } if self.has_slot(Who::Visitor, false) => {
-                    self.kept += 1;
-                    self.kept_for_visitors += 1;
-                    let seat = Seat { traffic: Arc::clone(traffic), who: Who::Visitor, is_kept: true };
-                    undelivered.seats.extend(tell.send(seat).err());
-                }
-                Want::Seat { tell } => still.push_back(Want::Seat { tell }),
+            if tell.is_closed() {
+                continue;
             }
+            let admission = match self.judge(&ask, false, now, 0.5) {
+                Judgement::Wait => {
+                    still.push_back((ask, tell));
+                    continue;
+                }
+                Judgement::Call => Admission::Call(self.begin(traffic, ask, false, now)),
+                Judgement::LeaveOut { silent_for } => Admission::LeaveOut { silent_for },
+                Judgement::HandBack { after } => Admission::HandBack { after },
+            };
+            undelivered.admissions.extend(tell.send(admission).err());
         }
         still.append(&mut self.line);
         self.line = still;
+        while self.has_slot(Who::Visitor, false)
+            && let Some(tell) = self.visitors.pop_front()
+        {
+            if tell.is_closed() {
+                continue;
+            }
+            self.kept += 1;
+            self.kept_for_visitors += 1;
+            let seat = Seat { traffic: Arc::clone(traffic), who: Who::Visitor, is_kept: true };
+            undelivered.seats.extend(tell.send(seat).err());
+        }
     }
 
     fn take(&mut self, who: Who, holds: Holds) {
@@ -507,6 +504,3 @@ impl Drop for Work {
         });
     }
 }
-
-#[cfg(test)]
-mod tests;

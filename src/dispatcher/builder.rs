@@ -4,13 +4,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::delivery::deliver::{Courier, Timing};
+use crate::delivery::engine::{Engine, Out, Timing};
 use crate::delivery::error::Error;
 use crate::delivery::listener::{Listener, News};
+use crate::delivery::pace::{PLACES_PER_SLOT, Pace, slots_and_places};
+use crate::delivery::traffic::Traffic;
 use crate::store::{AnyStore, Store, erase};
 use crate::supplier::lookup::{AnySuppliers, Suppliers};
 use crate::supplier::retry::RetryPolicy;
@@ -18,7 +20,7 @@ use crate::value::names::Source;
 use crate::wire::guard::Network;
 use crate::wire::send::{SendSettings, Sender};
 
-use super::{Dispatcher, Inner};
+use super::Dispatcher;
 
 /// Sets up a [`Dispatcher`].
 ///
@@ -35,6 +37,7 @@ pub struct DispatcherBuilder {
     allowed: Vec<Network>,
     roots: Vec<Vec<u8>>,
     listener: Listener,
+    times_as_fast: u32,
 }
 
 impl DispatcherBuilder {
@@ -52,6 +55,7 @@ impl DispatcherBuilder {
             allowed: Vec::new(),
             roots: Vec::new(),
             listener: Listener::nobody(),
+            times_as_fast: 1,
         }
     }
 
@@ -71,8 +75,13 @@ impl DispatcherBuilder {
         self
     }
 
-    /// How many deliveries go on at the same time. Default 256; each takes a file descriptor. `notify`, `retry` and `resume`
-    /// take three quarters of them at most, so that a worker goes on while they wait for somebody who hangs.
+    /// How many slots there are. Default 256. A call holds a slot for its first 2 s (a quarter of the limit if that is less)
+    /// and then one of 15 places a slot, so that endpoints that hang do not take the slots of those that answer. `notify`,
+    /// `retry` and `resume` hold three quarters of both at most.
+    ///
+    /// Each call takes a file descriptor. Slots and places together are at most half of the descriptors that the process
+    /// may open (`ulimit -n`), never fewer places than slots: a limit of 1,024 leaves 256 slots and 256 places, all 3,840
+    /// places need one of 8,192. The log says when the limit lowers them.
     #[must_use]
     pub fn concurrency(mut self, number: NonZeroUsize) -> Self {
         self.concurrency = number;
@@ -113,35 +122,72 @@ impl DispatcherBuilder {
     ///
     /// # Errors
     /// [`Error::Setting`] for a time out of its range, [`Error::RootCertificate`] for a root that is not one.
-    pub fn build(self) -> Result<Dispatcher, Error> {
+    pub fn build(mut self) -> Result<Dispatcher, Error> {
         let range = Duration::from_millis(1)..=Duration::from_secs(3600);
         for (setting, value) in [("timeout", self.timeout), ("lease_margin", self.lease_margin)] {
             if !range.contains(&value) {
                 return Err(Error::Setting { setting, problem: "must be from 1 ms to 1 h" });
             }
         }
-        let settings = SendSettings { allowed: self.allowed, extra_roots_pem: self.roots, timeout: self.timeout };
-        let courier = Courier {
+        let settings = SendSettings {
+            allowed: std::mem::take(&mut self.allowed),
+            extra_roots_pem: std::mem::take(&mut self.roots),
+            timeout: self.timeout,
+        };
+        let sender = Sender::new(settings).map_err(|_| Error::RootCertificate)?;
+        let descriptors = descriptors();
+        let (slots, places) = slots_and_places(self.concurrency.get(), descriptors);
+        if places < self.concurrency.get().saturating_mul(PLACES_PER_SLOT) {
+            tracing::warn!(
+                slots,
+                places,
+                descriptors,
+                "the limit of open files lowers how many calls may be silent at the same time: raise it (ulimit -n)"
+            );
+        }
+        Ok(self.build_with(Out::Wire(sender), slots, places))
+    }
+
+    fn build_with(self, out: Out, slots: usize, places: usize) -> Dispatcher {
+        let pace = Pace::new(self.timeout, self.lease_margin).times_as_fast(self.times_as_fast);
+        let engine = Engine {
+            source: self.source,
             store: self.store,
             suppliers: self.suppliers,
-            sender: Sender::new(settings).map_err(|_| Error::RootCertificate)?,
+            out,
             timing: Timing { timeout: self.timeout, lease_margin: self.lease_margin, retry: self.retry },
-            hand_back: CancellationToken::new(),
             listener: self.listener,
-        };
-        let slots = self.concurrency.get().min(Semaphore::MAX_PERMITS);
-        let inner = Inner {
-            source: self.source,
-            courier,
-            concurrency: slots,
-            slots: Arc::new(Semaphore::new(slots)),
-            visitors: Arc::new(Semaphore::new(slots.div_ceil(4) * 3)),
+            traffic: Traffic::new(pace, slots, places),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            hand_back: CancellationToken::new(),
             bell: Notify::new(),
         };
-        Ok(Dispatcher { inner: Arc::new(inner) })
+        Dispatcher { engine: Arc::new(engine) }
     }
+
+    /// For tests in simulated time: with simulated endpoints, and places for all of them.
+    #[cfg(test)]
+    pub(crate) fn build_simulated(self, endpoints: Arc<dyn crate::delivery::engine::Simulated>) -> Dispatcher {
+        let (slots, places) = slots_and_places(self.concurrency.get(), None);
+        self.build_with(Out::Simulated(endpoints), slots, places)
+    }
+
+    /// Makes the pauses after silence and the delays of what is handed back so many times as short; for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn times_as_fast(mut self, factor: u32) -> Self {
+        self.times_as_fast = factor;
+        self
+    }
+}
+
+/// How many files the process may have open, where that is limited.
+fn descriptors() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    return rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 impl std::fmt::Debug for DispatcherBuilder {

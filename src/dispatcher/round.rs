@@ -1,34 +1,38 @@
-//! What the dispatcher does inside its own tasks: prepare, store, claim, deliver, look.
+//! What the dispatcher does inside its own tasks: prepare, insert, claim, deliver, look.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
-
-use crate::delivery::deliver::{Admission, Calling, Held, no_answer};
+use crate::delivery::deliver::{Calling, Held, Way, no_answer};
+use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::{Enqueued, Entry, Report, Stored};
+use crate::delivery::traffic::{Entry as TrafficEntry, Who};
 use crate::event::Event;
-use crate::notification::{FailureReason, Key, Notification, Stream};
+use crate::notification::{FailureReason, Key, Notification, State, StateName, Stream};
 use crate::order::PaidOrder;
 use crate::store::{
-    ClaimRequest, Claims, Cursor, Filter, Inserted, Intervened, Intervention, NewNotification, Page, Pick, Selection,
-    Start, StoreError, StoreErrorKind,
+    Cursor, Filter, Inserted, Intervened, Intervention, NewNotification, Page, Pick, Selection, Start, StoreError,
+    StoreErrorKind,
 };
 use crate::supplier::Supplier;
-use crate::value::clock::Moment;
 use crate::value::names::{OrderCode, SupplierId};
 
-use super::{Inner, refuse_final};
+use super::refuse_final;
 
-/// The right to send one notification, and to do so from outside of a worker.
-type Slot = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+/// What came of a wish to deliver one notification.
+enum Visited {
+    Delivered,
+    /// It is not due, finished, in other hands, or behind another of its stream.
+    NotClaimable,
+    /// Nothing was claimed for want of a slot or of room at the supplier.
+    NoRoom,
+}
 
 /// How many notifications `resume` reopens in one step, and tries itself at most.
 const REOPENED_AT_ONCE: u32 = 100;
 const RESUMED: usize = 1000;
 
-impl Inner {
+impl Engine {
     /// The notifications of an order, one for each supplier that has lines in it.
     pub(super) async fn prepare(&self, order: &PaidOrder) -> Result<Vec<NewNotification>, Error> {
         let mut new = Vec::new();
@@ -54,8 +58,8 @@ impl Inner {
     pub(super) async fn supplier(&self, id: &SupplierId) -> Result<Supplier, Error> {
         let found = tokio::select! {
             biased;
-            found = self.courier.suppliers.find(id) => found,
-            () = self.courier.hand_back.cancelled() => return Err(Error::ShuttingDown),
+            found = self.suppliers.find(id) => found,
+            () = self.hand_back.cancelled() => return Err(Error::ShuttingDown),
         };
         found
             .map_err(|source| Error::Lookup { supplier: id.clone(), source })?
@@ -71,8 +75,8 @@ impl Inner {
         new
     }
 
-    pub(super) async fn store(&self, new: &[NewNotification]) -> Result<Enqueued, Error> {
-        let inserted = self.courier.store.insert(new).await.map_err(Error::Store)?;
+    pub(super) async fn insert(&self, new: &[NewNotification]) -> Result<Enqueued, Error> {
+        let inserted = self.store.insert(new).await.map_err(Error::Store)?;
         if inserted.len() != new.len() {
             return Err(Error::Store(no_answer()));
         }
@@ -88,14 +92,14 @@ impl Inner {
     }
 
     pub(super) async fn notify(self: &Arc<Self>, new: &[NewNotification]) -> Result<Report, Error> {
-        let enqueued = self.store(new).await?;
-        self.tell(enqueued).await
+        let enqueued = self.insert(new).await?;
+        self.report_after_round(enqueued).await
     }
 
     /// One round for what was stored, and where it stands then.
-    pub(super) async fn tell(self: &Arc<Self>, Enqueued { stored }: Enqueued) -> Result<Report, Error> {
+    pub(super) async fn report_after_round(self: &Arc<Self>, Enqueued { stored }: Enqueued) -> Result<Report, Error> {
         let keys = stored.iter().map(|stored| stored.key.clone()).collect();
-        self.deliver(keys, Calling::WhatIsDue).await?;
+        self.visit(keys, Who::Visitor).await?;
         let mut entries = Vec::with_capacity(stored.len());
         for Stored { key, inserted, .. } in stored {
             entries.push(Entry { notification: self.get(&key).await?, inserted });
@@ -103,31 +107,37 @@ impl Inner {
         Ok(Report { entries })
     }
 
-    /// Reopens all of it, so that it is pending for whoever delivers, and tries the first thousand itself, no more at a time
+    /// Reopens all of it, so that it is pending for every worker, and tries the first thousand itself, no more at a time
     /// than the supplier takes.
     pub(super) async fn resume(self: &Arc<Self>, supplier: SupplierId) -> Result<Report, Error> {
         let at_once = match self.supplier(&supplier).await {
             Ok(supplier) => supplier.max_concurrent(),
             Err(_) => Supplier::DEFAULT_MAX_CONCURRENT,
         };
-        let reasons = FailureReason::OF_CONFIGURATION.to_vec();
-        let selection = Selection::FailedFor { source: self.source.clone(), supplier, reasons };
         let mut resumed: Vec<Key> = Vec::new();
-        // Each is reopened once: what a worker finds failing again meanwhile ends the loop.
-        let mut reopened: HashSet<Key> = HashSet::new();
+        let mut filter = Filter::of(self.source.clone());
+        filter.supplier = Some(supplier);
+        filter.states = vec![StateName::Failed];
+        let mut page = Page::first(REOPENED_AT_ONCE);
+        // Page by page, so that each is reopened once although a worker may find it failing again meanwhile.
         while !self.stopping.is_cancelled() {
-            let changed = self.intervene(&selection, &Intervention::Reopen, REOPENED_AT_ONCE).await?.changed;
-            let new: Vec<Key> = changed.iter().filter(|key| reopened.insert((*key).clone())).cloned().collect();
-            let all_new = new.len() == changed.len();
-            let room = RESUMED.saturating_sub(resumed.len());
-            resumed.extend(new.into_iter().take(room));
-            if changed.is_empty() || !all_new {
-                break;
+            let listing = self.store.list(&filter, &page).await.map_err(Error::Store)?;
+            let wants = |state: &State| matches!(state, State::Failed { reason, .. } if FailureReason::OF_CONFIGURATION.contains(reason));
+            let listed = listing.notifications.into_iter().filter(|failed| wants(&failed.state));
+            let keys: Vec<Key> = listed.map(|failed| failed.key).collect();
+            if !keys.is_empty() {
+                let changed = self.intervene(&Selection::Keys(keys), &Intervention::Reopen, REOPENED_AT_ONCE).await?;
+                let room = RESUMED.saturating_sub(resumed.len());
+                resumed.extend(changed.changed.into_iter().take(room));
+                self.bell.notify_one();
+            }
+            match listing.next {
+                Some(cursor) => page = Page::after(cursor, REOPENED_AT_ONCE),
+                None => break,
             }
         }
-        self.bell.notify_one();
         for chunk in resumed.chunks(at_once.get() as usize) {
-            self.deliver(chunk.to_vec(), Calling::WhatIsOpen).await?;
+            self.visit(chunk.to_vec(), Who::Visitor).await?;
         }
         let mut entries: Vec<Entry> = Vec::with_capacity(resumed.len());
         for key in resumed {
@@ -138,90 +148,78 @@ impl Inner {
         Ok(Report { entries })
     }
 
-    /// Claims these and delivers what was claimed, side by side, each as soon as there is a slot for it.
+    /// Claims these and delivers what was claimed, side by side, each as soon as there is room for it; what finds none
+    /// within 5 s is left to whoever claims it next.
     ///
-    /// What waits for another of its stream among them has its turn when that one is told.
-    pub(super) async fn deliver(self: &Arc<Self>, mut keys: Vec<Key>, calling: Calling) -> Result<(), Error> {
-        while !keys.is_empty() {
-            let before = keys.len();
-            self.deliver_claimable(&mut keys, calling).await?;
-            if keys.len() == before {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Delivers those that can be claimed now, and takes them off the list.
-    async fn deliver_claimable(self: &Arc<Self>, keys: &mut Vec<Key>, calling: Calling) -> Result<(), Error> {
-        let mut running = Vec::new();
-        while !keys.is_empty() && !self.stopping.is_cancelled() {
-            // The slot comes first: a claim that waits for one would be a lease that runs out.
-            let mut slots = self.slots(keys.len()).await?;
-            let pick = match calling {
-                Calling::WhatIsDue => Pick::DueOf(keys.clone()),
-                Calling::WhatIsOpen => Pick::NowOf(keys.clone()),
-            };
-            let limit = u32::try_from(slots.len()).unwrap_or(u32::MAX);
-            let request = ClaimRequest::new(self.source.clone(), pick, limit, self.courier.timing.lease());
-            let (asked, claims) = self.claim(&request).await?;
-            let told = Moment::now();
-            let all_were_there = claims.claims.len() == slots.len();
-            for claim in claims.claims {
-                keys.retain(|key| *key != claim.key);
-                let slot = slots.pop();
-                let held = Held {
-                    claim,
-                    calling,
-                    now: claims.now,
-                    told,
-                    asked,
-                    hand_back: self.courier.hand_back.clone(),
-                    admission: Admission::Free,
-                };
-                let inner = Arc::clone(self);
-                running.push(self.tasks.spawn(async move {
-                    let delivered = inner.courier.deliver(held).await;
-                    drop(slot);
-                    delivered
-                }));
-            }
-            if !all_were_there {
-                break;
-            }
-        }
+    /// What waits for another of its stream among them has its turn when that one is notified.
+    pub(super) async fn visit(self: &Arc<Self>, mut keys: Vec<Key>, who: Who) -> Result<(), Error> {
         let mut result = Ok(());
-        for task in running {
-            match task.await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => result = Err(Error::Store(error)),
-                Err(_) => result = Err(Error::Panicked),
+        while !keys.is_empty() && !self.stopping.is_cancelled() {
+            let visits: Vec<_> = keys
+                .drain(..)
+                .map(|key| {
+                    let engine = Arc::clone(self);
+                    self.tasks.spawn(Box::pin(async move { (engine.visit_one(&key, who).await, key) }))
+                })
+                .collect();
+            let mut delivered = 0;
+            for visit in visits {
+                match visit.await {
+                    Ok((Ok(Visited::Delivered), _)) => delivered += 1,
+                    Ok((Ok(Visited::NotClaimable), key)) => keys.push(key),
+                    Ok((Ok(Visited::NoRoom), _)) => {}
+                    Ok((Err(error), _)) => result = Err(error),
+                    Err(_) => result = Err(Error::Panicked),
+                }
+            }
+            if delivered == 0 {
+                break;
             }
         }
         result
     }
 
-    /// Claims, and says when it asked: the leases count from there.
-    pub(crate) async fn claim(&self, request: &ClaimRequest) -> Result<(Moment, Claims), Error> {
-        let asked = Moment::now();
-        let claims = self.courier.store.claim(request).await.map_err(Error::Store)?;
-        for refused in &claims.refused {
-            tracing::error!(row = refused.row, problem = refused.problem, "a row cannot be read");
-        }
-        Ok((asked, claims))
-    }
-
-    /// At least one slot, and as many more as are free, up to `wanted`; never the last quarter, which is the worker's.
-    async fn slots(&self, wanted: usize) -> Result<Vec<Slot>, Error> {
-        // The semaphores are never closed.
-        let closed = |_| Error::ShuttingDown;
-        let visitor = Arc::clone(&self.visitors).acquire_owned().await.map_err(closed)?;
-        let first = (visitor, Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?);
-        let more = (1..wanted).map_while(|_| {
-            let visitor = Arc::clone(&self.visitors).try_acquire_owned().ok()?;
-            Some((visitor, Arc::clone(&self.slots).try_acquire_owned().ok()?))
-        });
-        Ok(std::iter::once(first).chain(more).collect())
+    /// Waits for room at the supplier and for a slot, then claims and delivers: a claim that waits would be a lease that
+    /// runs out.
+    async fn visit_one(self: &Arc<Self>, key: &Key, who: Who) -> Result<Visited, Error> {
+        let found = self.look_up(&key.supplier, &self.hand_back).await;
+        let limit = match &found {
+            Ok(Some(supplier)) => supplier.max_concurrent(),
+            _ => Supplier::DEFAULT_MAX_CONCURRENT,
+        };
+        let room = async {
+            let stay = match self.traffic.enter(&key.supplier, limit.get(), who, true) {
+                TrafficEntry::In(stay) => stay,
+                TrafficEntry::Wait(waiting) => waiting.await.ok()?,
+                TrafficEntry::Full => return None,
+            };
+            Some((stay, self.traffic.visitor_seat().await.ok()?))
+        };
+        let room = tokio::select! {
+            biased;
+            room = room => room,
+            () = self.stopping.cancelled() => None,
+            () = tokio::time::sleep(self.traffic.pace().visit) => None,
+        };
+        let Some((stay, seat)) = room else { return Ok(Visited::NoRoom) };
+        let (pick, calling) = match who {
+            Who::Person => (Pick::NowOf(vec![key.clone()]), Calling::WhatIsOpen),
+            Who::Visitor | Who::Worker => (Pick::DueOf(vec![key.clone()]), Calling::WhatIsDue),
+        };
+        let claimed = self.claim(pick, 1).await?;
+        let Some(claim) = claimed.claims.into_iter().next() else { return Ok(Visited::NotClaimable) };
+        let held = Held {
+            claim,
+            calling,
+            now: claimed.now,
+            told: claimed.told,
+            asked: claimed.asked,
+            hand_back: self.hand_back.clone(),
+            way: Way::Visit(who, stay),
+            seat: Some(seat),
+            found: Some(found),
+        };
+        self.deliver(held).await.map(|_| Visited::Delivered).map_err(Error::Store)
     }
 
     /// All that a filter selects; for one order, so that it is bounded.
@@ -230,7 +228,7 @@ impl Inner {
         let mut after: Option<Cursor> = None;
         loop {
             let page = after.take().map_or(Page::first(500), |cursor| Page::after(cursor, 500));
-            let listing = self.courier.store.list(filter, &page).await.map_err(Error::Store)?;
+            let listing = self.store.list(filter, &page).await.map_err(Error::Store)?;
             if let Some(refused) = listing.refused.first() {
                 let what = format!("{}: {}", refused.row, refused.problem);
                 return Err(Error::Store(StoreError::new(StoreErrorKind::Corrupt, what)));
@@ -254,7 +252,7 @@ impl Inner {
     }
 
     pub(super) async fn get(&self, key: &Key) -> Result<Notification, Error> {
-        let found = self.courier.store.get(key).await.map_err(Error::Store)?;
+        let found = self.store.get(key).await.map_err(Error::Store)?;
         found.ok_or_else(|| Error::NotFound { key: Box::new(key.clone()) })
     }
 
@@ -264,7 +262,7 @@ impl Inner {
         intervention: &Intervention,
         limit: u32,
     ) -> Result<Intervened, Error> {
-        self.courier.store.intervene(selection, intervention, limit).await.map_err(Error::Store)
+        self.store.intervene(selection, intervention, limit).await.map_err(Error::Store)
     }
 
     /// An intervention on one notification that must not be final yet.

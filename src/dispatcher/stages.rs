@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::{Enqueued, Report};
 use crate::event::{Body, ContentDigest, EventKind, Memo, Occurrence};
@@ -12,7 +13,7 @@ use crate::supplier::Supplier;
 use crate::value::names::{OrderCode, SupplierId};
 use crate::value::time::{OffsetTimestamp, Timestamp};
 
-use super::{Dispatcher, Inner};
+use super::Dispatcher;
 
 /// How often an append is tried again when other nodes append to the same stream.
 const APPENDS: usize = 32;
@@ -30,7 +31,7 @@ impl Dispatcher {
     /// [`enqueue`](Self::enqueue).
     pub async fn enqueue_stage(&self, client: &SupplierId, event: &StageEvent) -> Result<Enqueued, Error> {
         self.ensure_open()?;
-        self.inner.append(client, event).await
+        self.engine.append(client, event).await
     }
 
     /// [`enqueue_stage`](Self::enqueue_stage), and one round for the stage if it is its turn: a stage waits for those before
@@ -40,9 +41,9 @@ impl Dispatcher {
     /// As [`enqueue_stage`](Self::enqueue_stage).
     pub async fn notify_stage(&self, client: &SupplierId, event: &StageEvent) -> Result<Report, Error> {
         let (client, event) = (client.clone(), event.clone());
-        self.run(async move |inner| {
-            let stored = inner.append(&client, &event).await?;
-            inner.tell(stored).await
+        self.run(async move |engine| {
+            let stored = engine.append(&client, &event).await?;
+            engine.report_after_round(stored).await
         })
         .await
     }
@@ -52,17 +53,17 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::LifeUnreadable`] when the stream cannot be folded, [`Error::Store`].
     pub async fn lifecycle(&self, client: &SupplierId, parent: &OrderCode) -> Result<Lifecycle, Error> {
-        let stream = Stream::new(self.inner.source.clone(), client.clone(), parent.clone());
-        fold(&self.inner.stream(&stream).await?, parent)
+        let stream = Stream::new(self.engine.source.clone(), client.clone(), parent.clone());
+        fold(&self.engine.stream(&stream).await?, parent)
     }
 
     /// The key of a stage for a client.
     pub fn stage_key(&self, client: &SupplierId, event: &StageEvent) -> Key {
-        self.inner.stage_key(client, event)
+        self.engine.stage_key(client, event)
     }
 }
 
-impl Inner {
+impl Engine {
     fn stage_key(&self, client: &SupplierId, event: &StageEvent) -> Key {
         let (kind, occurrence) = (EventKind::of_stage(event.stage()), Occurrence::of_stage(event.transition()));
         Key::new(self.source.clone(), client.clone(), event.parent().clone(), kind, occurrence)
@@ -79,7 +80,7 @@ impl Inner {
                 life.check(event.transition()).map_err(|error| Error::NotAllowed(Box::new(error)))?;
             }
             let position = stream.last().map_or(0, |notification| notification.position) + 1;
-            let enqueued = self.store(&[new(key.clone(), position, event, &client)?]).await?;
+            let enqueued = self.insert(&[new(key.clone(), position, event, &client)?]).await?;
             if !enqueued.stored.iter().any(|stored| matches!(stored.inserted, Inserted::Stale { .. })) {
                 return Ok(enqueued);
             }

@@ -1,14 +1,13 @@
 //! What comes next for a claimed notification. Pure: everything that is known goes in, one step comes out.
 
-use std::time::Duration;
-
-use crate::supplier::{Acceptance, Endpoint, Supplier};
+use crate::supplier::{Acceptance, Endpoint, FailedStages, Supplier};
 use crate::value::names::OrderCode;
 use crate::value::time::Timestamp;
 
 use super::key::Key;
 use super::ledger::{GaveUp, Ledger, Standing};
-use super::state::FailureReason;
+use super::state::{FailureReason, StreamRule};
+use super::step::Then;
 
 /// The next step of a holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,23 +15,16 @@ pub(crate) enum Decision<'a> {
     /// POST to this endpoint.
     Call(&'a Endpoint),
     /// The round is over; this is how.
-    Settle(End),
-}
-
-/// How a round ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Notified { reference: String },
-    Again { after: Duration },
-    Failed { reason: FailureReason },
+    Settle(Then),
 }
 
 /// Judges the ledger on the supplier's current list.
 pub(crate) fn decide<'a>(ledger: &Ledger, key: &Key, supplier: &'a Supplier, now: Timestamp) -> Decision<'a> {
     let endpoints = supplier.endpoints();
+    let failed = |reason| Decision::Settle(Then::Failed { reason, stream: stream_rule(key, supplier) });
     // Judged before the policy: "all of none" has not been told to anybody.
     if endpoints.is_empty() {
-        return Decision::Settle(End::Failed { reason: FailureReason::NoEndpoints });
+        return failed(FailureReason::NoEndpoints);
     }
     let accepted = endpoints.iter().filter(|endpoint| ledger.has_accepted(endpoint)).count();
     let next = endpoints.iter().find(|endpoint| ledger.awaits_call(endpoint));
@@ -42,15 +34,33 @@ pub(crate) fn decide<'a>(ledger: &Ledger, key: &Key, supplier: &'a Supplier, now
         Acceptance::Any => accepted > 0 && next.is_none(),
     };
     if met {
-        return Decision::Settle(End::Notified { reference: reference(ledger, &key.order, endpoints) });
+        return Decision::Settle(Then::Notified { reference: reference(ledger, &key.order, endpoints) });
     }
     if let Some(endpoint) = next {
         return Decision::Call(endpoint);
     }
-    match endpoints.iter().filter_map(|endpoint| ledger.open_from(endpoint)).min() {
-        Some(due) => Decision::Settle(End::Again { after: due.since(now) }),
-        None => Decision::Settle(End::Failed { reason: why_failed(ledger, endpoints) }),
+    let again = |endpoint| ledger.left_out_until(endpoint).or(ledger.open_from(endpoint));
+    match endpoints.iter().filter_map(again).min() {
+        None => failed(why_failed(ledger, endpoints)),
+        Some(due) if endpoints.iter().any(|endpoint| ledger.left_out_until(endpoint).is_some()) => {
+            Decision::Settle(Then::HandBack { after: due.since(now) })
+        }
+        Some(due) => Decision::Settle(Then::Again { after: due.since(now) }),
     }
+}
+
+/// Whether the stream waits when this notification has failed. Only stages of fulfilment pass: what else shares a stream was
+/// meant to come in order.
+pub(crate) fn stream_rule(key: &Key, supplier: &Supplier) -> StreamRule {
+    match supplier.stages_that_fail() {
+        FailedStages::Pass if key.kind.stage().is_some() => StreamRule::Passes,
+        _ => StreamRule::Holds,
+    }
+}
+
+/// The endpoint that whoever claims this next calls first, as far as that can be told now: the first open one of the list.
+pub(crate) fn expected<'a>(ledger: &Ledger, supplier: &'a Supplier) -> Option<&'a Endpoint> {
+    supplier.endpoints().iter().find(|endpoint| ledger.open_from(endpoint).is_some())
 }
 
 /// The reference of the first listed endpoint that has one, else the order code.

@@ -22,6 +22,23 @@ pub struct Ledger {
     round: Option<Round>,
     #[serde(default)]
     endpoints: Vec<Entry>,
+    /// The endpoint that the holder of the next claim, or of this one, calls first: it is what may have been called when a
+    /// holder is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<Named>,
+}
+
+/// An endpoint as it was listed at that time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Named {
+    pub(crate) id: EndpointId,
+    pub(crate) shown: String,
+}
+
+impl Named {
+    pub(crate) fn of(endpoint: &Endpoint) -> Self {
+        Named { id: endpoint.id().clone(), shown: endpoint.shown().to_owned() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,17 +55,27 @@ pub(crate) struct Round {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_by: Option<Timestamp>,
     called: Vec<EndpointId>,
+    /// Those that it leaves out because they are silent, and until when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOut>,
+}
+
+/// A silent endpoint that a round goes on without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LeftOut {
+    id: EndpointId,
+    until: Timestamp,
 }
 
 impl Round {
     /// A round over what is due.
     pub(crate) fn of_due(now: Timestamp) -> Self {
-        Round { due_by: Some(now), called: Vec::new() }
+        Round { due_by: Some(now), called: Vec::new(), left_out: Vec::new() }
     }
 
     /// A round over everything that is open.
     pub(crate) fn of_all() -> Self {
-        Round { due_by: None, called: Vec::new() }
+        Round { due_by: None, called: Vec::new(), left_out: Vec::new() }
     }
 }
 
@@ -62,7 +89,8 @@ pub enum Standing {
     Open {
         /// Failed tries of this schedule.
         tries: u32,
-        /// When the first of them began.
+        /// When the first of them began, or when the endpoint was first left out because it was silent. The schedule's end
+        /// counts from here.
         first_at: Timestamp,
         /// Not to be called earlier than that.
         not_before: Timestamp,
@@ -118,8 +146,8 @@ pub struct EndpointStanding {
 }
 
 /// A try, and all that is needed to enter it.
-pub(crate) struct Tried<'a> {
-    pub(crate) endpoint: &'a Endpoint,
+pub(crate) struct Tried {
+    pub(crate) endpoint: Named,
     pub(crate) outcome: Outcome,
     /// When it began, and when it was over; what follows is reckoned from its end.
     pub(crate) at: Timestamp,
@@ -156,7 +184,8 @@ impl Ledger {
             return self.clone();
         }
         let accepted = |entry: &&Entry| matches!(entry.standing, Standing::Accepted { .. });
-        Ledger { schedule, round: None, endpoints: self.endpoints.iter().filter(accepted).cloned().collect() }
+        let endpoints = self.endpoints.iter().filter(accepted).cloned().collect();
+        Ledger { schedule, round: None, endpoints, next: self.next.clone() }
     }
 
     pub(crate) fn begin(&mut self, round: Round) {
@@ -171,10 +200,34 @@ impl Ledger {
         self.round.is_some()
     }
 
+    /// The ledger of a notification that nothing was done for, whose holder calls this endpoint first.
+    pub(crate) fn expecting(first: Option<&Endpoint>) -> Ledger {
+        Ledger { next: first.map(Named::of), ..Ledger::default() }
+    }
+
+    /// The endpoint that a holder calls first, as far as the record knows.
+    pub(crate) fn next(&self) -> Option<&Named> {
+        self.next.as_ref()
+    }
+
+    /// Whether nothing is known of any endpoint.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.endpoints.is_empty()
+    }
+
+    /// Whether the endpoint may still be called.
+    pub(crate) fn is_open(&self, id: &EndpointId) -> bool {
+        matches!(self.find_id(id), None | Some(Standing::Open { .. }))
+    }
+
+    pub(crate) fn expect(&mut self, next: Option<&Endpoint>) {
+        self.next = next.map(Named::of);
+    }
+
     /// Enters a try that has come to an end.
-    pub(crate) fn enter(&mut self, tried: Tried<'_>) {
+    pub(crate) fn enter(&mut self, tried: Tried) {
         if let Some(round) = &mut self.round {
-            round.called.push(tried.endpoint.id().clone());
+            round.called.push(tried.endpoint.id.clone());
         }
         let standing = self.standing_after(&tried);
         self.set(tried.endpoint, standing);
@@ -183,21 +236,49 @@ impl Ledger {
     /// Enters a try that nobody saw the end of. The interrupted round goes on with the same endpoint: the lease that had
     /// to run out was delay enough. From the second in a row on it follows the schedule, so that an event that kills its
     /// sender does not do so for ever.
-    pub(crate) fn enter_interrupted(&mut self, tried: Tried<'_>) {
+    pub(crate) fn enter_interrupted(&mut self, tried: Tried) {
         let mut standing = self.standing_after(&tried);
         if let Standing::Open { not_before, interrupted, .. } = &mut standing {
             let due_by = self.round.as_ref().and_then(|round| round.due_by);
             match *interrupted {
                 // Never later than the round takes: it began before the lease ran out.
                 0 | 1 => *not_before = due_by.map_or(tried.at, |due_by| due_by.min(tried.at)),
-                _ => self.round.iter_mut().for_each(|round| round.called.push(tried.endpoint.id().clone())),
+                _ => self.round.iter_mut().for_each(|round| round.called.push(tried.endpoint.id.clone())),
             }
         }
         self.set(tried.endpoint, standing);
     }
 
-    fn standing_after(&self, tried: &Tried<'_>) -> Standing {
-        let (tries, first_at, interrupted_before) = match self.find(tried.endpoint) {
+    /// Leaves a silent endpoint out of the round under way. It costs no try, but the schedule's end comes: what has been
+    /// left out for so long is given up.
+    pub(crate) fn leave_out(&mut self, endpoint: &Endpoint, until: Timestamp, policy: RetryPolicy, now: Timestamp) {
+        let first_at = match self.find(endpoint) {
+            Some(Standing::Open { first_at, .. }) => *first_at,
+            _ => now,
+        };
+        let end = first_at.after(policy.give_up_after());
+        if now >= end {
+            self.set(Named::of(endpoint), Standing::GivenUp { at: now, why: GaveUp::Exhausted });
+            return;
+        }
+        if self.find(endpoint).is_none() {
+            let open = Standing::Open { tries: 0, first_at, not_before: now, interrupted: 0, last: false };
+            self.set(Named::of(endpoint), open);
+        }
+        if let Some(round) = &mut self.round {
+            round.left_out.push(LeftOut { id: endpoint.id().clone(), until: until.min(end) });
+        }
+    }
+
+    /// Until when an open endpoint is left out by the round under way.
+    pub(crate) fn left_out_until(&self, endpoint: &Endpoint) -> Option<Timestamp> {
+        self.open_from(endpoint)?;
+        let round = self.round.as_ref()?;
+        round.left_out.iter().find(|left_out| left_out.id == *endpoint.id()).map(|left_out| left_out.until)
+    }
+
+    fn standing_after(&self, tried: &Tried) -> Standing {
+        let (tries, first_at, interrupted_before) = match self.find_id(&tried.endpoint.id) {
             Some(Standing::Open { tries, first_at, interrupted, .. }) => (*tries, *first_at, *interrupted),
             _ => (0, tried.at, 0),
         };
@@ -226,18 +307,19 @@ impl Ledger {
         Standing::Open { tries, first_at, not_before, interrupted, last }
     }
 
-    fn set(&mut self, endpoint: &Endpoint, standing: Standing) {
-        match self.endpoints.iter_mut().find(|entry| entry.id == *endpoint.id()) {
+    fn set(&mut self, Named { id, shown }: Named, standing: Standing) {
+        match self.endpoints.iter_mut().find(|entry| entry.id == id) {
             Some(entry) => entry.standing = standing,
-            None => {
-                let (id, shown) = (endpoint.id().clone(), endpoint.shown().to_owned());
-                self.endpoints.push(Entry { id, shown, standing });
-            }
+            None => self.endpoints.push(Entry { id, shown, standing }),
         }
     }
 
     pub(crate) fn find(&self, endpoint: &Endpoint) -> Option<&Standing> {
-        self.endpoints.iter().find(|entry| entry.id == *endpoint.id()).map(|entry| &entry.standing)
+        self.find_id(endpoint.id())
+    }
+
+    fn find_id(&self, id: &EndpointId) -> Option<&Standing> {
+        self.endpoints.iter().find(|entry| entry.id == *id).map(|entry| &entry.standing)
     }
 
     pub(crate) fn has_accepted(&self, endpoint: &Endpoint) -> bool {
@@ -256,7 +338,9 @@ impl Ledger {
     /// Whether the round under way has yet to call the endpoint.
     pub(crate) fn awaits_call(&self, endpoint: &Endpoint) -> bool {
         let (Some(round), Some(open_from)) = (&self.round, self.open_from(endpoint)) else { return false };
-        !round.called.contains(endpoint.id()) && round.due_by.is_none_or(|due_by| open_from <= due_by)
+        let left_out = round.left_out.iter().any(|left_out| left_out.id == *endpoint.id());
+        let is_done = left_out || round.called.contains(endpoint.id());
+        !is_done && round.due_by.is_none_or(|due_by| open_from <= due_by)
     }
 
     /// When the next try is due that may be the last one of its endpoint; of the endpoints that were called in this round,

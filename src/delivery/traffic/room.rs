@@ -21,7 +21,7 @@ pub(super) struct Room {
     rounds: u32,
     /// How many of its calls are open at each endpoint.
     calls: Vec<(EndpointId, u32)>,
-    waiting: VecDeque<oneshot::Sender<Stay>>,
+    waiting: VecDeque<(Who, oneshot::Sender<Stay>)>,
     /// Whose turn it is when something new waits and something is put off.
     turn: Turn,
     /// Since when it is paused or cannot be looked up, and when it is looked at again.
@@ -140,8 +140,8 @@ impl Traffic {
             return Entry::Full;
         }
         let (tell, told) = oneshot::channel();
-        room.waiting.push_back(tell);
-        state.waiting += 1;
+        room.waiting.push_back((who, tell));
+        state.waiting += usize::from(!who.is_visitor());
         Entry::Wait(told)
     }
 
@@ -176,6 +176,13 @@ impl Traffic {
     /// What was put off and claimed again could not be called: nothing more of it is claimed until there is news.
     pub(crate) fn could_not_call(&self, supplier: &SupplierId) {
         self.lock().with_old.remove(supplier);
+    }
+
+    /// Whether there may be something in [`old_work`](Self::old_work).
+    pub(crate) fn has_old_work(&self, now: Moment) -> bool {
+        let state = self.lock();
+        let due = [state.health.next_call_due(), state.rests.first().map(|(due, _)| *due)];
+        !state.with_old.is_empty() || due.into_iter().flatten().any(|due| due <= now)
     }
 
     /// What a worker may claim now of what is put off; slots and rounds are kept for it.
@@ -289,8 +296,8 @@ impl State {
     /// The first of those who wait for room begins its round.
     fn let_in(&mut self, traffic: &Arc<Traffic>, supplier: &SupplierId, undelivered: &mut Undelivered) {
         let Some(room) = self.rooms.get_mut(supplier) else { return };
-        while let Some(tell) = room.waiting.pop_front() {
-            self.waiting = self.waiting.saturating_sub(1);
+        while let Some((who, tell)) = room.waiting.pop_front() {
+            self.waiting = self.waiting.saturating_sub(usize::from(!who.is_visitor()));
             if tell.is_closed() {
                 continue;
             }
