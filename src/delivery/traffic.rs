@@ -52,6 +52,7 @@ struct State {
     rooms: HashMap<SupplierId, Room>,
     /// How many claims wait for room at their supplier.
     waiting: usize,
+    turned_away: TurnedAway,
     /// Suppliers of which something may be put off that could be sent now.
     with_old: BTreeSet<SupplierId>,
     /// Suppliers that are paused or cannot be looked up, by the moment at which they are looked at again.
@@ -130,6 +131,20 @@ struct Undelivered {
     stays: Vec<Stay>,
 }
 
+/// Claims that found the line full. They are handed back one behind the other, at the pace at which calls begin: what is
+/// turned away comes back when it is its turn, and not all of it every second.
+#[derive(Default)]
+struct TurnedAway {
+    /// When the last of them is expected back.
+    until: Option<Moment>,
+    /// How long it takes from the beginning of one call to the next while others wait.
+    spacing: Duration,
+    last_began: Option<Moment>,
+}
+
+/// The pace before any call has begun: 192 calls of a tenth of a second.
+const SPACING: Duration = Duration::from_micros(500);
+
 enum Judgement {
     Call,
     LeaveOut { silent_for: Duration },
@@ -155,6 +170,7 @@ impl Traffic {
             visitors: VecDeque::new(),
             rooms: HashMap::new(),
             waiting: 0,
+            turned_away: TurnedAway::default(),
             with_old: BTreeSet::new(),
             rests: BTreeSet::new(),
             workers: 0,
@@ -198,7 +214,7 @@ impl Traffic {
                 Judgement::LeaveOut { silent_for } => (Answer::Now(Admission::LeaveOut { silent_for }), None),
                 Judgement::HandBack { after } => (Answer::Now(Admission::HandBack { after }), None),
                 Judgement::Wait if state.line.len() + state.waiting >= state.slots => {
-                    let after = within(&state.pace.no_slot, random);
+                    let after = state.turn_away(now);
                     (Answer::Now(Admission::HandBack { after }), None)
                 }
                 Judgement::Wait => {
@@ -262,6 +278,31 @@ impl State {
         is_seated || (self.free() > 0 && (!who.is_visitor() || visitors < three_quarters(self.slots)))
     }
 
+    /// For how long a claim is handed back that finds the line full.
+    fn turn_away(&mut self, now: Moment) -> Duration {
+        let spacing = self.turned_away.spacing.max(SPACING);
+        let line = u32::try_from(self.line.len()).unwrap_or(u32::MAX);
+        let served = now + spacing.saturating_mul(line).max(self.pace.no_slot.start / 4);
+        let until = self.turned_away.until.map_or(served, |until| until.max(served)) + spacing;
+        let latest = now + self.pace.no_place.end;
+        // Those that come last come at random moments of the last half, or they would come together.
+        let until = if until > latest { now + within(&self.pace.no_place, super::deliver::random()) } else { until };
+        self.turned_away.until = Some(until);
+        until.since(now)
+    }
+
+    /// Notes how fast calls begin while others wait.
+    fn note_pace(&mut self, now: Moment) {
+        if self.line.is_empty() {
+            self.turned_away.last_began = None;
+            return;
+        }
+        if let Some(last) = self.turned_away.last_began.replace(now) {
+            let spacing = self.turned_away.spacing.max(SPACING);
+            self.turned_away.spacing = (spacing * 31 + now.since(last)) / 32;
+        }
+    }
+
     /// The rules of isolation by endpoint.
     fn judge(&self, ask: &Ask, is_seated: bool, now: Moment, random: f64) -> Judgement {
         let most = three_quarters(self.slots);
@@ -311,6 +352,7 @@ impl State {
             self.unkeep(who);
         }
         self.take(who, Holds::Slot);
+        self.note_pace(now);
         self.last_call += 1;
         self.health.began(&endpoint, self.last_call, &self.pace, now);
         let limit = Supplier::DEFAULT_MAX_CONCURRENT.get();

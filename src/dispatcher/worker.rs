@@ -294,3 +294,6 @@ impl std::fmt::Debug for Worker {
         f.debug_struct("Worker").field("summary", &self.summary()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
