@@ -46,7 +46,9 @@ struct State {
     /// Silent calls that found no place, and so keep their slot.
     late: VecDeque<u64>,
     /// Rounds that wait for the slot of their next call, longest first.
-    line: VecDeque<(Ask, oneshot::Sender<Admission>)>,
+    line: Line,
+    /// The same for endpoints of which nothing is known: none of them is looked at while first calls may not begin.
+    line_of_unknown: Line,
     /// Visitors that wait for a slot before they claim anything; rounds come before them.
     visitors: VecDeque<oneshot::Sender<Seat>>,
     rooms: HashMap<SupplierId, Room>,
@@ -60,6 +62,8 @@ struct State {
     /// How many workers look after what is put off.
     workers: usize,
 }
+
+type Line = VecDeque<(Ask, oneshot::Sender<Admission>)>;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
@@ -166,7 +170,8 @@ impl Traffic {
             calls: HashMap::new(),
             last_call: 0,
             late: VecDeque::new(),
-            line: VecDeque::new(),
+            line: Line::new(),
+            line_of_unknown: Line::new(),
             visitors: VecDeque::new(),
             rooms: HashMap::new(),
             waiting: 0,
@@ -213,13 +218,16 @@ impl Traffic {
                 }
                 Judgement::LeaveOut { silent_for } => (Answer::Now(Admission::LeaveOut { silent_for }), None),
                 Judgement::HandBack { after } => (Answer::Now(Admission::HandBack { after }), None),
-                Judgement::Wait if state.line.len() + state.waiting >= state.slots => {
+                Judgement::Wait if state.in_line() >= state.slots => {
                     let after = state.turn_away(now);
                     (Answer::Now(Admission::HandBack { after }), None)
                 }
                 Judgement::Wait => {
                     let (tell, told) = oneshot::channel();
-                    state.line.push_back((ask, tell));
+                    match state.health.condition(&ask.endpoint, &state.pace, now) {
+                        Condition::Unknown => state.line_of_unknown.push_back((ask, tell)),
+                        Condition::Answers | Condition::Silent => state.line.push_back((ask, tell)),
+                    }
                     (Answer::Wait(told), seat.take())
                 }
             }
@@ -272,6 +280,11 @@ impl State {
         self.slots.saturating_sub(self.held.slots + self.kept)
     }
 
+    /// How many claims wait.
+    fn in_line(&self) -> usize {
+        self.line.len() + self.line_of_unknown.len() + self.waiting
+    }
+
     /// Whether somebody may take a slot now; one who is seated has it already.
     fn has_slot(&self, who: Who, is_seated: bool) -> bool {
         let visitors = self.by_visitors.slots + self.kept_for_visitors;
@@ -280,8 +293,9 @@ impl State {
 
     /// For how long a claim is handed back that finds the line full.
     fn turn_away(&mut self, now: Moment) -> Duration {
-        let spacing = self.turned_away.spacing.max(SPACING);
-        let line = u32::try_from(self.line.len()).unwrap_or(u32::MAX);
+        // A little faster than calls begin, so that the line does not run empty.
+        let spacing = self.turned_away.spacing.mul_f64(0.8).max(SPACING);
+        let line = u32::try_from(self.in_line()).unwrap_or(u32::MAX);
         let served = now + spacing.saturating_mul(line).max(self.pace.no_slot.start / 4);
         let until = self.turned_away.until.map_or(served, |until| until.max(served)) + spacing;
         let latest = now + self.pace.no_place.end;
@@ -293,7 +307,7 @@ impl State {
 
     /// Notes how fast calls begin while others wait.
     fn note_pace(&mut self, now: Moment) {
-        if self.line.is_empty() {
+        if self.line.is_empty() && self.line_of_unknown.is_empty() {
             self.turned_away.last_began = None;
             return;
         }
@@ -368,6 +382,7 @@ impl State {
         for waiting in self.health.ended(&endpoint, call, end, &self.pace, now) {
             self.mark_old(&waiting);
         }
+        self.has_news(&endpoint);
         if let Some(room) = self.rooms.get_mut(&supplier) {
             room.ended(&endpoint);
         }
@@ -377,7 +392,8 @@ impl State {
     /// A call has been open for so long that it is silent: it holds a place from now on, if there is one.
     fn grow(&mut self, call: u64) -> Option<SupplierId> {
         let found = self.calls.get(&call).filter(|call| call.holds == Holds::Slot)?;
-        let (who, supplier) = (found.who, found.supplier.clone());
+        let (who, supplier, endpoint) = (found.who, found.supplier.clone(), found.endpoint.clone());
+        self.has_news(&endpoint);
         if self.has_place(who) {
             self.move_to_place(call, who)
         } else {
@@ -408,9 +424,37 @@ impl State {
                 None => {}
             }
         }
-        let mut still = VecDeque::new();
+        let line = std::mem::take(&mut self.line);
+        self.line = self.serve_line(traffic, line, |_| false, now, undelivered);
+        let line = std::mem::take(&mut self.line_of_unknown);
+        let full = |state: &State| state.held.slots >= three_quarters(state.slots);
+        self.line_of_unknown = self.serve_line(traffic, line, full, now, undelivered);
+        while self.has_slot(Who::Visitor, false)
+            && let Some(tell) = self.visitors.pop_front()
+        {
+            if tell.is_closed() {
+                continue;
+            }
+            self.kept += 1;
+            self.kept_for_visitors += 1;
+            let seat = Seat { traffic: Arc::clone(traffic), who: Who::Visitor, is_kept: true };
+            undelivered.seats.extend(tell.send(seat).err());
+        }
+    }
+
+    /// Answers those in a line for whom there is an answer, as long as slots are free; gives back those who wait on.
+    fn serve_line(
+        &mut self,
+        traffic: &Arc<Traffic>,
+        mut line: Line,
+        is_full: impl Fn(&State) -> bool,
+        now: Moment,
+        undelivered: &mut Undelivered,
+    ) -> Line {
+        let mut still = Line::new();
         while self.free() > 0
-            && let Some((ask, tell)) = self.line.pop_front()
+            && !is_full(self)
+            && let Some((ask, tell)) = line.pop_front()
         {
             if tell.is_closed() {
                 continue;
@@ -426,18 +470,17 @@ impl State {
             };
             undelivered.admissions.extend(tell.send(admission).err());
         }
-        still.append(&mut self.line);
-        self.line = still;
-        while self.has_slot(Who::Visitor, false)
-            && let Some(tell) = self.visitors.pop_front()
-        {
-            if tell.is_closed() {
-                continue;
-            }
-            self.kept += 1;
-            self.kept_for_visitors += 1;
-            let seat = Seat { traffic: Arc::clone(traffic), who: Who::Visitor, is_kept: true };
-            undelivered.seats.extend(tell.send(seat).err());
+        still.append(&mut line);
+        still
+    }
+
+    /// There is news of an endpoint: those who wait for it do not wait with those of which nothing is known.
+    fn has_news(&mut self, endpoint: &EndpointId) {
+        if self.line_of_unknown.iter().any(|(ask, _)| ask.endpoint == *endpoint) {
+            let line = std::mem::take(&mut self.line_of_unknown);
+            let (known, unknown): (Line, Line) = line.into_iter().partition(|(ask, _)| ask.endpoint == *endpoint);
+            self.line.extend(known);
+            self.line_of_unknown = unknown;
         }
     }
 

@@ -125,7 +125,7 @@ impl Traffic {
     pub(crate) fn enter(self: &Arc<Self>, supplier: &SupplierId, limit: u32, who: Who, is_new: bool) -> Entry {
         let now = Moment::now();
         let mut state = self.lock();
-        let line = state.line.len() + state.waiting;
+        let line = state.in_line();
         let slots = state.slots;
         state.know(supplier, limit);
         let has_room = state.has_room(supplier, now);
