@@ -63,7 +63,9 @@ async fn a_lookup_that_fails_costs_no_try() {
     world.lookup.trouble(Trouble::Down);
     for _ in 0..50 {
         world.tick_when_due(&key).await;
-        assert!(world.due_in(&key).await <= Duration::from_secs(5));
+        // A minute, spread by a fifth: so long others leave it alone; this process looks again every 5 s.
+        let due = world.due_in(&key).await;
+        assert!(due > Duration::from_secs(45) && due <= Duration::from_secs(72), "{due:?}");
     }
     assert!(world.notification(&key).await.attempts.is_empty());
     // Four days later the schedule begins with its first try.

@@ -7,7 +7,7 @@ mod backend;
 mod configuration;
 mod cut;
 mod interruptions;
-mod lanes;
+mod isolation;
 mod leases;
 mod listener;
 mod retry_after;

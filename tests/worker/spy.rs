@@ -21,6 +21,7 @@ pub(crate) struct Spy {
 struct Shared {
     keeps: AtomicUsize,
     claims: AtomicUsize,
+    writes: AtomicUsize,
     on_write: Mutex<Option<OnWrite>>,
     claim_gate: Mutex<Option<Gate>>,
 }
@@ -44,6 +45,7 @@ impl Spy {
         let shared = Shared {
             keeps: AtomicUsize::new(0),
             claims: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
             on_write: Mutex::new(None),
             claim_gate: Mutex::new(None),
         };
@@ -58,6 +60,11 @@ impl Spy {
     /// How often somebody asked for claims.
     pub(crate) fn claims(&self) -> usize {
         self.shared.claims.load(Ordering::SeqCst)
+    }
+
+    /// How many steps were to be written.
+    pub(crate) fn writes(&self) -> usize {
+        self.shared.writes.load(Ordering::SeqCst)
     }
 
     pub(crate) fn on_write(&self, fate: impl Fn(&Step) -> Fate + Send + 'static) {
@@ -88,6 +95,7 @@ impl Store for Spy {
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
         let keeps = steps.iter().filter(|step| matches!(step.then, Then::Keep { .. })).count();
         self.shared.keeps.fetch_add(keeps, Ordering::SeqCst);
+        self.shared.writes.fetch_add(steps.len(), Ordering::SeqCst);
         let fate = self.shared.on_write.lock().unwrap().as_ref().map_or(Fate::Well, |fate| fate(&steps[0]));
         if fate == Fate::Refused {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "refused by the test"));
