@@ -9,6 +9,7 @@ mod cut;
 mod interruptions;
 mod isolation;
 mod leases;
+mod limits;
 mod listener;
 mod retry_after;
 mod running;
