@@ -18,4 +18,5 @@ mod shutdown;
 mod spy;
 mod streams;
 mod unknown;
+mod visitors;
 mod world;
