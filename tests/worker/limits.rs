@@ -3,11 +3,11 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{Duration, Instant};
 
-use orderhook::{Event, EventKind, Occurrence, OrderCode, State};
+use orderhook::{OrderCode, State};
 use tokio::task::JoinSet;
 
 use super::support::{Gate, Receiver, Reply};
-use super::world::{HOUR, Running, World, supplier, supplier_id};
+use super::world::{HOUR, Running, World, event, supplier, supplier_id};
 
 fn limit(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
@@ -82,10 +82,7 @@ fn notify_many(world: &World, supplier: &str, name: &str, number: usize) -> Join
     for n in 0..number {
         let (dispatcher, supplier) = (world.dispatcher.clone(), supplier_id(supplier));
         let order = OrderCode::new(&format!("{name}-{n}")).unwrap();
-        handlers.spawn(async move {
-            let event = Event::new(EventKind::order_created(), Occurrence::only(), &serde_json::json!({})).unwrap();
-            dispatcher.notify_event(&supplier, &order, event).await.unwrap().is_told()
-        });
+        handlers.spawn(async move { dispatcher.notify_event(&supplier, &order, event()).await.unwrap().is_told() });
     }
     handlers
 }

@@ -6,6 +6,7 @@ mod support;
 mod backend;
 mod configuration;
 mod cut;
+mod dropped;
 mod interruptions;
 mod isolation;
 mod leases;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orderhook::store::{Filter, Page, Store};
-use orderhook::{Event, EventKind, FailureReason, Key, MemoryStore, Occurrence, OrderCode, State, Worker};
+use orderhook::{FailureReason, Key, MemoryStore, OrderCode, State, Worker};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::spy::Spy;
 use super::support::{Gate, Receiver, Reply};
-use super::world::{Running, World, supplier, supplier_id};
+use super::world::{Running, World, event, supplier, supplier_id};
 
 /// Has an order notified in a handler of its own; whether it is told in the end.
 fn notify(world: &World, supplier: &str, order: &str) -> JoinHandle<bool> {
@@ -19,10 +19,6 @@ fn notify(world: &World, supplier: &str, order: &str) -> JoinHandle<bool> {
     tokio::spawn(async move {
         dispatcher.notify_event(&supplier, &order, event()).await.is_ok_and(|report| report.is_told())
     })
-}
-
-fn event() -> Event {
-    Event::new(EventKind::order_created(), Occurrence::only(), &serde_json::json!({})).unwrap()
 }
 
 /// Notifies without end, each time a supplier that nobody has called yet and that hangs.

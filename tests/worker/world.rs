@@ -169,6 +169,11 @@ pub(crate) fn supplier(id: &str) -> SupplierBuilder {
     Supplier::builder(supplier_id(id))
 }
 
+/// An `order.created` of which nothing but its key counts.
+pub(crate) fn event() -> Event {
+    Event::new(EventKind::order_created(), Occurrence::only(), &serde_json::json!({})).unwrap()
+}
+
 /// A supplier table that a test changes, and that may be away.
 #[derive(Default)]
 pub(crate) struct Lookup {
