@@ -519,3 +519,6 @@ impl Drop for Work {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
