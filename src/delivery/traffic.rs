@@ -199,7 +199,7 @@ impl Traffic {
             let mut state = self.lock();
             match state.judge(&ask, seat.is_some(), now, random) {
                 Judgement::Call => {
-                    let kept = seat.take().is_some_and(Seat::is_taken);
+                    let kept = seat.take().is_some_and(Seat::hand_over);
                     (Answer::Now(Admission::Call(state.begin(self, ask, kept, now))), None)
                 }
                 Judgement::LeaveOut { silent_for } => (Answer::Now(Admission::LeaveOut { silent_for }), None),
@@ -449,7 +449,7 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// The slot goes over to a call; says that there was one.
-    fn is_taken(mut self) -> bool {
+    fn hand_over(mut self) -> bool {
         std::mem::replace(&mut self.is_kept, false)
     }
 }
