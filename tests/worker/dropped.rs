@@ -46,7 +46,7 @@ impl Scene {
     }
 
     /// Nobody is waiting any more, and the order is told by one POST, long before a lease has run out.
-    async fn is_delivered(self) {
+    async fn ends_delivered(self) {
         self.gate.open();
         let opened = Instant::now();
         while !self.world.is_notified(&self.key).await {
@@ -67,7 +67,7 @@ async fn a_step_that_is_dropped_when_the_store_has_answered_strands_nothing() {
     let scene = Scene::new().await;
     let worker = scene.world.worker();
     scene.drop_when_claimed(worker.tick()).await;
-    scene.is_delivered().await;
+    scene.ends_delivered().await;
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_run_that_is_dropped_when_the_store_has_answered_strands_nothing() {
     let scene = Scene::new().await;
     let worker = scene.world.worker().poll(HOUR);
     scene.drop_when_claimed(worker.run_until(std::future::pending())).await;
-    scene.is_delivered().await;
+    scene.ends_delivered().await;
 }
 
 #[tokio::test]
@@ -83,14 +83,14 @@ async fn a_run_until_idle_that_is_dropped_when_the_store_has_answered_strands_no
     let scene = Scene::new().await;
     let worker = scene.world.worker();
     scene.drop_when_claimed(worker.until_idle()).await;
-    scene.is_delivered().await;
+    scene.ends_delivered().await;
 }
 
 #[tokio::test]
 async fn a_retry_that_is_dropped_when_the_store_has_answered_strands_nothing() {
     let scene = Scene::new().await;
     scene.drop_when_claimed(scene.world.dispatcher.retry(&scene.key)).await;
-    scene.is_delivered().await;
+    scene.ends_delivered().await;
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn a_step_that_is_dropped_while_it_sends_ends_all_the_same() {
         () = scene.receiver.wait_for(1) => {}
     }
     answer.open();
-    scene.is_delivered().await;
+    scene.ends_delivered().await;
 }
 
 #[tokio::test]
