@@ -65,6 +65,8 @@ pub(crate) enum Delivered {
     Settled(Then),
     /// Another holder or a person was there first; nothing of ours was recorded.
     Superseded,
+    /// Nothing could be done and nothing was recorded: it is taken over when the lease has run out.
+    Left,
 }
 
 impl Engine {
@@ -91,8 +93,14 @@ impl Engine {
                 failed(FailureReason::Config)
             }
             Err(error @ LookupError::Unavailable { .. }) => {
+                if delivery.claim.taken_over && delivery.unrecorded.is_empty() && delivery.ledger.next().is_none() {
+                    // Handed back, it would be no takeover any more, and nobody can say now what was interrupted.
+                    tracing::warn!(%error, key = %delivery.claim.key, "left until the lease runs out again");
+                    return Ok(Delivered::Left);
+                }
                 tracing::warn!(%error, key = %delivery.claim.key, "handed back without a try");
-                delivery.rest()
+                // A lookup that is cut short at a shutdown says nothing of the supplier.
+                if delivery.has_to_stop() { Then::HandBack { after: Duration::ZERO } } else { delivery.rest() }
             }
         };
         delivery.settle(then).await

@@ -1,7 +1,7 @@
 //! What this process knows of endpoints: who answers, who is silent, and when a silent one is called again. Pure: time is an
 //! argument.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::supplier::EndpointId;
@@ -98,9 +98,8 @@ impl News {
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     news: HashMap<EndpointId, News>,
-    /// Every remembered endpoint once, with the moment at which it was put in: first here is first looked at when something
-    /// has to be forgotten.
-    remembered: VecDeque<(Moment, EndpointId)>,
+    /// Every remembered endpoint once, by the moment of the last news of it: the first one is the first to be forgotten.
+    remembered: BTreeSet<(Moment, EndpointId)>,
     /// Silent endpoints that a supplier waits for, by the moment at which they are called again.
     calls_due: BTreeSet<(Moment, EndpointId)>,
 }
@@ -204,6 +203,7 @@ impl Health {
         self.calls_due.first().map(|(due, _)| *due)
     }
 
+    #[cfg(test)]
     pub(crate) fn endpoints(&self) -> usize {
         self.news.len()
     }
@@ -219,33 +219,32 @@ impl Health {
     fn touch(&mut self, endpoint: &EndpointId, pace: &Pace, now: Moment) -> &mut News {
         if !self.news.contains_key(endpoint) {
             self.forget(pace, now);
-            self.remembered.push_back((now, endpoint.clone()));
         }
         let news = self.news.entry(endpoint.clone()).or_default();
-        news.heard = Some(now);
+        if let Some(before) = news.heard.replace(now) {
+            self.remembered.remove(&(before, endpoint.clone()));
+        }
+        self.remembered.insert((now, endpoint.clone()));
         news
     }
 
-    /// Makes room for one more: what nobody has called for six hours goes, and the oldest news when there are too many.
+    /// Makes room for one more: what nobody has called for six hours goes, and the oldest news when there are too many. A few
+    /// at a time, so that no call pays for all of them.
     fn forget(&mut self, pace: &Pace, now: Moment) {
-        let full = self.news.len() >= ENDPOINTS;
-        // A few at a time, so that no call pays for all of them; when it is full, until one has gone.
-        let mut looks = if full { self.remembered.len() } else { 2 };
-        while looks > 0 {
-            looks -= 1;
-            let Some((queued, endpoint)) = self.remembered.pop_front() else { return };
-            let Some(news) = self.news.get(&endpoint) else { continue };
-            let heard = news.heard.unwrap_or(queued);
-            let old = now.since(heard) > pace.remembered || (full && heard <= queued);
-            if news.open.is_empty() && old {
-                self.schedule(&endpoint, None);
-                self.news.remove(&endpoint);
-                if full {
-                    return;
-                }
-            } else {
-                self.remembered.push_back((heard, endpoint));
+        for _ in 0..2 {
+            let full = self.news.len() >= ENDPOINTS;
+            // What is called now stays: that is no more than there are slots and places.
+            let is_idle = |id: &EndpointId| self.news.get(id).is_none_or(|news| news.open.is_empty());
+            let Some(oldest) = self.remembered.iter().find(|(_, id)| is_idle(id)).cloned() else { return };
+            if !full && now.since(oldest.0) <= pace.remembered {
+                return;
             }
+            self.schedule(&oldest.1, None);
+            self.news.remove(&oldest.1);
+            self.remembered.remove(&oldest);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,9 @@ struct State {
     /// Slots that are kept for what is being claimed, and those of them that are kept for visitors.
     kept: usize,
     kept_for_visitors: usize,
+    /// Whether a worker found no slot when it wanted one, and whether the last one went to a visitor.
+    worker_waits: bool,
+    last_was_visitor: bool,
     health: Health,
     calls: HashMap<u64, Call>,
     last_call: u64,
@@ -166,6 +169,8 @@ impl Traffic {
             by_visitors: Held::default(),
             kept: 0,
             kept_for_visitors: 0,
+            worker_waits: false,
+            last_was_visitor: false,
             health: Health::default(),
             calls: HashMap::new(),
             last_call: 0,
@@ -197,6 +202,8 @@ impl Traffic {
         let mut state = self.lock();
         let number = most.min(state.free());
         state.kept += number;
+        state.worker_waits = number == 0;
+        state.last_was_visitor &= number == 0;
         (0..number).map(|_| Seat { traffic: Arc::clone(self), who: Who::Worker, is_kept: true }).collect()
     }
 
@@ -213,7 +220,7 @@ impl Traffic {
             let mut state = self.lock();
             match state.judge(&ask, seat.is_some(), now, random) {
                 Judgement::Call => {
-                    let kept = seat.take().is_some_and(Seat::is_taken);
+                    let kept = seat.take().is_some_and(Seat::hand_over);
                     (Answer::Now(Admission::Call(state.begin(self, ask, kept, now))), None)
                 }
                 Judgement::LeaveOut { silent_for } => (Answer::Now(Admission::LeaveOut { silent_for }), None),
@@ -287,8 +294,15 @@ impl State {
 
     /// Whether somebody may take a slot now; one who is seated has it already.
     fn has_slot(&self, who: Who, is_seated: bool) -> bool {
+        is_seated || (self.free() > 0 && (!who.is_visitor() || self.may_visit()))
+    }
+
+    /// Whether visitors may take one more slot. They leave a quarter to the worker; of a single slot there is no quarter, so
+    /// they take turns with a worker that waits for it.
+    fn may_visit(&self) -> bool {
         let visitors = self.by_visitors.slots + self.kept_for_visitors;
-        is_seated || (self.free() > 0 && (!who.is_visitor() || visitors < three_quarters(self.slots)))
+        let is_workers_turn = self.slots == 1 && self.workers > 0 && self.worker_waits && self.last_was_visitor;
+        visitors < three_quarters(self.slots) && !is_workers_turn
     }
 
     /// For how long a claim is handed back that finds the line full.
@@ -437,6 +451,7 @@ impl State {
             }
             self.kept += 1;
             self.kept_for_visitors += 1;
+            self.last_was_visitor = true;
             let seat = Seat { traffic: Arc::clone(traffic), who: Who::Visitor, is_kept: true };
             undelivered.seats.extend(tell.send(seat).err());
         }
@@ -519,7 +534,7 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// The slot goes over to a call; says that there was one.
-    fn is_taken(mut self) -> bool {
+    fn hand_over(mut self) -> bool {
         std::mem::replace(&mut self.is_kept, false)
     }
 }
@@ -589,3 +604,6 @@ impl Drop for Work {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

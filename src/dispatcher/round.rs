@@ -182,7 +182,7 @@ impl Engine {
     /// Waits for room at the supplier and for a slot, then claims and delivers: a claim that waits would be a lease that
     /// runs out.
     async fn visit_one(self: &Arc<Self>, key: &Key, who: Who) -> Result<Visited, Error> {
-        let found = self.look_up(&key.supplier, &self.hand_back).await;
+        let found = self.look_up(&key.supplier, &self.stopping).await;
         let limit = match &found {
             Ok(Some(supplier)) => supplier.max_concurrent(),
             _ => Supplier::DEFAULT_MAX_CONCURRENT,
@@ -197,8 +197,8 @@ impl Engine {
         };
         let room = tokio::select! {
             biased;
-            room = room => room,
             () = self.stopping.cancelled() => None,
+            room = room => room,
             () = tokio::time::sleep(self.traffic.pace().visit) => None,
         };
         let Some((stay, seat)) = room else { return Ok(Visited::NoRoom) };

@@ -120,7 +120,7 @@ impl Worker {
     /// # Errors
     /// [`Error::Store`] when nothing could be claimed.
     pub async fn tick(&self) -> Result<Tick, Error> {
-        let _work = self.engine.traffic.work();
+        // It does not look again: nothing is left to it that others wait for.
         let looked = self.look(Claiming::All).await?;
         self.drained().await;
         let next_due = match looked.next {

@@ -11,10 +11,10 @@ pub(crate) enum Point {
     /// Asked for, not committed.
     InInsert,
     AfterInsert,
+    /// When the supplier is looked up to be sent to: before anything is claimed.
+    InLookup,
     InClaim,
     AfterClaim,
-    /// When the supplier is looked up to be sent to.
-    BeforeConnecting,
     /// The connection is there and not a byte has come.
     Connected(usize),
     /// Half of the request has come.
@@ -68,9 +68,9 @@ impl Case {
             Point::BeforeInsert,
             Point::InInsert,
             Point::AfterInsert,
+            Point::InLookup,
             Point::InClaim,
             Point::AfterClaim,
-            Point::BeforeConnecting,
         ];
         // A task that dies inside of a claim or a write has asked for it: it happens or it does not.
         let is_certain = |point: &Point| match point {
@@ -97,9 +97,9 @@ impl Case {
             Point::BeforeInsert => "K0 before the insert".to_owned(),
             Point::InInsert => "K1 insert not committed".to_owned(),
             Point::AfterInsert => "K2 inserted, not claimed".to_owned(),
+            Point::InLookup => "K2 looked up, not claimed".to_owned(),
             Point::InClaim => "K2 claim not committed".to_owned(),
             Point::AfterClaim => "K3 claimed".to_owned(),
-            Point::BeforeConnecting => "K4 before connecting".to_owned(),
             Point::Connected(k) => format!("K4 connected, nothing sent @{k}"),
             Point::HalfSent(k) => format!("K5 half a request @{k}"),
             Point::Unanswered(k) => format!("K6 no reply @{k}"),
@@ -141,7 +141,7 @@ impl Case {
     fn interrupted(&self) -> Option<usize> {
         match self.point {
             _ if !self.is_fatal() => None,
-            Point::AfterClaim | Point::BeforeConnecting => Some(1),
+            Point::AfterClaim => Some(1),
             Point::Connected(k)
             | Point::HalfSent(k)
             | Point::Unanswered(k)

@@ -161,7 +161,7 @@ impl<S: Suppliers> Suppliers for Trapped<S> {
     async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
         // The first is made when the order is stored.
         if self.trap.count(Counted::Lookup) == 2 {
-            self.trap.pass(Point::BeforeConnecting).await;
+            self.trap.pass(Point::InLookup).await;
         }
         self.inner.find(id).await
     }

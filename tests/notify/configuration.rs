@@ -192,7 +192,8 @@ async fn a_lookup_that_is_not_available_when_it_is_sent_spends_no_try() {
     assert_eq!(state(only(&report)), "pending");
     let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
     assert_eq!((state(&retried).as_str(), retried.attempts.len(), retried.endpoints().len()), ("pending", 0, 0));
-    world.store.advance(Duration::from_secs(60));
+    // It is put off for a minute and a fifth at most.
+    world.store.advance(Duration::from_secs(72));
     let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
     assert_eq!(state(only(&report)), "notified A-1");
@@ -241,7 +242,23 @@ async fn a_paused_supplier_waits_and_no_try_is_spent() {
 
     world.put(north());
     world.store.advance(Duration::from_secs(10));
+    assert_eq!(state(only(&dispatcher.notify(&order).await.unwrap())), "pending", "put off, it is not due");
+    world.store.advance(Duration::from_secs(62));
     assert_eq!(outcomes(only(&dispatcher.notify(&order).await.unwrap())), ["200"]);
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn a_person_who_retries_after_a_pause_does_not_wait_for_what_was_put_off_to_be_due() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    let north = || supplier("north").endpoint(receiver.url("/a"));
+    world.put(north().activity(Activity::Paused));
+    let dispatcher = world.dispatcher();
+    dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
+
+    world.put(north());
+    assert_eq!(outcomes(&dispatcher.retry(&key("north", "A-1")).await.unwrap()), ["200"]);
     world.agrees().await;
 }
 

@@ -221,7 +221,8 @@ async fn what_was_interrupted_is_on_record_also_when_its_supplier_is_paused_by_t
     assert_eq!(record(&world).await, [at("/a", INTERRUPTED)]);
 
     world.put(north());
-    world.store.advance(LEASE_GONE);
+    // It is put off for a minute and a fifth at most.
+    world.store.advance(Duration::from_secs(72));
     assert!(dispatcher.notify(&order("A-1", &["north"])).await.unwrap().is_told());
     assert_eq!(record(&world).await, [at("/a", INTERRUPTED), at("/a", OK)]);
     world.agrees().await;

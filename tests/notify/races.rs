@@ -1,16 +1,15 @@
 //! Many at once, and those who lose interest, panic or shut down in the middle.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use orderhook::{
-    Dispatcher, Error, LookupError, OrderState, Outcome, StateName, Supplier, SupplierId, Suppliers, Unknown,
-};
+use orderhook::{Dispatcher, Error, LookupError, OrderState, Outcome, Supplier, SupplierId, Suppliers, Unknown};
 use tokio::task::JoinSet;
 
-use crate::support::{Gate, Reply};
-use crate::world::{TIMEOUT, World, code, key, order, outcomes, paths, source, state, supplier, until};
+use crate::support::{Gate, Received, Reply};
+use crate::world::{TIMEOUT, World, code, id_of, key, only, order, outcomes, paths, source, state, supplier, until};
 
 const TASKS: usize = 64;
 
@@ -126,7 +125,14 @@ async fn dropping_the_future_of_notify_stops_neither_what_is_being_sent_nor_what
 
     let is_told = async |name| state(&world.get(&key(name, "A-1")).await) == "notified A-1";
     until("both are told", async || is_told("north").await && is_told("green").await).await;
-    assert_eq!(paths(&world.log), ["/a", "/b", "/a", "/b"]);
+    // One slot, which is held for a call and not for a round: the two take turns, and each goes on in its own order.
+    for name in ["north", "green"] {
+        let event_id = world.get(&key(name, "A-1")).await.event_id;
+        let seen = world.log.entries();
+        let of_it = seen.iter().filter(|request| id_of(request) == event_id.as_str());
+        assert_eq!(of_it.map(Received::path).collect::<Vec<_>>(), ["/a", "/b"], "{name}");
+    }
+    assert!(!world.log.overlaps());
     world.agrees().await;
 }
 
@@ -157,7 +163,12 @@ async fn a_shutdown_waits_for_what_is_being_sent_and_takes_nothing_new() {
     gate.open();
 
     shutdown.await.unwrap();
-    assert!(notified.await.unwrap().unwrap().is_told());
+    let report = notified.await.unwrap().unwrap();
+    assert_eq!((state(only(&report)).as_str(), outcomes(only(&report))), ("pending", vec!["200".to_owned()]));
+    assert_eq!(paths(&world.log), ["/a"], "no POST begins after it, not even the next one of a round");
+
+    // Whoever comes next goes on at once.
+    assert!(world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap().is_told());
     assert_eq!(paths(&world.log), ["/a", "/b"]);
     world.agrees().await;
 }
@@ -212,7 +223,7 @@ async fn a_shutdown_twice_or_with_nothing_to_do_returns_at_once() {
 /// sent.
 struct Treacherous {
     url: String,
-    asked: AtomicUsize,
+    asked: Arc<AtomicUsize>,
     then: Treason,
 }
 
@@ -234,33 +245,35 @@ impl Suppliers for Treacherous {
     }
 }
 
-fn betrayed(world: &World, url: String, then: Treason) -> Dispatcher {
-    let suppliers = Treacherous { url, asked: AtomicUsize::new(0), then };
-    Dispatcher::builder(source(), world.store.clone(), suppliers)
+/// A dispatcher with such a lookup, and how often that was asked about `north`.
+fn betrayed(world: &World, url: String, then: Treason) -> (Dispatcher, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let suppliers = Treacherous { url, asked: Arc::clone(&asked), then };
+    let dispatcher = Dispatcher::builder(source(), world.store.clone(), suppliers)
         .timeout(TIMEOUT)
         .lease_margin(Duration::from_secs(1))
         .concurrency(NonZeroUsize::new(2).unwrap())
         .root_certificate(world.ca.pem())
         .allow_network("127.0.0.0/8".parse().unwrap())
         .build()
-        .unwrap()
+        .unwrap();
+    (dispatcher, asked)
 }
 
 #[tokio::test]
 async fn a_panic_in_the_lookup_is_an_error_stops_nobody_else_and_keeps_no_slot() {
     let world = World::new();
     let receiver = world.receiver().await;
-    let dispatcher = betrayed(&world, receiver.url("/a"), Treason::Panics);
+    let (dispatcher, _) = betrayed(&world, receiver.url("/a"), Treason::Panics);
 
     let error = dispatcher.notify(&order("A-1", &["north", "green"])).await.unwrap_err();
     assert!(matches!(error, Error::Panicked), "{error:?}");
     assert!(error.is_transient());
     assert_eq!(state(&world.get(&key("green", "A-1")).await), "notified A-1");
-    assert_eq!(state(&world.get(&key("north", "A-1")).await), "sending", "until its lease runs out");
+    assert_eq!(state(&world.get(&key("north", "A-1")).await), "pending", "it is claimed after the lookup");
 
-    world.store.advance(TIMEOUT + Duration::from_secs(2));
     assert!(dispatcher.notify(&order("A-1", &["north", "green"])).await.unwrap().is_told());
-    assert_eq!(outcomes(&world.get(&key("north", "A-1")).await), ["unknown", "200"]);
+    assert_eq!(outcomes(&world.get(&key("north", "A-1")).await), ["200"]);
     assert_eq!(receiver.count(), 2);
     dispatcher.shutdown(Duration::from_secs(10)).await;
     world.agrees().await;
@@ -270,18 +283,20 @@ async fn a_panic_in_the_lookup_is_an_error_stops_nobody_else_and_keeps_no_slot()
 async fn a_lookup_that_hangs_does_not_hold_up_a_shutdown() {
     let world = World::new();
     let receiver = world.receiver().await;
-    let dispatcher = betrayed(&world, receiver.url("/a"), Treason::Hangs);
+    let (dispatcher, asked) = betrayed(&world, receiver.url("/a"), Treason::Hangs);
     dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
     let hanging = tokio::spawn({
         let dispatcher = dispatcher.clone();
         async move { dispatcher.retry(&key("north", "A-1")).await }
     });
-    until("it is claimed", async || world.get(&key("north", "A-1")).await.state.name() == StateName::Sending).await;
+    until("it hangs", async || asked.load(Ordering::SeqCst) == 2).await;
+    let before = world.get(&key("north", "A-1")).await;
 
-    let ended = tokio::time::timeout(Duration::from_secs(10), dispatcher.shutdown(Duration::from_millis(50))).await;
+    let ended = tokio::time::timeout(Duration::from_secs(10), dispatcher.shutdown(Duration::from_secs(60))).await;
 
     assert!(ended.is_ok(), "it waits for a lookup that never answers");
-    assert_eq!(state(&hanging.await.unwrap().unwrap()), "pending", "it is handed back");
+    assert_eq!(hanging.await.unwrap().unwrap(), before, "nothing was claimed");
+    assert_eq!(state(&before), "pending");
     assert_eq!(receiver.connections(), 0);
     world.agrees().await;
 }

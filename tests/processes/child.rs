@@ -5,7 +5,10 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use orderhook::{Dispatcher, LookupError, PaidOrder, SqliteStore, Supplier, SupplierId, Suppliers, SuppliersFile};
+use orderhook::store::{ClaimRequest, Pick, Store};
+use orderhook::{
+    Dispatcher, LookupError, PaidOrder, SqliteStore, Supplier, SupplierId, Suppliers, SuppliersFile, Worker,
+};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
@@ -20,7 +23,7 @@ pub(crate) enum Role {
     Race,
     /// Enqueues orders of two suppliers for ever, and says the code of each that is accepted.
     Commit,
-    /// Notifies the order `A-1`, and stops itself between the claim and the first POST.
+    /// Stores the order `A-1`, has a worker deliver it, and stops itself between the claim and the first POST.
     StopBeforeSending,
 }
 
@@ -111,19 +114,29 @@ async fn commit() {
 
 async fn stop_before_sending() {
     let times = Duration::from_millis(1500);
-    let dispatcher = dispatcher(StopsAtTheSecond { suppliers: suppliers(), first: AtomicBool::new(true) }, times).await;
-    let report = dispatcher.notify(&paid("A-1", &[SUPPLIER])).await.unwrap();
-    println!("> {}", report.entries[0].notification.state.name());
+    let store = SqliteStore::open("orders.db").await.unwrap();
+    let stops = StopsAtTheSecond { suppliers: suppliers(), store: store.clone(), first: AtomicBool::new(true) };
+    let dispatcher = world::dispatcher(store, stops, &std::fs::read("ca.pem").unwrap(), times, times);
+    // A worker claims before it looks the supplier up.
+    let enqueued = dispatcher.enqueue(&paid("A-1", &[SUPPLIER])).await.unwrap();
+    Worker::new(&dispatcher).tick().await.unwrap();
+    let notification = dispatcher.notification(&enqueued.stored[0].key).await.unwrap().unwrap();
+    println!("> {}", notification.state.name());
 }
 
 struct StopsAtTheSecond {
     suppliers: SuppliersFile,
+    store: SqliteStore,
     first: AtomicBool,
 }
 
 impl Suppliers for StopsAtTheSecond {
     async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
         if !self.first.swap(false, Ordering::SeqCst) {
+            // A step claims what is new and what is due side by side. What this waits for comes after both, so that nobody is
+            // stopped with the database locked.
+            let nobody = Pick::DueOf(vec![world::key("nobody")]);
+            self.store.claim(&ClaimRequest::new(world::source(), nobody, 1, Duration::from_secs(1))).await.unwrap();
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP).unwrap();
         }
         self.suppliers.find(id).await

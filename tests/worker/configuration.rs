@@ -1,11 +1,11 @@
 //! The configuration that counts is the one at the attempt.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orderhook::{Activity, FailureReason, State};
 
 use super::support::{Receiver, Reply};
-use super::world::{DAY, Trouble, World, supplier, supplier_id};
+use super::world::{DAY, Running, Trouble, World, supplier, supplier_id};
 
 #[tokio::test]
 async fn a_repaired_url_and_a_rotated_token_count_at_the_next_attempt() {
@@ -63,7 +63,9 @@ async fn a_lookup_that_fails_costs_no_try() {
     world.lookup.trouble(Trouble::Down);
     for _ in 0..50 {
         world.tick_when_due(&key).await;
-        assert!(world.due_in(&key).await <= Duration::from_secs(5));
+        // A minute, spread by a fifth: so long others leave it alone; this process looks again every 5 s.
+        let due = world.due_in(&key).await;
+        assert!(due > Duration::from_secs(45) && due <= Duration::from_secs(72), "{due:?}");
     }
     assert!(world.notification(&key).await.attempts.is_empty());
     // Four days later the schedule begins with its first try.
@@ -162,4 +164,43 @@ async fn a_paused_supplier_and_one_that_cannot_be_looked_up_delay_nobody() {
     }
     assert!(world.is_notified(&key).await);
     assert_eq!(receiver.count(), 1);
+}
+
+/// What waits for a supplier that is paused, or cannot be looked up, is sent when that is over; nobody moves the clock of the
+/// store, by which it is due in 6 s at the earliest.
+async fn a_worker_notices_that_it_is_over(activity: Activity, trouble: Trouble) {
+    let world = World::with(|builder| builder.times_as_fast(10));
+    let receiver = Receiver::start(&world.ca).await;
+    let active = supplier("books").endpoint(receiver.url("/orders"));
+    world.put(active.clone().activity(activity));
+    let keys = world.enqueue_many("books", 20).await;
+    world.lookup.trouble(trouble);
+    let running = Running::start(world.worker());
+    for key in &keys {
+        while !matches!(world.state(key).await, State::Pending { due } if due > world.store.now()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    world.put(active);
+    world.lookup.trouble(Trouble::None);
+    // It looks every half second, for the pause is ten times as short as by default.
+    let over = Instant::now();
+    for key in &keys {
+        while !world.is_notified(key).await {
+            assert!(over.elapsed() < Duration::from_secs(3), "{:?}", world.notification(key).await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(world.outcomes(key).await, ["accepted"]);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_running_worker_notices_that_a_pause_is_over() {
+    a_worker_notices_that_it_is_over(Activity::Paused, Trouble::None).await;
+}
+
+#[tokio::test]
+async fn a_running_worker_notices_that_a_supplier_can_be_looked_up_again() {
+    a_worker_notices_that_it_is_over(Activity::Active, Trouble::Down).await;
 }

@@ -49,7 +49,7 @@ async fn several_slow_endpoints_in_one_round_keep_the_lease_and_nobody_takes_ove
 }
 
 #[tokio::test]
-async fn one_endpoint_costs_one_claim_and_one_write() {
+async fn one_endpoint_costs_one_look_and_one_write() {
     let store = MemoryStore::new();
     let spy = Spy::new(&store);
     let world = World::on(store, spy.clone(), |builder| builder);
@@ -57,7 +57,8 @@ async fn one_endpoint_costs_one_claim_and_one_write() {
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     world.enqueue("books", "A-1").await;
     world.tick().await;
-    assert_eq!((spy.claims(), spy.keeps(), receiver.count()), (1, 0, 1));
+    // A look asks for what is new and for what is due, side by side.
+    assert_eq!((spy.claims(), spy.writes(), spy.keeps(), receiver.count()), (2, 1, 0, 1));
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! A store that counts, delays and breaks what goes through it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page, Pick,
     Selection, Step, Store, StoreError, StoreErrorKind, Then, Written,
 };
-use orderhook::{Key, MemoryStore, Notification, Source};
+use orderhook::{FailureReason, Key, MemoryStore, Notification, Source, StreamRule};
 
 use super::support::Gate;
 
@@ -21,6 +21,10 @@ pub(crate) struct Spy {
 struct Shared {
     keeps: AtomicUsize,
     claims: AtomicUsize,
+    writes: AtomicUsize,
+    reopened: AtomicUsize,
+    most_at_once: AtomicUsize,
+    fails_again: AtomicBool,
     on_write: Mutex<Option<OnWrite>>,
     claim_gate: Mutex<Option<Gate>>,
 }
@@ -44,6 +48,10 @@ impl Spy {
         let shared = Shared {
             keeps: AtomicUsize::new(0),
             claims: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
+            reopened: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+            fails_again: AtomicBool::new(false),
             on_write: Mutex::new(None),
             claim_gate: Mutex::new(None),
         };
@@ -58,6 +66,32 @@ impl Spy {
     /// How often somebody asked for claims.
     pub(crate) fn claims(&self) -> usize {
         self.shared.claims.load(Ordering::SeqCst)
+    }
+
+    /// How many steps were to be written.
+    pub(crate) fn writes(&self) -> usize {
+        self.shared.writes.load(Ordering::SeqCst)
+    }
+
+    /// How many were reopened, and the most of them in one step.
+    pub(crate) fn reopened(&self) -> (usize, usize) {
+        (self.shared.reopened.load(Ordering::SeqCst), self.shared.most_at_once.load(Ordering::SeqCst))
+    }
+
+    /// What is reopened has failed again before anybody hears of it, as with a worker that is very quick.
+    pub(crate) fn fail_what_is_reopened(&self) {
+        self.shared.fails_again.store(true, Ordering::SeqCst);
+    }
+
+    async fn fail(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let Some(source) = keys.first().map(|key| key.source.clone()) else { return Ok(()) };
+        let lease = Duration::from_secs(60);
+        let request = ClaimRequest::new(source, Pick::NowOf(keys.to_vec()), u32::MAX, lease);
+        let failed = Then::Failed { reason: FailureReason::NoEndpoints, stream: StreamRule::Holds };
+        let claims = self.inner.claim(&request).await?.claims.into_iter();
+        let steps: Vec<_> =
+            claims.map(|claim| Step::new(claim.key, claim.token, claim.ledger, failed.clone())).collect();
+        self.inner.write(&steps).await.map(drop)
     }
 
     pub(crate) fn on_write(&self, fate: impl Fn(&Step) -> Fate + Send + 'static) {
@@ -88,6 +122,7 @@ impl Store for Spy {
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
         let keeps = steps.iter().filter(|step| matches!(step.then, Then::Keep { .. })).count();
         self.shared.keeps.fetch_add(keeps, Ordering::SeqCst);
+        self.shared.writes.fetch_add(steps.len(), Ordering::SeqCst);
         let fate = self.shared.on_write.lock().unwrap().as_ref().map_or(Fate::Well, |fate| fate(&steps[0]));
         if fate == Fate::Refused {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "refused by the test"));
@@ -107,7 +142,15 @@ impl Store for Spy {
         intervention: &Intervention,
         limit: u32,
     ) -> Result<Intervened, StoreError> {
-        self.inner.intervene(selection, intervention, limit).await
+        let intervened = self.inner.intervene(selection, intervention, limit).await?;
+        if *intervention == Intervention::Reopen {
+            self.shared.reopened.fetch_add(intervened.changed.len(), Ordering::SeqCst);
+            self.shared.most_at_once.fetch_max(intervened.changed.len(), Ordering::SeqCst);
+            if self.shared.fails_again.load(Ordering::SeqCst) {
+                self.fail(&intervened.changed).await?;
+            }
+        }
+        Ok(intervened)
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {

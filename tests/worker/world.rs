@@ -10,8 +10,11 @@ use std::time::Duration;
 use orderhook::store::Store;
 use orderhook::{
     Dispatcher, DispatcherBuilder, Event, EventKind, FailureReason, Key, LookupError, MemoryStore, News, Notification,
-    Occurrence, OrderCode, Source, State, Supplier, SupplierBuilder, SupplierId, Suppliers, Worker,
+    Occurrence, OrderCode, Source, State, Summary, Supplier, SupplierBuilder, SupplierId, Suppliers, Worker,
 };
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::support::{Ca, Gate};
 
@@ -75,6 +78,15 @@ impl World {
     /// Stores `order.created`.
     pub(crate) async fn enqueue(&self, supplier: &str, order: &str) -> Key {
         self.enqueue_as(supplier, order, EventKind::order_created(), Occurrence::only()).await
+    }
+
+    /// Stores `order.created` of so many orders.
+    pub(crate) async fn enqueue_many(&self, supplier: &str, number: usize) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for n in 0..number {
+            keys.push(self.enqueue(supplier, &format!("{supplier}-{n}")).await);
+        }
+        keys
     }
 
     /// Stores one more event of a stream.
@@ -157,6 +169,11 @@ pub(crate) fn supplier(id: &str) -> SupplierBuilder {
     Supplier::builder(supplier_id(id))
 }
 
+/// An `order.created` of which nothing but its key counts.
+pub(crate) fn event() -> Event {
+    Event::new(EventKind::order_created(), Occurrence::only(), &serde_json::json!({})).unwrap()
+}
+
 /// A supplier table that a test changes, and that may be away.
 #[derive(Default)]
 pub(crate) struct Lookup {
@@ -226,5 +243,31 @@ pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// A worker in the background that looks only when something tells it to.
+pub(crate) struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Summary>,
+}
+
+impl Running {
+    pub(crate) fn start(worker: Worker) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let worker = worker.poll(HOUR).grace(Duration::ZERO);
+        let task = tokio::spawn(async move {
+            worker
+                .run_until(async {
+                    let _ = stopped.await;
+                })
+                .await
+        });
+        Running { stop, task }
+    }
+
+    pub(crate) async fn stop(self) -> Summary {
+        let _ = self.stop.send(());
+        self.task.await.unwrap()
     }
 }
