@@ -1,0 +1,54 @@
+//! What reads of an SQLite file leave behind when they are dropped.
+
+use std::path::Path;
+use std::time::Duration;
+
+use orderhook::SqliteStore;
+use orderhook::store::{Filter, NewNotification, Start, Store};
+
+use crate::cut::drop_at;
+use crate::stores::key;
+use crate::world::source;
+
+/// Connections that read at most, and the one that writes.
+const CONNECTIONS: usize = 4 + 1;
+
+/// How many connections of this process have the file open.
+#[cfg(target_os = "linux")]
+fn connections(path: &Path) -> usize {
+    let path = path.canonicalize().unwrap();
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    // One that was closed meanwhile has no link any more.
+    descriptors.flatten().filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|file| file == path)).count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn two_hundred_dropped_counts_are_never_more_than_the_four_that_may_read_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("orderhook.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    // So many that a count takes far longer than it takes to drop one.
+    for batch in 0..20 {
+        let new = |n: usize| {
+            NewNotification::new(key(&format!("A-{batch}-{n}"), 0), Start::Notified { reference: "R".to_owned() })
+        };
+        store.insert(&(0..500).map(new).collect::<Vec<_>>()).await.unwrap();
+    }
+    let mut filter = Filter::of(source());
+    filter.older_than = Some(Duration::from_secs(1));
+    store.count(&filter).await.unwrap();
+
+    let (mut most, mut finished) = (0, 0);
+    for _ in 0..200 {
+        let count = tokio::time::timeout(Duration::from_millis(2), store.count(&filter)).await;
+        finished += usize::from(count.is_ok());
+        most = most.max(connections(&path));
+    }
+    assert!(most <= CONNECTIONS, "{most} connections at the same time");
+    assert!(finished < 150, "{finished} were not dropped");
+    // And nobody has to wait for more than those that are under way.
+    assert!(tokio::time::timeout(Duration::from_secs(10), store.count(&filter)).await.is_ok());
+    let _ = drop_at(1, store.count(&filter)).await;
+    store.close().await;
+}
