@@ -183,7 +183,7 @@ async fn reads_that_are_dropped_keep_nobody_from_reading<S: Store>(store: S) {
 }
 
 async fn a_hint_that_is_dropped_is_heard_by_the_next<S: Store>(store: S) {
-    for n in 0..3 {
+    for n in [0, 1, 1] {
         assert!(drop_at(n, store.changed()).await.is_none(), "nothing has changed");
     }
     let mut changed = std::pin::pin!(store.changed());
