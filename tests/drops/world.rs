@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use orderhook::store::{Filter, Page, Store};
 use orderhook::{
-    Dispatcher, DispatcherBuilder, MemoryStore, Notification, OrderCode, PaidOrder, Source, State, Supplier,
-    SupplierBuilder, SupplierId, Worker,
+    Dispatcher, DispatcherBuilder, MemoryStore, Notification, OrderCode, PaidOrder, RetryPolicy, Source, State,
+    Supplier, SupplierBuilder, SupplierId, Worker,
 };
 use serde_json::json;
 use tokio::sync::watch;
@@ -112,7 +112,9 @@ impl<S: Store + Clone> World<S> {
     /// A supplier with two endpoints.
     pub(crate) fn told(&self, id: &str) -> SupplierBuilder {
         let url = |n: u32| self.receiver.url(&format!("/{id}/{n}"));
-        supplier(id).endpoint(url(1)).endpoint(url(2)).max_concurrent(ROOM)
+        // What a shutdown has cut short is tried again at once, as good as.
+        let soon = RetryPolicy::DEFAULT.with_first_delay(Duration::from_millis(5));
+        supplier(id).endpoint(url(1)).endpoint(url(2)).max_concurrent(ROOM).retry(soon)
     }
 
     pub(crate) fn put(&self, supplier: SupplierBuilder) {
