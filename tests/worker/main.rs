@@ -15,6 +15,7 @@ mod running;
 mod schedule;
 mod shutdown;
 mod spy;
+mod stopping;
 mod streams;
 mod unknown;
 mod world;

@@ -1,6 +1,6 @@
 //! A store that counts, delays and breaks what goes through it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,9 +20,11 @@ pub(crate) struct Spy {
 
 struct Shared {
     keeps: AtomicUsize,
+    handed_back: AtomicUsize,
     claims: AtomicUsize,
     on_write: Mutex<Option<OnWrite>>,
     claim_gate: Mutex<Option<Gate>>,
+    refuses_claims: AtomicBool,
 }
 
 type OnWrite = Box<dyn Fn(&Step) -> Fate + Send>;
@@ -43,9 +45,11 @@ impl Spy {
     pub(crate) fn new(inner: &MemoryStore) -> Self {
         let shared = Shared {
             keeps: AtomicUsize::new(0),
+            handed_back: AtomicUsize::new(0),
             claims: AtomicUsize::new(0),
             on_write: Mutex::new(None),
             claim_gate: Mutex::new(None),
+            refuses_claims: AtomicBool::new(false),
         };
         Spy { inner: inner.clone(), shared: Arc::new(shared) }
     }
@@ -55,6 +59,11 @@ impl Spy {
         self.shared.keeps.load(Ordering::SeqCst)
     }
 
+    /// How many claims were handed back by a write.
+    pub(crate) fn handed_back(&self) -> usize {
+        self.shared.handed_back.load(Ordering::SeqCst)
+    }
+
     /// How often somebody asked for claims.
     pub(crate) fn claims(&self) -> usize {
         self.shared.claims.load(Ordering::SeqCst)
@@ -62,6 +71,11 @@ impl Spy {
 
     pub(crate) fn on_write(&self, fate: impl Fn(&Step) -> Fate + Send + 'static) {
         *self.shared.on_write.lock().unwrap() = Some(Box::new(fate));
+    }
+
+    /// From now on no claim is answered, or every one is again.
+    pub(crate) fn refuse_claims(&self, refuse: bool) {
+        self.shared.refuses_claims.store(refuse, Ordering::SeqCst);
     }
 
     /// Answers to claims are held back until the gate is open.
@@ -76,6 +90,10 @@ impl Store for Spy {
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
+        if self.shared.refuses_claims.load(Ordering::SeqCst) {
+            self.shared.claims.fetch_add(1, Ordering::SeqCst);
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "refused by the test"));
+        }
         let claims = self.inner.claim(request).await;
         self.shared.claims.fetch_add(1, Ordering::SeqCst);
         let gate = self.shared.claim_gate.lock().unwrap().clone();
@@ -93,6 +111,8 @@ impl Store for Spy {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "refused by the test"));
         }
         let written = self.inner.write(steps).await;
+        let handed_back = steps.iter().filter(|step| matches!(step.then, Then::HandBack { .. })).count();
+        self.shared.handed_back.fetch_add(handed_back, Ordering::SeqCst);
         match fate {
             Fate::Late(pause) => tokio::time::sleep(pause).await,
             Fate::AnswerLost => return Err(StoreError::new(StoreErrorKind::Unavailable, "the answer was lost")),
