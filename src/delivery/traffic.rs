@@ -246,6 +246,10 @@ impl Traffic {
     /// The first moment at which there is something to look at without any other change.
     pub(crate) fn next_moment(&self) -> Option<Moment> {
         let state = self.lock();
+        // Nothing can be claimed without a slot, and one that becomes free is a change.
+        if state.free() == 0 {
+            return None;
+        }
         let rest = state.rests.first().map(|(due, _)| *due);
         [state.health.next_call_due(), rest].into_iter().flatten().min()
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::delivery::deliver::random;
 use crate::delivery::engine::Engine;
@@ -142,10 +143,9 @@ impl Worker {
                 biased;
                 () = &mut shutdown => break,
                 () = self.engine.stopping.cancelled() => break,
-                () = run.wait(self) => {}
-            }
-            if let Err(error) = run.look(self).await {
-                log(&error);
+                looked = run.next_look(self) => if let Err(error) = looked {
+                    log(&error);
+                }
             }
         }
         drop(run);
@@ -189,7 +189,9 @@ impl Worker {
     /// Looks once, in a task of its own: a future that is dropped strands nothing that was claimed.
     async fn look(&self, claiming: Claiming) -> Result<Looked, Error> {
         let old = self.engine.traffic.old_work(Moment::now(), random());
-        let look = Look { engine: Arc::clone(&self.engine), shared: Arc::clone(&self.shared) };
+        let dropped = CancellationToken::new();
+        let _dropped = dropped.clone().drop_guard();
+        let look = Look { engine: Arc::clone(&self.engine), shared: Arc::clone(&self.shared), dropped };
         self.engine.run(look.look(old, claiming)).await
     }
 
@@ -209,6 +211,8 @@ fn log(error: &Error) {
 /// A run of a worker: when it claims again, and what tells it to do so earlier.
 struct Run {
     claim: Claim,
+    /// The store is not asked before this moment: it could not answer.
+    not_before: Moment,
     /// Calls that end, slots that become free, endpoints that answer.
     changes: tokio::sync::watch::Receiver<u64>,
     /// Passes the store's hints on to the bell, and hears each of them.
@@ -233,7 +237,14 @@ impl Run {
             }
         });
         let traffic = &worker.engine.traffic;
-        Run { claim: Claim::At(Moment::now()), changes: traffic.changes(), hints, _work: traffic.work() }
+        let now = Moment::now();
+        Run { claim: Claim::At(now), not_before: now, changes: traffic.changes(), hints, _work: traffic.work() }
+    }
+
+    /// Waits until there may be something to do, and looks.
+    async fn next_look(&mut self, worker: &Worker) -> Result<Option<Looked>, Error> {
+        self.wait(worker).await;
+        self.look(worker).await
     }
 
     /// Waits until there may be something to do.
@@ -244,7 +255,7 @@ impl Run {
             Claim::WhenFree => poll,
             Claim::At(moment) => moment.min(poll),
         };
-        let look_at = worker.engine.traffic.next_moment().map_or(at, |moment| moment.min(at));
+        let look_at = worker.engine.traffic.next_moment().map_or(at, |moment| moment.min(at)).max(self.not_before);
         tokio::select! {
             biased;
             () = worker.engine.bell.notified() => self.claim = Claim::At(now),
@@ -262,6 +273,9 @@ impl Run {
     async fn look(&mut self, worker: &Worker) -> Result<Option<Looked>, Error> {
         self.changes.mark_unchanged();
         let now = Moment::now();
+        if now < self.not_before {
+            return Ok(None);
+        }
         let claiming = match self.claim {
             Claim::WhenFree => Claiming::All,
             Claim::At(moment) if moment <= now => Claiming::All,
@@ -269,6 +283,10 @@ impl Run {
             Claim::At(_) => return Ok(None),
         };
         let looked = worker.look(claiming).await;
+        if looked.is_err() {
+            // The slots that were kept for it are free again, which would be a reason to look at once.
+            self.not_before = Moment::now() + AFTER_ERROR;
+        }
         if claiming == Claiming::All {
             let now = Moment::now();
             self.claim = match &looked {

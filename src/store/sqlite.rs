@@ -179,8 +179,9 @@ impl SqliteStore {
     /// Writes what waits, and ends the thread and the connections. Calls of handles that are left fail with
     /// [`StoreErrorKind::Unavailable`]. Dropping all handles does the same without waiting for it.
     pub async fn close(self) {
-        self.inner.writer.close().await;
+        // Before anything is waited for: dropped at that await, it has closed both ways all the same.
         self.inner.readers.close();
+        self.inner.writer.close().await;
     }
 
     /// How many commits this store has made since it was opened; for measuring.

@@ -17,6 +17,7 @@ mod running;
 mod schedule;
 mod shutdown;
 mod spy;
+mod stopping;
 mod streams;
 mod unknown;
 mod visitors;

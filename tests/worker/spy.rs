@@ -20,6 +20,7 @@ pub(crate) struct Spy {
 
 struct Shared {
     keeps: AtomicUsize,
+    handed_back: AtomicUsize,
     claims: AtomicUsize,
     writes: AtomicUsize,
     reopened: AtomicUsize,
@@ -27,6 +28,7 @@ struct Shared {
     fails_again: AtomicBool,
     on_write: Mutex<Option<OnWrite>>,
     claim_gate: Mutex<Option<Gate>>,
+    refuses_claims: AtomicBool,
 }
 
 type OnWrite = Box<dyn Fn(&Step) -> Fate + Send>;
@@ -47,6 +49,7 @@ impl Spy {
     pub(crate) fn new(inner: &MemoryStore) -> Self {
         let shared = Shared {
             keeps: AtomicUsize::new(0),
+            handed_back: AtomicUsize::new(0),
             claims: AtomicUsize::new(0),
             writes: AtomicUsize::new(0),
             reopened: AtomicUsize::new(0),
@@ -54,6 +57,7 @@ impl Spy {
             fails_again: AtomicBool::new(false),
             on_write: Mutex::new(None),
             claim_gate: Mutex::new(None),
+            refuses_claims: AtomicBool::new(false),
         };
         Spy { inner: inner.clone(), shared: Arc::new(shared) }
     }
@@ -61,6 +65,11 @@ impl Spy {
     /// How many claims were kept by a write.
     pub(crate) fn keeps(&self) -> usize {
         self.shared.keeps.load(Ordering::SeqCst)
+    }
+
+    /// How many claims were handed back by a write.
+    pub(crate) fn handed_back(&self) -> usize {
+        self.shared.handed_back.load(Ordering::SeqCst)
     }
 
     /// How often somebody asked for claims.
@@ -98,6 +107,11 @@ impl Spy {
         *self.shared.on_write.lock().unwrap() = Some(Box::new(fate));
     }
 
+    /// From now on no claim is answered, or every one is again.
+    pub(crate) fn refuse_claims(&self, refuse: bool) {
+        self.shared.refuses_claims.store(refuse, Ordering::SeqCst);
+    }
+
     /// Answers to claims are held back until the gate is open.
     pub(crate) fn hold_claims(&self, gate: &Gate) {
         *self.shared.claim_gate.lock().unwrap() = Some(gate.clone());
@@ -110,6 +124,10 @@ impl Store for Spy {
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
+        if self.shared.refuses_claims.load(Ordering::SeqCst) {
+            self.shared.claims.fetch_add(1, Ordering::SeqCst);
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "refused by the test"));
+        }
         let claims = self.inner.claim(request).await;
         self.shared.claims.fetch_add(1, Ordering::SeqCst);
         let gate = self.shared.claim_gate.lock().unwrap().clone();
@@ -128,6 +146,8 @@ impl Store for Spy {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "refused by the test"));
         }
         let written = self.inner.write(steps).await;
+        let handed_back = steps.iter().filter(|step| matches!(step.then, Then::HandBack { .. })).count();
+        self.shared.handed_back.fetch_add(handed_back, Ordering::SeqCst);
         match fate {
             Fate::Late(pause) => tokio::time::sleep(pause).await,
             Fate::AnswerLost => return Err(StoreError::new(StoreErrorKind::Unavailable, "the answer was lost")),

@@ -170,7 +170,10 @@ impl Traffic {
 
     /// Something of this supplier was handed back because it was at its limit.
     pub(crate) fn put_off_for_room(self: &Arc<Self>, supplier: &SupplierId) {
-        self.change(Moment::now(), |state| state.mark_old(supplier));
+        self.change(Moment::now(), |state| {
+            state.forget_those_who_left(supplier);
+            state.mark_old(supplier);
+        });
     }
 
     /// What was put off and claimed again could not be called: nothing more of it is claimed until there is news.
@@ -182,7 +185,7 @@ impl Traffic {
     pub(crate) fn has_old_work(&self, now: Moment) -> bool {
         let state = self.lock();
         let due = [state.health.next_call_due(), state.rests.first().map(|(due, _)| *due)];
-        !state.with_old.is_empty() || due.into_iter().flatten().any(|due| due <= now)
+        state.free() > 0 && (!state.with_old.is_empty() || due.into_iter().flatten().any(|due| due <= now))
     }
 
     /// What a worker may claim now of what is put off; slots and rounds are kept for it.
@@ -203,8 +206,11 @@ impl Traffic {
             && let Some((due, supplier)) = state.rests.first().filter(|(due, _)| *due <= now).cloned()
         {
             state.rests.remove(&(due, supplier.clone()));
+            // Once more, unless it turns out that nothing of it is put off: the claim may come to nothing.
+            let again = now + state.pace.rest;
             if let Some(room) = state.rooms.get_mut(&supplier) {
-                room.look_at = None;
+                room.look_at = Some(again);
+                state.rests.insert((again, supplier.clone()));
             }
             work.extend(state.keep_for(self, supplier, 1, Why::Rested));
         }
@@ -238,9 +244,7 @@ impl Traffic {
             }
             Why::CallDue(endpoint) => state.health.nothing_waits(endpoint, &work.supplier),
             Why::Rested => {
-                if let Some(room) = state.rooms.get_mut(&work.supplier) {
-                    room.rests_since = None;
-                }
+                state.has_rested(&work.supplier);
             }
         }
     }
@@ -253,15 +257,19 @@ impl Traffic {
 impl State {
     /// What the configuration of a supplier says now; it neither is paused nor fails to be looked up.
     fn know(&mut self, supplier: &SupplierId, limit: u32) {
-        let room = self.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(limit));
-        room.limit = limit;
-        let has_rested = room.rests_since.take().is_some();
+        self.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(limit)).limit = limit;
+        if self.has_rested(supplier) {
+            self.mark_old(supplier);
+        }
+    }
+
+    /// The supplier is not looked at again; says whether it was paused or could not be looked up.
+    fn has_rested(&mut self, supplier: &SupplierId) -> bool {
+        let Some(room) = self.rooms.get_mut(supplier) else { return false };
         if let Some(due) = room.look_at.take() {
             self.rests.remove(&(due, supplier.clone()));
         }
-        if has_rested {
-            self.mark_old(supplier);
-        }
+        room.rests_since.take().is_some()
     }
 
     /// Something of this supplier may be put off that could be sent when there is room.
@@ -291,6 +299,15 @@ impl State {
         let stays = (0..number).map(|_| traffic.stay(&supplier)).collect();
         let seat = || Seat { traffic: Arc::clone(traffic), who: Who::Worker, is_kept: true };
         Some(OldWork { supplier, why, stays, seats: (0..number).map(|_| seat()).collect() })
+    }
+
+    /// Those who have waited long enough leave their place in the line to others.
+    fn forget_those_who_left(&mut self, supplier: &SupplierId) {
+        let Some(room) = self.rooms.get_mut(supplier) else { return };
+        let has_left = |(who, tell): &(Who, oneshot::Sender<Stay>)| tell.is_closed() && !who.is_visitor();
+        let left = room.waiting.iter().filter(|waiting| has_left(waiting)).count();
+        room.waiting.retain(|(_, tell)| !tell.is_closed());
+        self.waiting = self.waiting.saturating_sub(left);
     }
 
     /// The first of those who wait for room begins its round.
@@ -329,6 +346,58 @@ impl State {
         };
         if !self.with_old.contains(supplier) && self.rooms.get(supplier).is_some_and(idle) {
             self.rooms.remove(supplier);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn traffic(slots: usize) -> Arc<Traffic> {
+        Traffic::new(crate::delivery::pace::Pace::new(60 * SECOND, 5 * SECOND), slots, 15 * slots)
+    }
+
+    fn books() -> SupplierId {
+        SupplierId::new("books").unwrap()
+    }
+
+    #[test]
+    fn a_supplier_that_is_paused_is_looked_at_again_although_a_claim_came_to_nothing() {
+        let traffic = traffic(2);
+        traffic.rest(&books());
+        let due = traffic.next_moment().unwrap();
+        assert_eq!(traffic.old_work(due, 0.5).len(), 1);
+        assert_eq!(traffic.next_moment(), Some(due + 5 * SECOND));
+        // Until there is nothing to be claimed.
+        let work = traffic.old_work(due + 5 * SECOND, 0.5);
+        traffic.had(&work[0], 0);
+        assert_eq!(traffic.next_moment(), None);
+    }
+
+    #[test]
+    fn nothing_is_to_be_looked_at_while_no_slot_is_free() {
+        let traffic = traffic(1);
+        traffic.rest(&books());
+        let due = traffic.next_moment().unwrap();
+        let seats = traffic.seats(1);
+        assert!(traffic.next_moment().is_none() && !traffic.has_old_work(due), "it would look all the time");
+        drop(seats);
+        assert!(traffic.next_moment() == Some(due) && traffic.has_old_work(due));
+    }
+
+    #[test]
+    fn who_has_waited_for_room_long_enough_leaves_the_line() {
+        let traffic = traffic(2);
+        let enter = || traffic.enter(&books(), 1, Who::Worker, true);
+        let Entry::In(_stay) = enter() else { panic!("there is room") };
+        for _ in 0..3 {
+            let Entry::Wait(waiting) = enter() else { panic!("one may wait") };
+            assert!(matches!(enter(), Entry::Full), "and no other");
+            drop(waiting);
+            traffic.put_off_for_room(&books());
         }
     }
 }

@@ -118,10 +118,14 @@ pub(super) enum Claiming {
 pub(super) struct Look {
     pub(super) engine: Arc<Engine>,
     pub(super) shared: Arc<Shared>,
+    /// Cancelled when nobody waits for the look any more: what is being claimed then is started, and no more is claimed.
+    pub(super) dropped: CancellationToken,
 }
 
 impl Look {
     pub(super) async fn look(self, old: Vec<OldWork>, claiming: Claiming) -> Result<Looked, Error> {
+        // A worker is not drained while it may still start something.
+        let _running = Running::begin(&self.shared);
         let look = Arc::new(self);
         let asked: Vec<_> = old
             .into_iter()
@@ -161,7 +165,7 @@ impl Look {
         let (mut no_more_new, mut no_more_due) = (false, false);
         while !(no_more_new && no_more_due) {
             let mut seats = self.engine.traffic.seats(BATCH);
-            if seats.is_empty() || self.engine.stopping.is_cancelled() {
+            if seats.is_empty() || self.engine.stopping.is_cancelled() || self.dropped.is_cancelled() {
                 return Ok(Looked { claimed, next: Next::WhenFree });
             }
             let for_due = match (no_more_new, no_more_due) {
