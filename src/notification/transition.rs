@@ -22,7 +22,7 @@ use super::step::{Step, Then};
 /// [`Pick`](crate::store::Pick) that name no keys is the front of one or two of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Queue {
-    /// It has never been handed out: [`Pick::New`](crate::store::Pick::New).
+    /// No holder has recorded anything of it: [`Pick::New`](crate::store::Pick::New).
     New,
     /// It waits for its next try, or for the end of a lease: [`Pick::Due`](crate::store::Pick::Due).
     Due,
@@ -83,15 +83,20 @@ pub fn claim(notification: Notification, token: Token) -> Option<Claim> {
     Some(claim)
 }
 
-/// What handing it out makes of a notification.
-pub fn hand_out(until: Timestamp) -> Change {
-    Change::to(State::Sending { until }, Queue::Due)
+/// What handing it out makes of a notification that waited in this queue. What has never been handed out is new until its
+/// holder records a step: when that holder is lost before, the notification comes with what is new once more.
+pub fn hand_out(waited_in: Queue, until: Timestamp) -> Change {
+    let queue = match waited_in {
+        Queue::New => Queue::New,
+        Queue::Due | Queue::PutOff => Queue::Due,
+    };
+    Change::to(State::Sending { until }, queue)
 }
 
 /// What a step makes of the notification, given that its token is good.
 pub fn step(then: &Then, now: Timestamp) -> Change {
     match then {
-        Then::Keep { lease } => hand_out(now.after(*lease)),
+        Then::Keep { lease } => Change::to(State::Sending { until: now.after(*lease) }, Queue::Due),
         Then::Notified { reference } => {
             Change::to(State::Notified { at: now, reference: reference.clone() }, Queue::Due)
         }

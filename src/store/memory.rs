@@ -312,9 +312,10 @@ impl Inner {
         let token = Token::new(self.last_token + 1);
         let row = self.rows.get_mut(&id)?;
         let claim = transition::claim(row.notification.clone(), token)?;
+        let change = transition::hand_out(row.queue, until);
         row.token = Some(token);
         self.last_token += 1;
-        self.change(id, transition::hand_out(until));
+        self.change(id, change);
         Some(claim)
     }
 

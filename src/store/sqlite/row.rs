@@ -1,9 +1,10 @@
 //! One row, read. What cannot be is said by the name of the column, never by its content.
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite};
+use sqlx::{Row, Sqlite, ValueRef};
 
 use crate::event::{Body, ContentDigest, EventId, EventKind, Memo, Occurrence};
+use crate::notification::transition::Queue;
 use crate::notification::{Attempt, Claim, Closed, Key, Ledger, Notification, State, StateName, Token, transition};
 use crate::store::{Refused, StoreError, StoreErrorKind};
 use crate::value::names::{OrderCode, Source, SupplierId};
@@ -110,6 +111,14 @@ pub(super) fn claim(row: &SqliteRow, token: Token) -> Read<Claim> {
     let notification = notification(row)?;
     transition::claim(notification, token)
         .ok_or(Damage("it is to be sent, and its state or its missing body does not allow that"))
+}
+
+/// The queue that a row waits in, as far as it matters once the row is handed out.
+pub(super) fn queue(row: &SqliteRow) -> Queue {
+    match row.try_get_raw(column::LEDGER).is_ok_and(|ledger| ledger.is_null()) {
+        true => Queue::New,
+        false => Queue::Due,
+    }
 }
 
 pub(super) fn key(row: &SqliteRow) -> Read<Key> {
