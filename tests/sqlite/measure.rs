@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use orderhook::SqliteStore;
-use orderhook::store::{Store, Written};
+use orderhook::store::{Pick, Store, Written};
 use tokio::task::JoinSet;
 
 use crate::support::*;
@@ -54,17 +54,16 @@ async fn measure_claims_over_a_backlog() {
         sqlx::query(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1) \
              INSERT INTO orderhook_notifications (source, supplier, order_code, kind, occurrence, event_id, position, \
-                 state, unfinished, due_at, ready_at, reopened, created_at) \
+                 state, unfinished, due_at, ready_at, reopened, created_at, ledger) \
              SELECT 'shop', iif(n % 2, 'dead', 'held'), iif(n % 2, n, n / 20), 'order.created', \
                  iif(n % 2, '', n), 'msg_' || n, iif(n % 2, 1, n / 2 % 10 + 1), \
-                 'pending', 1, 1000 + n, iif(n % 2, 1000 + n, NULL), 0, 1000 FROM n WHERE ?1 > 0",
+                 'pending', 1, 1000 + n, iif(n % 2, 1000 + n, NULL), 0, 1000, x'7b7d' FROM n WHERE ?1 > 0",
         )
         .bind(backlog)
         .execute(&mut stranger)
         .await
         .unwrap();
-        let mut request = due(16);
-        request.room = vec![("dead".parse().unwrap(), 0)];
+        let request = of(Pick::New, 16);
         for n in 0..20 {
             add(&store, &[&key("alive", &format!("warm {n}"))]).await;
             store.claim(&request).await.unwrap();

@@ -13,7 +13,7 @@ const INTERRUPTED: Outcome = Outcome::Unknown { why: Unknown::Interrupted };
 /// Claims everything as a holder that is never heard of again, and moves on to when its lease has run out.
 async fn abandon(world: &World) -> usize {
     let lease = Duration::from_secs(60);
-    let request = ClaimRequest::new(world.dispatcher.source().clone(), Pick::Due, 100, lease);
+    let request = ClaimRequest::new(world.dispatcher.source().clone(), Pick::New, 100, lease);
     let claims = world.store.claim(&request).await.unwrap().claims.len();
     world.store.advance(lease);
     claims
