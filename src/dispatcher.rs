@@ -162,7 +162,7 @@ impl Dispatcher {
         self.run(async move |inner| {
             let notification = inner.get(&key).await?;
             refuse_final(&notification)?;
-            if matches!(notification.state, State::Failed { .. }) {
+            if matches!(notification.state, State::Failed { .. } | State::Unreadable { .. }) {
                 inner.intervene(&Selection::Keys(vec![key.clone()]), &Intervention::Reopen, 1).await?;
             }
             inner.deliver(vec![key.clone()], Calling::WhatIsOpen).await?;

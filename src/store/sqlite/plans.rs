@@ -20,7 +20,14 @@ async fn no_statement_goes_over_the_table() {
         .into_iter()
         .chain([claim::FRONT_NEW, claim::FRONT_DUE, claim::FRONT_PUT_OFF])
         .chain([claim::READ, claim::READ_KEYS, claim::HAND_OUT_ONE])
-        .chain([intervene::OF_KEYS, intervene::FAILED_FOR, read::GET, read::SETTLED])
+        .chain([
+            intervene::OF_KEYS,
+            intervene::FAILED_FOR,
+            intervene::EXTRAS,
+            intervene::DROP_ATTEMPTS,
+            read::GET,
+            read::SETTLED,
+        ])
         .flat_map(|sql| sql.split("; "));
     for sql in statements {
         for step in plan(&mut connection, sql).await {
