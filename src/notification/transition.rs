@@ -93,6 +93,15 @@ pub fn hand_out(waited_in: Queue, until: Timestamp) -> Change {
     Change::to(State::Sending { until }, queue)
 }
 
+/// What becomes of a notification whose claim nobody has, because its caller was gone before it was answered. A store that
+/// finds this out takes the claim back under its token, and leaves the ledger as it is.
+pub fn take_back(claim: &Claim, now: Timestamp) -> Change {
+    match claim.taken_over {
+        true => Change::to(State::Sending { until: now }, Queue::Due),
+        false => Change::to(State::Pending { due: now }, Queue::Due),
+    }
+}
+
 /// What a step makes of the notification, given that its token is good.
 pub fn step(then: &Then, now: Timestamp) -> Change {
     match then {
