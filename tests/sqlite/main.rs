@@ -9,6 +9,7 @@
 
 mod contract;
 mod damage;
+mod dropped;
 mod frozen;
 mod measure;
 mod outbox;

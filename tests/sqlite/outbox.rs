@@ -60,7 +60,7 @@ async fn a_pool_that_could_lose_a_commit_is_refused() {
     for (options, word) in [
         (options(&File::new()).journal_mode(SqliteJournalMode::Delete), "WAL"),
         (options(&File::new()).synchronous(SqliteSynchronous::Normal), "synchronous=FULL"),
-        (options(&File::new()).in_memory(true), "WAL"),
+        (options(&File::new()).in_memory(true), "in memory"),
     ] {
         let directory = options.get_filename().parent().unwrap();
         std::fs::create_dir_all(directory).unwrap();
@@ -69,6 +69,7 @@ async fn a_pool_that_could_lose_a_commit_is_refused() {
         std::fs::remove_dir_all(directory).unwrap();
         assert_eq!(error.kind(), StoreErrorKind::Unusable);
         assert!(error.to_string().contains(word), "{error}");
+        assert_eq!(error.to_string().contains("Wal"), word == "WAL", "{error}");
     }
     let file = File::new();
     let extra = pool_with(options(&file).synchronous(SqliteSynchronous::Extra)).await;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use sqlx::{Error, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::store::{
@@ -67,7 +67,7 @@ pub(super) struct Shared {
     pub(super) commits: AtomicU64,
     /// Errors that the next commits answer with after they have happened, or with `None` not.
     #[cfg(test)]
-    pub(super) commit_faults: std::sync::Mutex<std::collections::VecDeque<Option<Error>>>,
+    pub(super) commit_faults: std::sync::Mutex<std::collections::VecDeque<Option<sqlx::Error>>>,
     /// How many transactions were tried.
     #[cfg(test)]
     pub(super) tries: AtomicU64,
@@ -90,7 +90,7 @@ impl Shared {
     }
 
     #[cfg(test)]
-    pub(super) fn commit_fault(&self) -> Option<Error> {
+    pub(super) fn commit_fault(&self) -> Option<sqlx::Error> {
         self.commit_faults.lock().ok().and_then(|mut faults| faults.pop_front()).flatten()
     }
 
