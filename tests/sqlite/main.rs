@@ -15,3 +15,4 @@ mod measure;
 mod outbox;
 mod sharing;
 mod support;
+mod version_1;
