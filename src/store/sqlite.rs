@@ -50,7 +50,8 @@ use writer::{Answer, Request, Shared, Writer};
 /// fails with [`StoreErrorKind::Unavailable`]. A file on a network share cannot be used by several machines.
 ///
 /// Its time goes on while the machine sleeps and cannot be set: it is the boot-time clock of Linux, hung on the wall
-/// clock once per boot. On other systems it is the wall clock, which never goes back.
+/// clock once per boot. (Where `/proc/sys` is hidden from the process, a boot is recognised by the moment at which it
+/// began, to within 30 seconds.) On other systems it is the wall clock, which never goes back.
 ///
 /// One thread writes and up to four connections read. They end when the last handle is dropped, or with
 /// [`close`](Self::close).
@@ -135,7 +136,9 @@ impl SqliteStore {
         opener.remember_file();
         connect::check_durability(&mut connection).await?;
         schema::migrate(&mut connection).await?;
-        let shared = Arc::new(Shared::new(Clock::new()));
+        let boots = sqlx::query_scalar::<_, String>("SELECT boot FROM orderhook_boots").fetch_all(&mut connection);
+        let boots = boots.await.map_err(store_error)?;
+        let shared = Arc::new(Shared::new(Clock::new().known_as(boots.iter().map(String::as_str))));
         let mut wait = Wait::new();
         // The first transaction fixes the time of this boot.
         let file_id = loop {
