@@ -8,6 +8,7 @@
 )]
 
 mod contract;
+mod costs;
 mod damage;
 mod dropped;
 mod frozen;
