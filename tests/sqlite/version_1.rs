@@ -91,7 +91,7 @@ impl Older {
 }
 
 fn names(key: &Key) -> [String; 5] {
-    let names = [&key.source.to_string(), &key.order.to_string(), &key.supplier.to_string(), &key.kind.to_string(), ""];
+    let names = [key.source.as_str(), key.order.as_str(), key.supplier.as_str(), key.kind.as_str(), ""];
     names.map(|name| format!("'{name}'"))
 }
 

@@ -100,16 +100,16 @@ mod tests {
 
     #[test]
     fn names_of_one_hash_are_told_apart() {
-        let names = ["", "north", "south", "east"];
+        let names = ["north", "south", "east"];
         let mut index = Index::default();
-        let is = |name: &'static str| move |row: u64| names[usize::try_from(row).unwrap()] == name;
-        for row in 1..4 {
-            let place = index.place(&Same, is(names[row]));
+        let is = |name: &'static str| move |row: u64| names.get(usize::try_from(row).unwrap()) == Some(&name);
+        for (row, name) in (0..).zip(names) {
+            let place = index.place(&Same, is(name));
             assert_eq!(place.row, None);
-            index.put(place, row as u64);
+            index.put(place, row);
         }
-        for row in 1..4 {
-            assert_eq!(index.place(&Same, is(names[row])).row, Some(row as u64));
+        for (row, name) in (0..).zip(names) {
+            assert_eq!(index.place(&Same, is(name)).row, Some(row));
         }
         assert_eq!(index.place(&Same, is("west")).row, None);
     }

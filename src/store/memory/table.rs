@@ -317,7 +317,7 @@ impl Table {
 
     /// The one place where a state changes: keeps streams and queues in step.
     fn change(&mut self, id: u64, change: Change) {
-        let settled = change.settles().then(|| self.settled.len());
+        let settled = change.settles().then_some(self.settled.len());
         let Some(row) = self.whole_mut(id) else { return };
         if !change.keeps_token() {
             row.token = None;

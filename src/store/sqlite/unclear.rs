@@ -78,8 +78,8 @@ async fn what_shared_an_unclear_commit_is_told_so_and_not_run_again() {
     let steps = [end.clone()];
     let (inserted, written) =
         together(&store, &path, async { tokio::join!(store.insert(&new), store.write(&steps)) }).await;
-    assert!(is_unclear(&inserted.as_ref().unwrap_err()), "{inserted:?}");
-    assert!(is_unclear(&written.as_ref().unwrap_err()), "{written:?}");
+    assert!(is_unclear(inserted.as_ref().unwrap_err()), "{inserted:?}");
+    assert!(is_unclear(written.as_ref().unwrap_err()), "{written:?}");
 
     // The record decides: both have happened, and the repetition says so.
     assert_eq!(store.get(&key("told")).await.unwrap().unwrap().state.name(), StateName::Notified);
