@@ -116,6 +116,21 @@ async fn an_insert_that_is_dropped_halfway_is_whole_or_not_there() {
 }
 
 #[tokio::test]
+async fn a_pool_that_makes_statistics_on_closing_makes_none_through_the_store() {
+    let file = File::new();
+    let pool = pool_with(options(&file).optimize_on_close(true, None)).await;
+    let store = SqliteStore::in_pool(pool).await.unwrap();
+    for n in 0..30 {
+        add(&store, &[&key("north", &format!("{n}"))]).await;
+        claim_all(&store).await;
+    }
+    store.close().await;
+    let statistics = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'sqlite\\_stat%' ESCAPE '\\'";
+    let tables: (i64,) = sqlx::query_as(statistics).fetch_one(&mut file.stranger().await).await.unwrap();
+    assert_eq!(tables.0, 0);
+}
+
+#[tokio::test]
 async fn debug_shows_no_option_of_the_pool() {
     let file = File::new();
     let store = SqliteStore::in_pool(pool_with(options(&file).pragma("key", "'planted'")).await).await.unwrap();
