@@ -146,7 +146,7 @@ impl Dispatcher {
         self.run(async move |engine| {
             let notification = engine.get(&key).await?;
             refuse_final(&notification)?;
-            if matches!(notification.state, State::Failed { .. }) {
+            if matches!(notification.state, State::Failed { .. } | State::Unreadable { .. }) {
                 engine.intervene(&Selection::Keys(vec![key.clone()]), &Intervention::Reopen, 1).await?;
             }
             engine.visit(vec![key.clone()], Who::Person).await?;

@@ -37,9 +37,10 @@ pub use selection::{Intervened, Selection};
 ///    [differ](crate::ContentDigest::differs_from). The whole slice is one atomic step: all of it is stored or none of it, and a
 ///    key that stands twice in it is new once.
 /// 3. Of any number of concurrent inserts of one key exactly one is `New`.
-/// 4. `claim` returns only what is due or abandoned (sending, with a lease that has run out), oldest due first; with
-///    [`Pick::NowOf`] also what is pending and not due yet. Never what is failed, final, under a live lease, of another
-///    source, or behind another of its stream. What was abandoned is marked `taken_over`.
+/// 4. `claim` returns only what is due or abandoned (sending, with a lease that has run out); with
+///    [`Pick::PutOff`] also what is put off, and with [`Pick::NowOf`] also what is pending, before its time has come. Never
+///    what is failed, unreadable, final, under a live lease, of another source, or behind another of its stream. What was
+///    abandoned is marked `taken_over`.
 /// 5. Of any number of concurrent claimers each notification goes to one.
 /// 6. Every claim has a token that no claim had before.
 /// 7. A token is stale once a newer claim, an end or an intervention has replaced it, and not because its lease has run
@@ -53,8 +54,13 @@ pub use selection::{Intervened, Selection};
 /// 11. Bodies, ledgers, memos and attempts come back as they were written, byte for byte, attempts in their order.
 /// 12. In one stream only the oldest unfinished notification can be claimed. Finished is what is notified, closed, or
 ///     failed with [`StreamRule::Passes`](crate::StreamRule::Passes).
-/// 13. One answer of `claim` has at most `limit` claims, of each supplier at most what its `room` says, else
-///     `per_supplier`. Room for nobody's backlog: what is left out does not slow the rest.
+/// 13. One answer of `claim` has at most `limit` claims. [`Pick::New`] has what no holder has recorded anything of, in the
+///     order in which it was stored or came to the front of its stream; [`Pick::Due`] has all else that is due, longest due
+///     first, and among it what was put off and what was reopened; [`Pick::PutOff`] has what
+///     [`HandBack`](Then::HandBack) put off of these suppliers, earliest moment first, and never what
+///     [`Again`](Then::Again) lets wait for its next try. What a holder gave back is never new again. What was abandoned
+///     before its holder recorded anything may come with `New` or with `Due`. What is left out does not slow the rest: a
+///     claim costs what it hands out, whatever else waits, is held, or is over.
 /// 14. Two handles of one store see the same.
 /// 15. Paging neither skips nor repeats a notification while others change. Listings are in the order of insertion,
 ///     and leave bodies out.
@@ -65,20 +71,35 @@ pub use selection::{Intervened, Selection};
 /// 17. `settled` has everything that is notified or failed, in the order in which that became visible: what settles after a
 ///     page was read comes after its `next`. It may repeat, and never skips.
 ///
+/// 18. A notification that cannot be read when it is to be claimed is set aside: it becomes
+///     [`Unreadable`](crate::State::Unreadable), is reported in [`Claims::refused`] once, is counted, holds its stream as a
+///     failure does that holds it, and waits for a person. Withdrawing it works, and so does reopening it, after which the
+///     next claim reads it again. Only a store that keeps its rows where others can reach them needs this.
+///
 /// A store has ONE timeline. It is given durations and never a node's clock; [`Claims::now`] is its time, and whoever
-/// delivers reckons from there. The methods may be dropped at any await: what they do then either happened or did not.
+/// delivers reckons from there.
+///
+/// The methods may be dropped at any await: what they do then either happened or did not. A store that has a queue of its
+/// own does what stands in it, also when nobody waits for the answer any more: a step is the record of something that has
+/// happened. Only a claim is not made for a caller who is gone, or is taken back: a dropped claim holds nothing.
+///
+/// When it is not certain whether a change has become durable, the call fails with an error that is
+/// [transient](StoreError::is_transient), and nothing is handed out. Calls may then be repeated: what was stored answers
+/// `Existing`, a step is recorded once, and a claim whose outcome was unclear is not held by anyone. What
+/// [`transition`] says is what all stores of this crate go by.
 pub trait Store: Send + Sync + 'static {
     /// Stores notifications, all in one atomic and durable step; one answer each, in their order. When an
     /// [`Append::At`] of the slice is stale nothing of the slice is stored; the others answer what they would have.
     ///
     /// # Errors
-    /// When the outcome is not certain to be durable. Nothing is half-stored; the call may be repeated.
+    /// When the outcome is not certain to be durable. Nothing is half-stored; the call may be repeated, and answers
+    /// `Existing` for what it had stored.
     fn insert(&self, new: &[NewNotification]) -> impl Future<Output = Result<Vec<Inserted>, StoreError>> + Send;
 
     /// Hands out the right to send.
     ///
     /// # Errors
-    /// When it is not certain that the claims are held; nothing may be sent then.
+    /// When it is not certain that the claims are held; nothing may be sent then, and the store lets go of them.
     fn claim(&self, request: &ClaimRequest) -> impl Future<Output = Result<Claims, StoreError>> + Send;
 
     /// Records what holders of claims did; one answer each, in their order. Each step is atomic, and the slice is one

@@ -3,14 +3,14 @@
 /// What a person decides. Exhaustive on purpose: a new variant must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intervention {
-    /// Failed only: pending and due now; `reopened` is one more, ledger and attempts stay.
+    /// Failed or unreadable: pending and due now; `reopened` is one more, ledger and attempts stay.
     Reopen,
-    /// Pending, failed, and sending with a lease that has run out: closed.
+    /// Pending, failed, unreadable, and sending with a lease that has run out: closed.
     Withdraw {
         /// In the words of whoever does.
         reason: String,
     },
-    /// Pending, failed, and sending with a lease that has run out: notified.
+    /// Pending, failed, unreadable, and sending with a lease that has run out: notified.
     MarkNotified {
         /// The external reference.
         reference: String,

@@ -44,8 +44,8 @@ pub enum State {
         /// Why it is not sent.
         why: Closed,
     },
-    /// What is stored of it cannot be read. It was set aside when it was to be claimed; a person repairs the row and
-    /// reopens it, or withdraws it.
+    /// What is stored of it could not be read when it was to be claimed, and it was set aside. A person repairs the row and
+    /// reopens it, or withdraws it. As long as the row cannot be read, listings show it as refused.
     Unreadable {
         /// When that was recorded.
         at: Timestamp,

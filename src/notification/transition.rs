@@ -22,7 +22,7 @@ use super::step::{Step, Then};
 /// [`Pick`](crate::store::Pick) that name no keys is the front of one or two of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Queue {
-    /// It has never been handed out: [`Pick::New`](crate::store::Pick::New).
+    /// No holder has recorded anything of it: [`Pick::New`](crate::store::Pick::New).
     New,
     /// It waits for its next try, or for the end of a lease: [`Pick::Due`](crate::store::Pick::Due).
     Due,
@@ -83,15 +83,29 @@ pub fn claim(notification: Notification, token: Token) -> Option<Claim> {
     Some(claim)
 }
 
-/// What handing it out makes of a notification.
-pub fn hand_out(until: Timestamp) -> Change {
-    Change::to(State::Sending { until }, Queue::Due)
+/// What handing it out makes of a notification that waited in this queue. What has never been handed out is new until its
+/// holder records a step: when that holder is lost before, the notification comes with what is new once more.
+pub fn hand_out(waited_in: Queue, until: Timestamp) -> Change {
+    let queue = match waited_in {
+        Queue::New => Queue::New,
+        Queue::Due | Queue::PutOff => Queue::Due,
+    };
+    Change::to(State::Sending { until }, queue)
+}
+
+/// What becomes of a notification whose claim nobody has, because its caller was gone before it was answered. A store that
+/// finds this out takes the claim back under its token, and leaves the ledger as it is.
+pub fn take_back(claim: &Claim, now: Timestamp) -> Change {
+    match claim.taken_over {
+        true => Change::to(State::Sending { until: now }, Queue::Due),
+        false => Change::to(State::Pending { due: now }, Queue::Due),
+    }
 }
 
 /// What a step makes of the notification, given that its token is good.
 pub fn step(then: &Then, now: Timestamp) -> Change {
     match then {
-        Then::Keep { lease } => hand_out(now.after(*lease)),
+        Then::Keep { lease } => Change::to(State::Sending { until: now.after(*lease) }, Queue::Due),
         Then::Notified { reference } => {
             Change::to(State::Notified { at: now, reference: reference.clone() }, Queue::Due)
         }
@@ -219,5 +233,75 @@ impl<'a> Accepted<'a> {
         *end = next;
         self.digests.insert(&new.key, new.content_digest);
         Inserted::New { position: next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::notification::{FailureReason, StreamRule};
+    use crate::value::names::{OrderCode, Source, SupplierId};
+
+    use super::*;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn new(order: &str) -> NewNotification {
+        let (source, supplier) = (Source::new("shop").unwrap(), SupplierId::new("north").unwrap());
+        let key = Key::order_created(source, supplier, OrderCode::new(order).unwrap());
+        NewNotification::new(key, Start::Pending(Body::new(*b"{}")))
+    }
+
+    #[test]
+    fn what_one_slice_stores_is_there_for_the_next() {
+        let mut judge = Judge::new();
+        let mut second = new("A-1");
+        second.key.occurrence = crate::event::Occurrence::new("second").unwrap();
+        let mut misplaced = second.clone();
+        misplaced.append = Append::At(9);
+        let nothing = Present::No { stream_end: 0 };
+        let slices = [vec![new("A-1"), misplaced], vec![new("A-1"), new("A-1")], vec![new("A-1"), second]];
+        // A slice with a stale one stores nothing, so that the next is the first.
+        assert_eq!(judge.judge(&slices[0], [nothing; 2]), [Inserted::New { position: 1 }, Inserted::Stale { next: 2 }]);
+        assert_eq!(judge.judge(&slices[1], [nothing; 2]), [Inserted::New { position: 1 }, Inserted::Existing]);
+        assert_eq!(judge.judge(&slices[2], [nothing; 2]), [Inserted::Existing, Inserted::New { position: 2 }]);
+    }
+
+    #[test]
+    fn an_intervention_waits_for_a_lease_and_leaves_ends_alone() {
+        let failed = State::Failed { at: at(1), reason: FailureReason::Config, stream: StreamRule::Holds };
+        let withdraw = Intervention::Withdraw { reason: "called off".to_owned() };
+        let changes = |state: &State, intervention: &Intervention| {
+            matches!(intervene(state, intervention, at(10)), Intervening::Changes(_))
+        };
+        for open in [State::Pending { due: at(99) }, State::Sending { until: at(10) }] {
+            assert!(changes(&open, &withdraw) && !changes(&open, &Intervention::Reopen));
+        }
+        for waits_for_a_person in [failed, State::Unreadable { at: at(1) }] {
+            assert!(changes(&waits_for_a_person, &withdraw) && changes(&waits_for_a_person, &Intervention::Reopen));
+        }
+        let live = State::Sending { until: at(11) };
+        assert_eq!(intervene(&live, &withdraw, at(10)), Intervening::InFlight);
+        let told = State::Notified { at: at(1), reference: "R".to_owned() };
+        assert_eq!(intervene(&told, &withdraw, at(10)), Intervening::NotAllowed);
+    }
+
+    #[test]
+    fn what_is_new_stays_new_until_something_is_recorded() {
+        let until = at(5);
+        assert_eq!(hand_out(Queue::New, until).queue, Queue::New);
+        assert_eq!(hand_out(Queue::PutOff, until).queue, Queue::Due);
+        let after = Duration::from_micros(3);
+        for (then, queue) in [
+            (Then::Keep { lease: after }, Queue::Due),
+            (Then::Again { after }, Queue::Due),
+            (Then::HandBack { after }, Queue::PutOff),
+        ] {
+            let change = step(&then, at(2));
+            assert_eq!((change.queue, change.state.claimable_from()), (queue, Some(at(5))));
+        }
     }
 }

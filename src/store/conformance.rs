@@ -58,6 +58,7 @@ mod insert;
 mod intervene;
 mod limits;
 mod listing;
+mod queues;
 mod settled;
 mod step;
 mod stream;
@@ -76,6 +77,7 @@ pub use insert::*;
 pub use intervene::*;
 pub use limits::*;
 pub use listing::*;
+pub use queues::*;
 pub use settled::*;
 pub use step::*;
 pub use stream::*;
@@ -175,6 +177,7 @@ macro_rules! conformance_tests {
             of_concurrent_inserts_of_one_key_one_is_new
             of_concurrent_slices_each_key_is_new_in_one
             a_dropped_call_has_happened_or_has_not
+            a_dropped_claim_strands_nothing
             what_is_due_is_claimed_oldest_first
             what_is_not_due_yet_is_not_claimed
             what_is_not_due_yet_is_claimed_when_asked_for_now
@@ -235,11 +238,19 @@ macro_rules! conformance_tests {
             a_present_key_is_found_whatever_position_was_asked_for
             concurrent_appends_leave_no_gap_and_no_twin
             of_concurrent_appends_at_one_position_one_is_stored
+            what_is_new_is_claimed_in_the_order_in_which_it_was_stored
+            what_a_holder_gave_back_is_never_new_again
+            what_comes_to_the_front_of_its_stream_is_new
+            what_is_put_off_is_due_when_its_time_has_come
+            what_is_put_off_is_claimed_by_supplier_before_its_time
+            what_waits_for_its_next_try_is_not_put_off
+            what_is_put_off_keeps_its_attempts_and_ledger
             a_claim_has_no_more_than_its_limit
             held_streams_keep_nobody_else_out
             the_next_due_time_is_never_too_late
             the_next_due_time_knows_what_a_stream_sets_free
             there_is_no_next_due_time_where_nothing_waits
+            there_is_no_next_due_time_for_what_was_named
             two_handles_see_the_same
             two_handles_share_streams_leases_and_interventions
             the_time_of_a_store_is_one_and_never_goes_back

@@ -17,6 +17,9 @@ mod repeated;
 mod row;
 mod schema;
 mod step;
+mod transaction;
+#[cfg(test)]
+mod unclear;
 mod writer;
 
 use std::path::Path;
@@ -47,7 +50,8 @@ use writer::{Answer, Request, Shared, Writer};
 /// fails with [`StoreErrorKind::Unavailable`]. A file on a network share cannot be used by several machines.
 ///
 /// Its time goes on while the machine sleeps and cannot be set: it is the boot-time clock of Linux, hung on the wall
-/// clock once per boot. On other systems it is the wall clock, which never goes back.
+/// clock once per boot. (Where `/proc/sys` is hidden from the process, a boot is recognised by the moment at which it
+/// began, to within 30 seconds.) On other systems it is the wall clock, which never goes back.
 ///
 /// One thread writes and up to four connections read. They end when the last handle is dropped, or with
 /// [`close`](Self::close).
@@ -129,9 +133,12 @@ impl SqliteStore {
     }
 
     async fn with(mut connection: SqliteConnection, opener: Opener) -> Result<SqliteStore, StoreError> {
+        opener.remember_file();
         connect::check_durability(&mut connection).await?;
         schema::migrate(&mut connection).await?;
-        let shared = Arc::new(Shared::new(Clock::new()));
+        let boots = sqlx::query_scalar::<_, String>("SELECT boot FROM orderhook_boots").fetch_all(&mut connection);
+        let boots = boots.await.map_err(store_error)?;
+        let shared = Arc::new(Shared::new(Clock::new().known_as(boots.iter().map(String::as_str))));
         let mut wait = Wait::new();
         // The first transaction fixes the time of this boot.
         let file_id = loop {
@@ -190,6 +197,13 @@ impl SqliteStore {
         self.inner.shared.commits.load(Ordering::Relaxed)
     }
 
+    async fn read<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        self.inner.readers.read(read).await?.map_err(store_error)
+    }
+
     async fn ask(&self, request: Request) -> Result<Answer, StoreError> {
         self.inner.writer.write(request).await
     }
@@ -244,28 +258,23 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
-        let mut reader = self.inner.readers.take().await?;
-        let row = read::get(reader.connection(), key).await;
-        let Some(row) = reader.back(row).map_err(store_error)? else { return Ok(None) };
+        let row = self.read(async |connection| read::get(connection, key).await).await?;
+        let Some(row) = row else { return Ok(None) };
         row::notification(&row).map(Some).map_err(|damage| damage.error(row::id(&row)))
     }
 
     async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
-        let mut reader = self.inner.readers.take().await?;
-        let listing = read::list(reader.connection(), filter, page, self.inner.shared.now()).await;
-        reader.back(listing).map_err(store_error)
+        let now = self.inner.shared.now();
+        self.read(async |connection| read::list(connection, filter, page, now).await).await
     }
 
     async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
-        let mut reader = self.inner.readers.take().await?;
-        let listing = read::settled(reader.connection(), source, page).await;
-        reader.back(listing).map_err(store_error)
+        self.read(async |connection| read::settled(connection, source, page).await).await
     }
 
     async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
-        let mut reader = self.inner.readers.take().await?;
-        let counts = read::count(reader.connection(), filter, self.inner.shared.now()).await;
-        reader.back(counts).map_err(store_error)
+        let now = self.inner.shared.now();
+        self.read(async |connection| read::count(connection, filter, now).await).await
     }
 
     async fn changed(&self) {

@@ -83,21 +83,14 @@ fn names(known: Vec<Name>) -> BoxedStrategy<Vec<Name>> {
 
 fn claim(known: Vec<Name>) -> impl Strategy<Value = Claim> {
     let pick = prop_oneof![
-        3 => Just(Pick::Due),
+        2 => Just(Pick::New),
+        2 => Just(Pick::Due),
+        2 => vec(0..3_u8, 0..4).prop_map(Pick::PutOff),
         1 => names(known.clone()).prop_map(Pick::DueOf),
         1 => names(known).prop_map(Pick::NowOf),
     ];
-    let per_supplier = prop_oneof![3 => Just(u32::MAX), 1 => 0..3_u32];
-    let room = prop_oneof![3 => Just(Vec::new()), 1 => vec((0..3_u8, 0..3_u32), 1..3)];
-    let claim = (source(), pick, 0..8_u32, per_supplier, room, 0..3_u8);
-    claim.prop_map(|(source, pick, limit, per_supplier, room, lease)| Claim {
-        source,
-        pick,
-        limit,
-        per_supplier,
-        room,
-        lease,
-    })
+    let claim = (source(), pick, 0..8_u32, 0..3_u8);
+    claim.prop_map(|(source, pick, limit, lease)| Claim { source, pick, limit, lease })
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -105,7 +98,7 @@ fn write() -> impl Strategy<Value = Write> {
         2 => (0..3_u8).prop_map(End::Keep),
         2 => reference().prop_map(End::Notified),
         2 => (0..3_u8).prop_map(End::Again),
-        1 => (0..3_u8).prop_map(End::HandBack),
+        2 => (0..3_u8).prop_map(End::HandBack),
         4 => (reason(), prop_oneof![1 => Just(StreamRule::Holds), 2 => Just(StreamRule::Passes)])
             .prop_map(|(reason, stream)| End::Failed(reason, stream)),
     ];

@@ -58,6 +58,9 @@ pub(crate) struct Row {
     /// The number of the claim that is held.
     token: Option<usize>,
     settled: Option<u64>,
+    /// No step was ever recorded.
+    is_new: bool,
+    is_put_off: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -148,6 +151,8 @@ impl Model {
             created: self.now(),
             token: None,
             settled: None,
+            is_new: true,
+            is_put_off: false,
         });
         self.become_state(self.rows.len() - 1, state);
         Inserted::New { position: next }
@@ -159,6 +164,7 @@ impl Model {
             row.token = None;
         }
         row.settled = None;
+        row.is_put_off = false;
         if state.is_settled() {
             self.settlings += 1;
             row.settled = Some(self.settlings);
@@ -187,40 +193,30 @@ impl Model {
             .filter_map(|index| Some((self.ready(index)?, index)))
             .collect();
         ready.sort_unstable();
-        let wanted = |(moment, index): &(Moment, usize)| {
-            let row = &self.rows[*index];
+        let waits_in = |index: usize| {
+            let row = &self.rows[index];
             match &claim.pick {
-                Pick::Due => *moment <= now,
-                Pick::DueOf(names) => *moment <= now && names.contains(&row.name),
-                Pick::NowOf(names) => {
-                    (*moment <= now || row.state.name() == StateName::Pending) && names.contains(&row.name)
-                }
+                Pick::New => row.is_new,
+                Pick::Due => !row.is_new,
+                Pick::PutOff(suppliers) => row.is_put_off && suppliers.contains(&row.name.supplier),
+                Pick::DueOf(names) | Pick::NowOf(names) => names.contains(&row.name),
             }
         };
-        let room_for = |supplier: u8| {
-            let room = claim.room.iter().find(|(number, _)| *number == supplier);
-            room.map_or(claim.per_supplier, |(_, room)| *room)
+        ready.retain(|(_, index)| waits_in(*index));
+        let can_be_had = |(moment, index): &(Moment, usize)| match &claim.pick {
+            Pick::New | Pick::Due | Pick::DueOf(_) => *moment <= now,
+            Pick::PutOff(_) => true,
+            Pick::NowOf(_) => *moment <= now || self.rows[*index].state.name() == StateName::Pending,
         };
-        let mut used = [0; 8];
-        let mut taken = Vec::new();
-        // What would have been next but for the limit.
-        let mut cut = None;
-        for (moment, index) in ready.iter().filter(|ready| wanted(ready)) {
-            let supplier = self.rows[*index].name.supplier;
-            if used[usize::from(supplier)] == room_for(supplier) {
-                continue;
+        let mut taken: Vec<_> = ready.iter().filter(|ready| can_be_had(ready)).map(|(_, index)| *index).collect();
+        taken.truncate(claim.limit as usize);
+        let left = ready.iter().find(|(_, index)| !taken.contains(index));
+        let next_due = match claim.pick {
+            Pick::New | Pick::Due => {
+                left.map_or(NextDue::Never, |((hour, _), _)| NextDue::Within((hour - self.hour).max(0)))
             }
-            used[usize::from(supplier)] += 1;
-            match taken.len() < claim.limit as usize {
-                true => taken.push(*index),
-                false => cut = cut.or(Some((moment.0 - self.hour).max(0))),
-            }
-        }
-        let later =
-            ready.iter().filter(|(moment, index)| *moment > now && room_for(self.rows[*index].name.supplier) > 0);
-        let later = later.map(|((hour, _), _)| hour - self.hour).next();
-        let later = later.filter(|_| matches!(claim.pick, Pick::Due));
-        let next_due = [cut, later].into_iter().flatten().min().map_or(NextDue::Whatever, NextDue::Within);
+            Pick::PutOff(_) | Pick::DueOf(_) | Pick::NowOf(_) => NextDue::Never,
+        };
         let until = self.after(claim.lease);
         let claimed = taken.into_iter().map(|index| self.hand_out(index, until)).collect();
         Answer::Claimed(claimed, next_due)
@@ -283,6 +279,9 @@ impl Model {
         }
         row.ledger = step.ledger;
         self.become_state(index, state);
+        let row = &mut self.rows[index];
+        row.is_new = false;
+        row.is_put_off = matches!(step.end, End::HandBack(_));
         Written::Applied
     }
 

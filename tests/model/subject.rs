@@ -234,11 +234,13 @@ fn check_claims(claims: &Claims, expected: &Answer) {
         assert_eq!(claim.taken_over, expected.taken_over);
         assert_eq!(claim.event_id, claim.key.event_id());
     }
-    if let NextDue::Within(number) = next_due {
-        let latest = claims.now.after(HOUR * u32::try_from(*number).unwrap());
-        let next_due = claims.next_due.expect("something will be due");
-        assert!(next_due <= latest, "the next is due within {number} hours, not at {next_due}; it is {}", claims.now);
-    }
+    let NextDue::Within(number) = next_due else {
+        assert_eq!(claims.next_due, None);
+        return;
+    };
+    let latest = claims.now.after(HOUR * u32::try_from(*number).unwrap());
+    let next_due = claims.next_due.expect("something will be due");
+    assert!(next_due <= latest, "the next is due within {number} hours, not at {next_due}; it is {}", claims.now);
 }
 
 fn check_state(found: &Stored, expected: &State, hour: i64, now: Timestamp) {
@@ -291,14 +293,13 @@ fn notification(new: &New) -> NewNotification {
 
 fn request(claim: &Claim) -> ClaimRequest {
     let pick = match &claim.pick {
+        Pick::New => StorePick::New,
         Pick::Due => StorePick::Due,
+        Pick::PutOff(numbers) => StorePick::PutOff(numbers.iter().map(|number| supplier(*number)).collect()),
         Pick::DueOf(names) => StorePick::DueOf(keys(names)),
         Pick::NowOf(names) => StorePick::NowOf(keys(names)),
     };
-    let mut request = ClaimRequest::new(source(claim.source), pick, claim.limit, hours(claim.lease));
-    request.per_supplier = claim.per_supplier;
-    request.room = claim.room.iter().map(|(number, room)| (supplier(*number), *room)).collect();
-    request
+    ClaimRequest::new(source(claim.source), pick, claim.limit, hours(claim.lease))
 }
 
 fn step(step: &Resolved, tokens: &[Token]) -> Step {

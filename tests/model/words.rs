@@ -86,7 +86,9 @@ pub(crate) fn attempt(number: u16) -> Attempt {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Pick {
+    New,
     Due,
+    PutOff(Vec<u8>),
     DueOf(Vec<Name>),
     NowOf(Vec<Name>),
 }
@@ -96,8 +98,6 @@ pub(crate) struct Claim {
     pub(crate) source: u8,
     pub(crate) pick: Pick,
     pub(crate) limit: u32,
-    pub(crate) per_supplier: u32,
-    pub(crate) room: Vec<(u8, u32)>,
     /// Hours.
     pub(crate) lease: u8,
 }
@@ -230,7 +230,8 @@ pub(crate) struct Claimed {
 /// What has to be said about the next one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum NextDue {
-    Whatever,
+    /// There is none.
+    Never,
     /// Not later than so many hours from now.
     Within(i64),
 }

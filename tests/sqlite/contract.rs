@@ -20,7 +20,7 @@ async fn what_is_stored_comes_back_byte_for_byte() {
     new.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
     assert_eq!(store.insert(&[new.clone()]).await.unwrap(), [Inserted::New { position: 1 }]);
 
-    let claims = store.claim(&due(1)).await.unwrap();
+    let claims = claim(&store, 1).await;
     let attempts = vec![attempt("one"), attempt("two")];
     let mut step = step(&claims.claims[0], Then::Again { after: MINUTE }).with_attempts(0, attempts.clone());
     step.ledger = ledger();
@@ -108,14 +108,12 @@ async fn a_token_is_new_at_every_claim_and_stale_once_it_is_replaced() {
     let (store, _file) = File::new().store_kept().await;
     let key = key("north", "A-1");
     add(&store, &[&key]).await;
-    let mut request = due(1);
-    request.lease = NOW;
-    let first = store.claim(&request).await.unwrap().claims.remove(0);
+    let first = claim_for(&store, 1, NOW).await.claims.remove(0);
     assert!(!first.taken_over);
     // Its lease has run out and nobody took over: the outcome is recorded.
     let late = step(&first, Then::Keep { lease: NOW }).with_attempts(0, vec![attempt("one")]);
     assert_eq!(store.write(&[late]).await.unwrap(), [Written::Applied]);
-    let second = store.claim(&request).await.unwrap().claims.remove(0);
+    let second = claim_for(&store, 1, NOW).await.claims.remove(0);
     assert!(second.taken_over && second.token != first.token);
     assert_eq!(second.attempts, 1);
     assert_eq!(store.write(&[step(&first, notified())]).await.unwrap(), [Written::Stale]);
@@ -133,34 +131,30 @@ async fn a_token_is_new_at_every_claim_and_stale_once_it_is_replaced() {
 #[tokio::test]
 async fn limits_are_kept_and_what_is_left_out_is_due() {
     let (store, _file) = File::new().store_kept().await;
-    for (supplier, number) in [("dead", 30), ("north", 3), ("south", 3)] {
+    for (supplier, number) in [("dead", 3), ("north", 2), ("south", 1)] {
         for n in 0..number {
             add(&store, &[&key(supplier, &format!("{n}"))]).await;
         }
     }
-    let mut request = due(4);
-    request.per_supplier = 2;
-    request.room = vec![(SupplierId::new("dead").unwrap(), 0)];
-    let claims = store.claim(&request).await.unwrap();
-    assert_eq!(orders(&claims), ["north 0", "north 1", "south 0", "south 1"]);
-    assert_eq!(claims.next_due.map(|due| due > claims.now), None);
-    request.per_supplier = 9;
-    request.limit = 1;
-    let claims = store.claim(&request).await.unwrap();
-    assert_eq!(orders(&claims), ["north 2"]);
+    let claims = store.claim(&of(Pick::New, 4)).await.unwrap();
+    assert_eq!(orders(&claims), ["dead 0", "dead 1", "dead 2", "north 0"]);
     assert!(claims.next_due.unwrap() <= claims.now);
-    let claims = store.claim(&request).await.unwrap();
-    assert_eq!(orders(&claims), ["south 2"]);
-    // Nothing is left for those with room but the leases.
-    let claims = store.claim(&request).await.unwrap();
-    assert_eq!(claims.claims, []);
+    // Put off for a minute, in the order of their moments.
+    for claim in &claims.claims[..3] {
+        store.write(&[step(claim, Then::HandBack { after: MINUTE })]).await.unwrap();
+    }
+    let claims = store.claim(&of(Pick::New, 9)).await.unwrap();
+    assert_eq!(orders(&claims), ["north 1", "south 0"]);
+    // Nothing is left that is new but the leases.
     assert!(claims.next_due.unwrap() > claims.now);
-
-    let keys = vec![key("dead", "7"), key("dead", "3"), key("dead", "3"), key("dead", "5")];
-    let mut request = due(9);
-    request.pick = Pick::DueOf(keys);
-    request.per_supplier = 2;
-    assert_eq!(orders(&store.claim(&request).await.unwrap()), ["dead 3", "dead 5"]);
+    let put_off = |suppliers: &[&str], limit| {
+        of(Pick::PutOff(suppliers.iter().map(|id| SupplierId::new(id).unwrap()).collect()), limit)
+    };
+    assert_eq!(store.claim(&put_off(&["north", "south"], 9)).await.unwrap().claims, []);
+    assert_eq!(orders(&store.claim(&put_off(&["south", "dead"], 2)).await.unwrap()), ["dead 0", "dead 1"]);
+    let keys = [key("dead", "2"), key("dead", "0"), key("dead", "2")];
+    assert_eq!(store.claim(&of(Pick::DueOf(keys.to_vec()), 9)).await.unwrap().claims, []);
+    assert_eq!(orders(&store.claim(&of(Pick::NowOf(keys.to_vec()), 9)).await.unwrap()), ["dead 2"]);
 }
 
 #[tokio::test]
@@ -185,7 +179,7 @@ async fn interventions_leave_live_leases_and_ends_alone() {
     let (store, _file) = File::new().store_kept().await;
     let keys: Vec<_> = (0..4).map(|n| key("north", &format!("{n}"))).collect();
     add(&store, &keys.iter().collect::<Vec<_>>()).await;
-    let claims = store.claim(&due(3)).await.unwrap().claims;
+    let claims = claim(&store, 3).await.claims;
     let failed = |reason| Then::Failed { reason, stream: StreamRule::Holds };
     store.write(&[step(&claims[0], notified()), step(&claims[1], failed(FailureReason::Config))]).await.unwrap();
 
@@ -221,7 +215,7 @@ async fn pages_counts_and_what_has_settled() {
     add(&store, &keys.iter().collect::<Vec<_>>()).await;
     let told = NewNotification::new(key("west", "1"), Start::Notified { reference: "R-0".to_owned() });
     store.insert(&[told, NewNotification::new(key("west", "2"), Start::NotWanted)]).await.unwrap();
-    let claims = store.claim(&due(2)).await.unwrap().claims;
+    let claims = claim(&store, 2).await.claims;
     store.write(&[step(&claims[1], notified())]).await.unwrap();
 
     let everything = Filter::of(source());
@@ -266,7 +260,7 @@ async fn changed_resolves_after_an_insert_and_not_after_a_claim() {
     let changed = store.changed();
     tokio::pin!(changed);
     assert!(is_pending(changed.as_mut()).await);
-    store.claim(&due(1)).await.unwrap();
+    claim(&store, 1).await;
     assert!(is_pending(changed.as_mut()).await);
     add(&store, &[&key("north", "2")]).await;
     changed.await;

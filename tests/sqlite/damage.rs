@@ -1,7 +1,7 @@
 //! Files that are damaged, full, from the future, or no databases at all.
 
 use orderhook::SqliteStore;
-use orderhook::store::{Filter, Intervention, Page, Selection, Store, StoreErrorKind};
+use orderhook::store::{Filter, Intervention, Page, Selection, Store, StoreErrorKind, Written};
 
 use crate::support::*;
 
@@ -41,15 +41,74 @@ async fn a_damaged_row_is_refused_and_the_others_go_on() {
             assert!(error.to_string().contains(problem), "{error}");
             assert!(!format!("{error} {error:?}").contains("secret"));
         }
-        // One place, and the damaged row is before the other: the next claim has it, and says nothing of the first.
-        let claims = store.claim(&due(1)).await.unwrap();
-        assert_eq!((claims.claims.len(), claims.refused.len()), (0, 1), "{damage}");
-        assert!(claims.next_due.unwrap() <= claims.now);
-        let claims = store.claim(&due(1)).await.unwrap();
+        // Claims go on without it, and it is told once.
+        let claims = claim(&store, 9).await;
         assert_eq!(orders(&claims), ["north A-2"], "{damage}");
-        assert_eq!(claims.refused, []);
-        assert!(store.claim(&due(1)).await.unwrap().next_due.unwrap() > claims.now);
+        assert_eq!(claims.refused.len(), 1, "{damage}");
+        assert!(claims.refused[0].problem.contains(problem), "{:?}", claims.refused);
+        store.write(&[step(&claims.claims[0], notified())]).await.unwrap();
+        let claims = claim(&store, 9).await;
+        assert_eq!((claims.claims.len(), claims.refused.len()), (0, 0), "{damage}");
+        // Nothing waits for its time any more: whoever works until nothing does comes to an end.
+        assert_eq!(claims.next_due, None, "{damage}");
+
+        let filter = Filter::of(source());
+        let counts = store.count(&filter).await.unwrap();
+        assert_eq!((counts.unreadable, counts.notified, counts.total()), (1, 1, 2), "{damage}");
+        let listing = store.list(&filter, &Page::first(10)).await.unwrap();
+        // What was damaged was its state, or it is refused.
+        let set_aside = listing.notifications.iter().filter(|n| n.state.name() == orderhook::StateName::Unreadable);
+        assert_eq!(
+            (listing.refused.len() + set_aside.count(), listing.notifications.len()),
+            (1, 2 - listing.refused.len())
+        );
+        assert_eq!(add(&store, &[&later(&bad, "behind")]).await.len(), 1);
+        if problem != "key" && problem != "position" {
+            assert_eq!(claim_all(&store).await.claims, [], "what comes later in its stream waits: {damage}");
+            let withdraw = Intervention::Withdraw { reason: "damaged".to_owned() };
+            let done = store.intervene(&Selection::Keys(vec![bad.clone()]), &withdraw, 1).await.unwrap();
+            assert_eq!(done.changed, std::slice::from_ref(&bad), "{damage}");
+            if !["event_id", "reopened"].contains(&problem) {
+                let state = store.get(&bad).await.unwrap().unwrap().state;
+                assert_eq!(state.name(), orderhook::StateName::Withdrawn, "{damage}");
+            }
+            assert_eq!(store.count(&filter).await.unwrap().unreadable, 0, "{damage}");
+            assert_eq!(orders(&claim_all(&store).await), ["north A-1"], "its stream goes on: {damage}");
+        }
     }
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_sent_after_its_row_was_repaired_and_it_was_reopened() {
+    let (store, file) = File::new().store_kept().await;
+    let key = key("north", "A-1");
+    add(&store, &[&key]).await;
+    file.run("UPDATE orderhook_notifications SET ledger = x'00'").await;
+    assert_eq!(claim_all(&store).await.refused.len(), 1);
+    let reopen = |key: &orderhook::Key| Selection::Keys(vec![key.clone()]);
+    // Reopened without a repair it is set aside again.
+    let reopened = store.intervene(&reopen(&key), &Intervention::Reopen, 1).await.unwrap();
+    assert_eq!(reopened.changed, std::slice::from_ref(&key));
+    assert_eq!(claim_all(&store).await.refused.len(), 1);
+    file.run("UPDATE orderhook_notifications SET ledger = NULL").await;
+    assert_eq!(claim_all(&store).await.claims, []);
+    let state = store.get(&key).await.unwrap().unwrap().state;
+    assert!(matches!(state, orderhook::State::Unreadable { .. }), "{state:?}");
+    assert_eq!(store.intervene(&reopen(&key), &Intervention::Reopen, 1).await.unwrap().changed, [key]);
+    assert_eq!(orders(&claim_all(&store).await), ["north A-1"]);
+}
+
+#[tokio::test]
+async fn a_name_that_would_be_refused_today_is_read_and_claimed() {
+    let (store, file) = File::new().store_kept().await;
+    add(&store, &[&key("north", "A-1")]).await;
+    file.run("UPDATE orderhook_notifications SET order_code = 'A' || char(8238) || '1', supplier = 'n' || char(8203)")
+        .await;
+    let listing = store.list(&Filter::of(source()), &Page::first(10)).await.unwrap();
+    assert_eq!(listing.refused, []);
+    let claims = claim_all(&store).await.claims;
+    assert_eq!(claims[0].key.order.as_str(), "A\u{202e}1");
+    assert_eq!(store.write(&[step(&claims[0], notified())]).await.unwrap(), [Written::Applied]);
 }
 
 #[tokio::test]

@@ -8,9 +8,12 @@
 )]
 
 mod contract;
+mod costs;
 mod damage;
+mod dropped;
 mod frozen;
 mod measure;
 mod outbox;
 mod sharing;
 mod support;
+mod version_1;

@@ -60,7 +60,7 @@ async fn a_pool_that_could_lose_a_commit_is_refused() {
     for (options, word) in [
         (options(&File::new()).journal_mode(SqliteJournalMode::Delete), "WAL"),
         (options(&File::new()).synchronous(SqliteSynchronous::Normal), "synchronous=FULL"),
-        (options(&File::new()).in_memory(true), "WAL"),
+        (options(&File::new()).in_memory(true), "in memory"),
     ] {
         let directory = options.get_filename().parent().unwrap();
         std::fs::create_dir_all(directory).unwrap();
@@ -69,6 +69,7 @@ async fn a_pool_that_could_lose_a_commit_is_refused() {
         std::fs::remove_dir_all(directory).unwrap();
         assert_eq!(error.kind(), StoreErrorKind::Unusable);
         assert!(error.to_string().contains(word), "{error}");
+        assert_eq!(error.to_string().contains("Wal"), word == "WAL", "{error}");
     }
     let file = File::new();
     let extra = pool_with(options(&file).synchronous(SqliteSynchronous::Extra)).await;
@@ -112,6 +113,21 @@ async fn an_insert_that_is_dropped_halfway_is_whole_or_not_there() {
         whole += u64::from(there == 20);
     }
     println!("{whole} of 60 were stored");
+}
+
+#[tokio::test]
+async fn a_pool_that_makes_statistics_on_closing_makes_none_through_the_store() {
+    let file = File::new();
+    let pool = pool_with(options(&file).optimize_on_close(true, None)).await;
+    let store = SqliteStore::in_pool(pool).await.unwrap();
+    for n in 0..30 {
+        add(&store, &[&key("north", &format!("{n}"))]).await;
+        claim_all(&store).await;
+    }
+    store.close().await;
+    let statistics = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'sqlite\\_stat%' ESCAPE '\\'";
+    let tables: (i64,) = sqlx::query_as(statistics).fetch_one(&mut file.stranger().await).await.unwrap();
+    assert_eq!(tables.0, 0);
 }
 
 #[tokio::test]

@@ -209,6 +209,18 @@ fn what_was_answered_before_a_kill_is_there_afterwards() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn two_hundred_reads_that_were_dropped_are_no_more_than_four_at_work() {
+    let file = File::new();
+    let output = child("count", &file).wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let most: usize = said(&text, "most ").next().unwrap().parse().unwrap();
+    // Four that read, one that writes, and one that is just being opened or closed.
+    assert!(most <= 6, "{most} threads of SQLite");
+}
+
 /// Not a test: what a child process of the tests above does.
 #[test]
 #[ignore = "a child process of other tests"]
@@ -223,6 +235,7 @@ fn child_process() {
         match role.as_str() {
             "race" => race(&store).await,
             "commit" => commit(&store).await,
+            "count" => count(&store).await,
             other => panic!("no role {other}"),
         }
     });
@@ -265,6 +278,23 @@ async fn commit(store: &SqliteStore) {
         });
     }
     tasks.join_all().await;
+}
+
+/// Drops 200 counts of a large table, and says how many threads of SQLite there were at most.
+async fn count(store: &SqliteStore) {
+    let rows: Vec<_> = (0..20_000).map(|n| pending(&key("north", &format!("{n}")))).collect();
+    store.insert(&rows).await.unwrap();
+    let mut most = 0;
+    for _ in 0..200 {
+        let counted = tokio::time::timeout(Duration::from_micros(300), store.count(&Filter::of(source()))).await;
+        drop(counted);
+        let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+        most = most.max(names.filter(|name| name.starts_with("orderhook-sqlit")).count());
+    }
+    println!("most {most}");
+    // And reading goes on.
+    assert_eq!(store.count(&Filter::of(source())).await.unwrap().total(), 20_000);
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -63,16 +63,31 @@ pub(crate) async fn add(store: &SqliteStore, keys: &[&Key]) -> Vec<Inserted> {
     store.insert(&new).await.unwrap()
 }
 
-pub(crate) fn due(limit: u32) -> ClaimRequest {
-    ClaimRequest::new(source(), Pick::Due, limit, MINUTE)
+pub(crate) fn of(pick: Pick, limit: u32) -> ClaimRequest {
+    ClaimRequest::new(source(), pick, limit, MINUTE)
 }
 
 pub(crate) fn due_of(keys: &[&Key]) -> ClaimRequest {
     ClaimRequest::new(source(), Pick::DueOf(keys.iter().map(|key| (*key).clone()).collect()), 100, MINUTE)
 }
 
+/// What is new, and then what is due, as one answer.
+pub(crate) async fn claim(store: &SqliteStore, limit: u32) -> Claims {
+    claim_for(store, limit, MINUTE).await
+}
+
+pub(crate) async fn claim_for(store: &SqliteStore, limit: u32, lease: Duration) -> Claims {
+    let mut both = store.claim(&ClaimRequest::new(source(), Pick::New, limit, lease)).await.unwrap();
+    let left = limit - both.claims.len() as u32;
+    let due = store.claim(&ClaimRequest::new(source(), Pick::Due, left, lease)).await.unwrap();
+    both.claims.extend(due.claims);
+    both.refused.extend(due.refused);
+    both.next_due = [both.next_due, due.next_due].into_iter().flatten().min();
+    both
+}
+
 pub(crate) async fn claim_all(store: &SqliteStore) -> Claims {
-    store.claim(&due(1000)).await.unwrap()
+    claim(store, 1000).await
 }
 
 pub(crate) fn orders(claims: &Claims) -> Vec<String> {

@@ -34,6 +34,7 @@ faults! {
     ChecksThenInserts: of_concurrent_inserts_of_one_key_one_is_new of_concurrent_slices_each_key_is_new_in_one
         concurrent_appends_leave_no_gap_and_no_twin of_concurrent_appends_at_one_position_one_is_stored;
     CommitsRowByRow: a_dropped_call_has_happened_or_has_not;
+    StrandsDroppedClaims: a_dropped_claim_strands_nothing;
 
     // Who may send.
     ClaimsNewestFirst: what_is_due_is_claimed_oldest_first;
@@ -73,7 +74,7 @@ faults! {
         failures_are_selected_by_source_supplier_and_reason;
     HoldsAlways: a_failure_keeps_its_reason_and_what_it_means_for_its_stream
         a_failure_holds_its_stream_or_lets_it_pass;
-    GivesBackAtOnce: what_is_given_back_is_due_after_the_wait_asked_for;
+    GivesBackAtOnce: what_is_given_back_is_due_after_the_wait_asked_for what_is_put_off_is_due_when_its_time_has_come;
     WaitsTwiceAsLong: what_is_given_back_is_due_after_the_wait_asked_for waits_and_leases_follow_the_time_of_the_store;
     StopsAtTheStale: the_steps_of_a_slice_are_answered_in_their_place;
     SplitsSteps: a_reader_sees_a_step_whole_or_not_at_all a_dropped_call_has_happened_or_has_not;
@@ -100,7 +101,8 @@ faults! {
     TrimsTexts: texts_come_back_as_they_were_given;
 
     // Streams.
-    ClaimsOutOfTurn: only_the_oldest_unfinished_of_a_stream_is_claimed a_failure_holds_its_stream_or_lets_it_pass;
+    ClaimsOutOfTurn: only_the_oldest_unfinished_of_a_stream_is_claimed a_failure_holds_its_stream_or_lets_it_pass
+        what_comes_to_the_front_of_its_stream_is_new;
     WithdrawnHold: a_stream_goes_on_when_its_first_is_finished;
     LooksOneBack: a_withdrawal_in_the_middle_of_a_stream_leaves_its_order;
     ReopensAtTheEnd: what_is_reopened_is_the_oldest_of_its_stream_again;
@@ -109,15 +111,22 @@ faults! {
     IgnoresPositions: a_position_that_is_asked_for_must_be_the_next;
     LooksAtPositionsFirst: a_present_key_is_found_whatever_position_was_asked_for;
 
+    // In which order.
+    ClaimsInOrderOfNames: what_is_new_is_claimed_in_the_order_in_which_it_was_stored;
+    HasNoQueues: what_is_new_is_claimed_in_the_order_in_which_it_was_stored;
+    IsNewForEver: what_a_holder_gave_back_is_never_new_again;
+    LimitsBeforeStreams: held_streams_keep_nobody_else_out;
+    PutsOffUntilDue: what_is_put_off_is_claimed_by_supplier_before_its_time;
+    PutsOffAnySupplier: what_is_put_off_is_claimed_by_supplier_before_its_time;
+    PutsOffWhatWaits: what_waits_for_its_next_try_is_not_put_off;
+    HandsBackWithoutLedgers: what_is_put_off_keeps_its_attempts_and_ledger;
+
     // How much, and when again.
     IgnoresLimits: a_claim_has_no_more_than_its_limit;
-    IgnoresRoom: a_claim_has_no_more_of_a_supplier_than_its_room;
-    LimitsBeforeRoom: the_backlog_of_a_supplier_keeps_nobody_else_out;
-    LimitsBeforeStreams: held_streams_keep_nobody_else_out;
     HasNoNextDue: the_next_due_time_is_never_too_late the_next_due_time_knows_what_a_stream_sets_free;
     IsDueLate: the_next_due_time_is_never_too_late;
     IsDueForOthers: there_is_no_next_due_time_where_nothing_waits;
-    HurriesForTheFull: the_next_due_time_is_reckoned_over_suppliers_with_room;
+    AlwaysSaysWhenNext: there_is_no_next_due_time_for_what_was_named;
 
     // What is seen.
     HandlesApart: two_handles_see_the_same two_handles_share_streams_leases_and_interventions

@@ -20,7 +20,7 @@ use orderhook::{
     Timestamp,
 };
 
-use row::{Row, attempts, corrupt, digest, key};
+use row::{Row, Waits, attempts, corrupt, digest, key};
 
 pub(crate) use super::faults::Fault;
 
@@ -164,6 +164,7 @@ impl ForeignStore {
             passes: false,
             token: None,
             taken_over_before: false,
+            waits: Waits::ForAFirstTry,
             reopened: 0,
             ledger: Ledger::default().encode(),
             attempts: "[]".to_owned(),
@@ -224,6 +225,7 @@ impl ForeignStore {
         let row = &mut table.rows[n];
         match self.fault {
             Fault::ForgetsLedgers => {}
+            Fault::HandsBackWithoutLedgers if matches!(step.then, Then::HandBack { .. }) => {}
             Fault::EndsRounds => {
                 let mut json: serde_json::Value = serde_json::from_slice(&step.ledger.encode()).unwrap();
                 json.as_object_mut().unwrap().remove("round");
@@ -244,6 +246,9 @@ impl ForeignStore {
             Then::Failed { .. } => (StateName::Failed, now),
         };
         (row.state, row.at) = (state, at);
+        if matches!(step.then, Then::HandBack { .. }) && !self.has(Fault::IsNewForEver) {
+            row.waits = Waits::PutOff;
+        }
         if let Then::Notified { reference } = &step.then {
             row.text = Some(self.text(reference));
         }
@@ -261,6 +266,21 @@ impl ForeignStore {
         if !self.has(Fault::NumbersOnlyInserts) {
             table.number_settled(n);
         }
+    }
+
+    fn claim_chosen(&self, request: &ClaimRequest, before: (Vec<usize>, Option<i64>)) -> Result<Claims, StoreError> {
+        let mut table = self.lock();
+        let (chosen, next) = match self.fault {
+            Fault::ChoosesThenClaims => before,
+            _ => self.choose(&table, request),
+        };
+        let now = table.now();
+        let mut claims = Claims::at(Timestamp::from_micros(now));
+        for n in chosen {
+            claims.claims.push(self.hand_out(&mut table, n, now, request.lease)?);
+        }
+        claims.next_due = next.map(Timestamp::from_micros);
+        Ok(claims)
     }
 
     fn text(&self, text: &str) -> String {
@@ -397,19 +417,11 @@ impl Store for ForeignStore {
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
-        let (mut chosen, mut next) = self.choose(&self.lock(), request);
+        let before = self.choose(&self.lock(), request);
         self.in_between(Fault::ChoosesThenClaims).await;
-        let mut table = self.lock();
-        if !self.has(Fault::ChoosesThenClaims) {
-            (chosen, next) = self.choose(&table, request);
-        }
-        let now = table.now();
-        let mut claims = Claims::at(Timestamp::from_micros(now));
-        for n in chosen {
-            claims.claims.push(self.hand_out(&mut table, n, now, request.lease)?);
-        }
-        claims.next_due = next.map(Timestamp::from_micros);
-        Ok(claims)
+        let claims = self.claim_chosen(request, before);
+        self.in_between(Fault::StrandsDroppedClaims).await;
+        claims
     }
 
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {

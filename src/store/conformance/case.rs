@@ -355,6 +355,11 @@ pub(super) fn every_pick(keys: &[Key]) -> [Pick; 5] {
     [Pick::New, Pick::Due, Pick::PutOff(suppliers), Pick::DueOf(keys.to_vec()), Pick::NowOf(keys.to_vec())]
 }
 
+/// Every pick that has what waited for its next try, when that is due.
+pub(super) fn every_pick_of_due(keys: &[Key]) -> [Pick; 3] {
+    [Pick::Due, Pick::DueOf(keys.to_vec()), Pick::NowOf(keys.to_vec())]
+}
+
 /// An attempt that its number tells from others.
 pub(super) fn attempt(number: u32) -> Attempt {
     let outcome = match number % 2 {

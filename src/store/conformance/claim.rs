@@ -9,8 +9,8 @@ use crate::store::{ClaimRequest, Intervention, Pick, Store, Then};
 
 use super::Harness;
 use super::case::{
-    Case, LIVE, SHORT, Situation, attempt, every_pick, failed, key, key_for, keys_of, ledger, notified, other_source,
-    pending, shop, step,
+    Case, LIVE, SHORT, Situation, attempt, every_pick, every_pick_of_due, failed, key, key_for, keys_of, ledger,
+    notified, other_source, pending, shop, step,
 };
 
 /// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
@@ -19,7 +19,7 @@ pub async fn what_is_due_is_claimed_oldest_first(harness: &impl Harness) {
     let keys = ["A-1", "A-2", "A-3", "A-4"].map(key);
     // Neither the order of insertion nor that of the names.
     let order_of_due = [&keys[2], &keys[0], &keys[3], &keys[1]].map(Key::clone);
-    for pick in every_pick(&keys) {
+    for pick in every_pick_of_due(&keys) {
         let case = Case::open(harness, "sentence 4").await;
         case.add(&keys).await;
         for (n, key) in order_of_due.iter().enumerate() {
@@ -77,7 +77,12 @@ pub async fn what_was_abandoned_is_taken_over(harness: &impl Harness) {
     let key = key("A-1");
     let Some(first) = case.bring(&key, Situation::Abandoned).await else { return };
     case.holds("the first claim takes nothing over", !first.taken_over, &first);
-    for pick in every_pick(std::slice::from_ref(&key)) {
+    // Its holder has recorded nothing: it may come with what is new or with what is due.
+    let claims = case.claim_due(SHORT).await;
+    case.same("what was abandoned in its first claim is claimed", keys_of(&claims), vec![key.clone()]);
+    case.settle(&claims[0], Then::Keep { lease: SHORT }).await;
+    case.lapse().await;
+    for pick in every_pick_of_due(std::slice::from_ref(&key)) {
         let claims = case.claim(pick.clone(), SHORT).await;
         case.same(&format!("what was abandoned is claimed ({pick:?})"), keys_of(&claims), vec![key.clone()]);
         case.holds("it is marked as taken over", claims[0].taken_over, &claims[0]);
@@ -133,7 +138,7 @@ pub async fn what_is_of_another_source_is_not_claimed(harness: &impl Harness) {
         case.same(&format!("a claim is for one source ({pick:?})"), keys_of(&claims), vec![mine.clone()]);
         case.settle(&claims[0], Then::HandBack { after: Duration::ZERO }).await;
     }
-    let claims = case.request(&ClaimRequest::new(other_source(), Pick::Due, 10, LIVE)).await.claims;
+    let claims = case.request(&ClaimRequest::new(other_source(), Pick::New, 10, LIVE)).await.claims;
     case.same("the other source has its own", keys_of(&claims), vec![theirs]);
 }
 
@@ -186,7 +191,7 @@ pub async fn the_lease_of_a_claim_begins_at_its_time(harness: &impl Harness) {
     let key = key("A-1");
     case.add(std::slice::from_ref(&key)).await;
     let before = case.now().await;
-    let claims = case.request(&ClaimRequest::new(shop(), Pick::Due, 1, LIVE)).await;
+    let claims = case.request(&ClaimRequest::new(shop(), Pick::New, 1, LIVE)).await;
     let after = case.now().await;
     case.holds("the time of a claim is the store's", before <= claims.now && claims.now <= after, claims.now);
     let wanted = State::Sending { until: claims.now.after(LIVE) };
@@ -199,7 +204,7 @@ pub async fn of_concurrent_claimers_each_notification_goes_to_one(harness: &impl
     let keys: Vec<_> = (0..60).map(|n| key_for(&format!("supplier-{}", n % 3), &format!("A-{n}"))).collect();
     case.insert(&keys.iter().map(pending).collect::<Vec<_>>()).await;
     let answers = case.side_by_side(12, |_, store| async move {
-        let request = ClaimRequest::new(shop(), Pick::Due, 4, LIVE);
+        let request = ClaimRequest::new(shop(), Pick::New, 4, LIVE);
         let mut held = Vec::new();
         // As many claims as there are notifications are more than anybody needs.
         for _ in 0..60 {

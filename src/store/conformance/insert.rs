@@ -5,10 +5,10 @@ use std::task::Poll;
 
 use crate::event::{ContentDigest, EventId, Memo};
 use crate::notification::{Closed, Ledger, State};
-use crate::store::{Append, Inserted, NewNotification, Pick, Start, Store};
+use crate::store::{Append, ClaimRequest, Inserted, NewNotification, Pick, Start, Store};
 
 use super::Harness;
-use super::case::{Case, LIVE, Situation, attempt, body, key, notified, pending, step};
+use super::case::{Case, LIVE, Situation, attempt, body, key, keys_of, notified, pending, shop, step};
 
 /// Holds a store to sentence 1 of the [contract](crate::store::Store#contract).
 pub async fn an_absent_key_becomes_pending_and_due_now(harness: &impl Harness) {
@@ -271,13 +271,31 @@ pub async fn a_dropped_call_has_happened_or_has_not(harness: &impl Harness) {
     }
 }
 
-async fn drop_after<T>(polls: u32, call: impl Future<Output = T>) {
+/// Holds a store to the last paragraph of the [contract](crate::store::Store#contract): a claim that was dropped holds
+/// nothing.
+pub async fn a_dropped_claim_strands_nothing(harness: &impl Harness) {
+    for polls in 1..=3 {
+        let case = Case::open(harness, "the last paragraph").await;
+        let keys = [key("A-1"), key("A-2"), key("A-3")];
+        case.add(&keys).await;
+        let request = ClaimRequest::new(shop(), Pick::New, 9, LIVE);
+        if drop_after(polls, case.store.claim(&request)).await.is_some() {
+            continue;
+        }
+        let mut held = case.claim_due(LIVE).await;
+        held.sort_by(|one, other| one.key.cmp(&other.key));
+        case.same("what a dropped claim was for can be claimed at once", &keys_of(&held)[..], &keys[..]);
+        case.holds("nobody was interrupted", held.iter().all(|claim| !claim.taken_over), &held);
+    }
+}
+
+async fn drop_after<T>(polls: u32, call: impl Future<Output = T>) -> Option<T> {
     let mut call = Box::pin(call);
     for _ in 0..polls {
-        let over = poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready())).await;
-        if over {
-            return;
+        match poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {
+            Poll::Ready(answer) => return Some(answer),
+            Poll::Pending => tokio::task::yield_now().await,
         }
-        tokio::task::yield_now().await;
     }
+    None
 }

@@ -203,7 +203,7 @@ impl Given {
         match row::claim(row, Token::new(token)) {
             Ok(claim) => {
                 answer.claims.push(claim);
-                self.rows.push((id, Some(token), hand_out(batch.now.after(lease))));
+                self.rows.push((id, Some(token), hand_out(row::queue(row), batch.now.after(lease))));
             }
             Err(damage) => {
                 answer.refused.push(damage.of_row(id));

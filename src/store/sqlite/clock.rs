@@ -13,8 +13,6 @@ use crate::value::time::Timestamp;
 pub(super) struct Clock {
     /// What the readings of one boot have in common; the offset in the file belongs to it.
     boot: String,
-    #[cfg(target_os = "linux")]
-    boot_time: bool,
 }
 
 /// What the clock shows.
@@ -58,24 +56,31 @@ impl Offset {
 
 #[cfg(target_os = "linux")]
 impl Clock {
-    /// The boot-time clock, or the wall clock where the boot cannot be named.
+    /// The boot-time clock. The boot goes by the name that the kernel gives it or, where `/proc/sys` is hidden, by the
+    /// moment at which it began.
     pub(super) fn new() -> Clock {
         match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
             Ok(id) => {
                 // Boot time differs between time namespaces; without the link there is only one.
                 let space = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
-                Clock { boot: format!("{} {}", id.trim(), space.display()), boot_time: true }
+                Clock { boot: format!("{} {}", id.trim(), space.display()) }
             }
-            Err(_) => Clock { boot: WALL.to_owned(), boot_time: false },
+            Err(_) => Clock::without_boot_id(Clock::read_both()),
         }
+    }
+
+    fn without_boot_id(reading: Reading) -> Clock {
+        let began = reading.wall.as_micros().saturating_sub(reading.clock) / 1_000_000;
+        Clock { boot: format!("{BEGAN_AT}{began}") }
     }
 
     /// What it shows.
     pub(super) fn read(&self) -> Reading {
+        Clock::read_both()
+    }
+
+    fn read_both() -> Reading {
         let wall = Timestamp::from(SystemTime::now());
-        if !self.boot_time {
-            return Reading { clock: wall.as_micros(), wall };
-        }
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let clock = time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_nsec / 1_000);
         Reading { clock, wall }
@@ -97,13 +102,35 @@ impl Clock {
 }
 
 impl Clock {
+    /// Goes by the name under which the file knows this boot already. Only a boot without a name of the kernel's own has
+    /// several: each process works out for itself when it began, and the wall clock may have been set by a little since.
+    ///
+    /// Another boot that began so shortly before would have to have ended within that time. Its offset would make the
+    /// timeline go slow by no more than that, and never back.
+    pub(super) fn known_as<'a>(self, names: impl Iterator<Item = &'a str>) -> Clock {
+        let began = |name: &str| name.strip_prefix(BEGAN_AT)?.parse::<i64>().ok();
+        let Some(mine) = began(&self.boot) else { return self };
+        let distance = |name: &&str| began(name).map_or(u64::MAX, |theirs| theirs.abs_diff(mine));
+        match names.min_by_key(distance).filter(|name| distance(name) <= SAME_BOOT) {
+            Some(name) => Clock { boot: name.to_owned() },
+            None => self,
+        }
+    }
+
     /// The name under which the file keeps the offset.
     pub(super) fn boot(&self) -> &str {
         &self.boot
     }
 }
 
+#[cfg(not(target_os = "linux"))]
 const WALL: &str = "wall clock";
+
+/// How the name of a boot begins that has none of the kernel's own; the second of the wall clock follows.
+const BEGAN_AT: &str = "began at ";
+
+/// Boots that began at moments no further apart are one. In seconds.
+const SAME_BOOT: u64 = 30;
 
 #[cfg(test)]
 mod tests {
@@ -161,6 +188,33 @@ mod tests {
         let offset = Offset::settle(Some(0), back, at(900 * HOUR));
         assert_eq!(offset, Offset { micros: HOUR, is_new: true });
         assert_eq!(offset.at(back), at(900 * HOUR));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_boot_without_a_name_goes_by_the_moment_at_which_it_began() {
+        let clock = |clock, wall| Clock::without_boot_id(reading(clock, wall));
+        let first = clock(5 * HOUR, 900 * HOUR);
+        // Later, and with a wall clock that was put right by some seconds in between.
+        let later = clock(6 * HOUR, 901 * HOUR + 7_000_000);
+        let names = [clock(HOUR, 700 * HOUR), first.clone(), clock(HOUR, 903 * HOUR)];
+        let names = || names.iter().map(Clock::boot).chain(["0f3b wall clock"]);
+        assert_ne!(later.boot(), first.boot());
+        assert_eq!(later.known_as(names()).boot(), first.boot());
+        // After a reboot it is another one, also when the machine was up for a minute only.
+        let booted = clock(1_000_000, 900 * HOUR + 60_000_000);
+        assert_eq!(booted.clone().known_as(names()).boot(), booted.boot());
+        // A boot that the kernel names is known by that name alone.
+        let named = Clock { boot: "0f3b".to_owned() };
+        assert_eq!(named.known_as(names()).boot(), "0f3b");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_clock_without_a_name_of_its_boot_is_boot_time() {
+        let clock = Clock::without_boot_id(Clock::read_both());
+        let boot_time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec;
+        assert!((clock.read().clock / 1_000_000 - boot_time).abs() <= 1);
     }
 
     #[test]

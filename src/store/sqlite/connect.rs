@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
@@ -20,6 +21,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(super) struct Opener {
     options: SqliteConnectOptions,
+    /// Which file the path named when it was opened first.
+    file: Arc<OnceLock<FileIdentity>>,
 }
 
 impl fmt::Debug for Opener {
@@ -40,12 +43,12 @@ impl Opener {
         let path = std::path::absolute(path)
             .map_err(|error| unusable("the path of the database file cannot be resolved").caused_by(error))?;
         let options = SqliteConnectOptions::new().filename(path);
-        Ok(Opener { options: Self::ours(options) })
+        Ok(Opener { options: Self::ours(options), file: Arc::default() })
     }
 
     /// For the file of an application's pool.
     pub(super) fn of_pool(options: &SqliteConnectOptions) -> Opener {
-        Opener { options: Self::ours(options.clone().create_if_missing(false)) }
+        Opener { options: Self::ours(options.clone().create_if_missing(false)), file: Arc::default() }
     }
 
     fn ours(options: SqliteConnectOptions) -> SqliteConnectOptions {
@@ -55,6 +58,35 @@ impl Opener {
             .disable_statement_logging()
             // Statistics are the application's business, and a busy file is no place for them.
             .optimize_on_close(false, None)
+    }
+
+    /// Remembers which file the path names, once a connection has opened it.
+    pub(super) fn remember_file(&self) {
+        if let Ok(found) = FileIdentity::of(self.options.get_filename()) {
+            self.file.get_or_init(|| found);
+        }
+    }
+
+    /// Refuses to go on when the path does not name that file any more: SQLite would go on writing into a file that nobody
+    /// else can find. A path that cannot be looked at for another reason says nothing.
+    pub(super) fn check_file(&self) -> Result<(), StoreError> {
+        let Some(opened) = self.file.get() else { return Ok(()) };
+        let (is_there, cause) = match FileIdentity::of(self.options.get_filename()) {
+            Ok(found) => (found == *opened, None),
+            Err(error) => (error.kind() != std::io::ErrorKind::NotFound, Some(error)),
+        };
+        if is_there {
+            return Ok(());
+        }
+        let gone = StoreError::new(
+            StoreErrorKind::Unusable,
+            "the database file was deleted or replaced while this process had it open: put it back, or end this process \
+             and start it again",
+        );
+        Err(match cause {
+            Some(error) => gone.caused_by(error),
+            None => gone,
+        })
     }
 
     /// The one that writes. It does not wait for locks: SQLite's own waiting lets several writers starve each other.
@@ -73,6 +105,30 @@ impl Opener {
     }
 }
 
+/// What tells a file from another one that has been put in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileIdentity {
+    #[cfg(unix)]
+    device: u64,
+    #[cfg(unix)]
+    number: u64,
+}
+
+impl FileIdentity {
+    #[cfg(unix)]
+    fn of(path: &Path) -> std::io::Result<FileIdentity> {
+        use std::os::unix::fs::MetadataExt;
+        let file = std::fs::metadata(path)?;
+        Ok(FileIdentity { device: file.dev(), number: file.ino() })
+    }
+
+    /// Elsewhere an open file cannot be replaced.
+    #[cfg(not(unix))]
+    fn of(path: &Path) -> std::io::Result<FileIdentity> {
+        std::fs::metadata(path).map(|_| FileIdentity {})
+    }
+}
+
 /// Puts a file of the store's own into WAL mode, where it stays. Has to be repeated while others are at it.
 pub(super) async fn switch_to_wal(connection: &mut SqliteConnection) -> Result<(), Error> {
     sqlx::query("PRAGMA journal_mode = WAL").execute(connection).await.map(drop)
@@ -83,6 +139,12 @@ pub(super) async fn check_durability(connection: &mut SqliteConnection) -> Resul
     let refused = |what| Err(StoreError::new(StoreErrorKind::Unusable, what));
     let journal = sqlx::query("PRAGMA journal_mode").fetch_one(&mut *connection).await.map_err(store_error)?;
     let journal: String = journal.try_get(0).map_err(store_error)?;
+    if journal.eq_ignore_ascii_case("memory") {
+        return refused(
+            "the database is in memory, where nothing is durable: give a file, or use a `MemoryStore` for what need not be \
+             kept",
+        );
+    }
     if !journal.eq_ignore_ascii_case("wal") {
         return refused(
             "the database is not in WAL mode, in which readers and the writer do not lock each other out: connect with \

@@ -39,6 +39,11 @@ pub(super) fn is_refused(error: &Error) -> bool {
     code(error) == Some(ERROR)
 }
 
+/// Whether there was no room for the statement.
+pub(super) fn is_full(error: &Error) -> bool {
+    code(error) == Some(FULL)
+}
+
 /// Whether the connection is of no use any more.
 pub(super) fn is_broken(error: &Error) -> bool {
     match code(error) {
@@ -84,6 +89,13 @@ pub(super) fn store_error(error: Error) -> StoreError {
         },
     };
     StoreError::new(kind, what).caused_by(error)
+}
+
+/// The error of a commit that may have happened.
+pub(super) fn unclear(error: Error) -> StoreError {
+    let what = "the commit failed halfway, and it is not known whether it has happened: repeat the call, or read what is \
+                stored";
+    StoreError::new(StoreErrorKind::Unavailable, what).caused_by(error)
 }
 
 /// The error after waiting for others in vain.

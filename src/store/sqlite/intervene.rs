@@ -1,8 +1,8 @@
 //! What a person decides.
 
 use serde_json::Value;
-use sqlx::Error;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Error};
 
 use crate::notification::transition::{self, Intervening};
 use crate::store::{Intervened, Intervention, Selection};
@@ -31,6 +31,17 @@ pub(super) const FAILED_FOR: &str = concat!(
      ORDER BY n.id LIMIT ?4"
 );
 
+// ?1 an array of ids.
+pub(super) const EXTRAS: &str = concat!(
+    "SELECT ",
+    row::columns!(),
+    ", ",
+    row::attempt_lines!(),
+    " FROM json_each(?1) j CROSS JOIN orderhook_notifications n ON n.id = j.value"
+);
+
+pub(super) const DROP_ATTEMPTS: &str = "DELETE FROM orderhook_attempts WHERE notification = ?1";
+
 /// Changes what the selection names and the intervention allows.
 pub(super) async fn intervene(
     batch: &mut Batch<'_>,
@@ -41,6 +52,7 @@ pub(super) async fn intervene(
     let now = batch.now;
     let mut answer = Intervened::default();
     let mut changes = Vec::new();
+    let mut ends = Vec::new();
     for row in selected(batch, selection, limit).await? {
         if answer.changed.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
             break;
@@ -49,6 +61,9 @@ pub(super) async fn intervene(
         let (Ok(key), Ok(state)) = (row::key(&row), row::state(&row)) else { continue };
         match transition::intervene(&state, intervention, now) {
             Intervening::Changes(change) => {
+                if change.state.claimable_from().is_none() {
+                    ends.push(row::id(&row));
+                }
                 answer.changed.push(key);
                 changes.push(change);
             }
@@ -56,9 +71,29 @@ pub(super) async fn intervene(
             Intervening::NotAllowed => {}
         }
     }
+    drop_what_cannot_be_read(batch, ends).await?;
     let changes = answer.changed.iter().zip(changes).map(|(key, change)| RowChange::to(key, Fence::Looked, change));
     apply(batch, changes.collect()).await?;
     Ok(answer)
+}
+
+/// What a person has brought to its end is not sent any more, so what of it cannot be read is of no use, and would keep the
+/// rest from being read.
+async fn drop_what_cannot_be_read(batch: &mut Batch<'_>, ids: Vec<i64>) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for row in sqlx::query(EXTRAS).bind(Value::from(ids).to_string()).fetch_all(&mut *batch.connection).await? {
+        let (columns, attempts) = row::unreadable_extras(&row);
+        for column in columns {
+            let sql = format!("UPDATE orderhook_notifications SET {column} = NULL WHERE id = ?1");
+            sqlx::query(AssertSqlSafe(sql)).bind(row::id(&row)).execute(&mut *batch.connection).await?;
+        }
+        if attempts {
+            sqlx::query(DROP_ATTEMPTS).bind(row::id(&row)).execute(&mut *batch.connection).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn selected(batch: &mut Batch<'_>, selection: &Selection, limit: u32) -> Result<Vec<SqliteRow>, Error> {

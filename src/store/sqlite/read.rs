@@ -23,9 +23,6 @@ pub(super) const GET: &str = concat!(
     of_key!()
 );
 
-const LIST: &str =
-    concat!("SELECT ", row::columns!(), ", ", row::attempt_lines!(), ", NULL FROM orderhook_notifications n");
-
 pub(super) const SETTLED: &str = concat!(
     "SELECT ",
     row::columns!(),
@@ -35,8 +32,6 @@ pub(super) const SETTLED: &str = concat!(
      FROM orderhook_notifications n INDEXED BY orderhook_notifications_settled \
      WHERE n.source = ?1 AND n.settled_seq > ?2 ORDER BY n.settled_seq LIMIT ?3"
 );
-
-const COUNT: &str = "SELECT n.state, count(*) FROM orderhook_notifications n";
 
 /// The row of one key, body and all.
 pub(super) async fn get(connection: &mut SqliteConnection, key: &Key) -> Result<Option<SqliteRow>, Error> {
@@ -51,10 +46,7 @@ pub(super) async fn list(
     now: Timestamp,
 ) -> Result<Listing, Error> {
     let after = number(page);
-    let mut query = QueryBuilder::<Sqlite>::new(LIST);
-    narrow(&mut query, filter, now);
-    query.push(" AND n.id > ").push_bind(after);
-    query.push(" ORDER BY n.id LIMIT ").push_bind(i64::from(page.limit) + 1);
+    let mut query = list_query(filter, now, after, i64::from(page.limit) + 1);
     let rows = query.build().fetch_all(connection).await?;
 
     let shown = usize::try_from(page.limit).unwrap_or(usize::MAX);
@@ -69,6 +61,18 @@ pub(super) async fn list(
     }
     listing.next = (rows.len() > shown).then(|| Cursor::new(last.to_string()));
     Ok(listing)
+}
+
+/// The ids first, so that only what is on the page is read and sorted as a whole.
+pub(super) fn list_query(filter: &Filter, now: Timestamp, after: i64, limit: i64) -> QueryBuilder<Sqlite> {
+    const ROWS: &str =
+        concat!("SELECT ", row::columns!(), ", ", row::attempt_lines!(), ", NULL FROM (SELECT n.id AS id");
+    let mut query = QueryBuilder::<Sqlite>::new(ROWS);
+    narrow(&mut query, filter, now);
+    query.push(if is_narrow(filter) { " AND +n.id > " } else { " AND n.id > " }).push_bind(after);
+    query.push(" ORDER BY n.id LIMIT ").push_bind(limit);
+    query.push(") p CROSS JOIN orderhook_notifications n ON n.id = p.id ORDER BY p.id");
+    query
 }
 
 /// What is notified or failed, in the order in which it became so.
@@ -89,9 +93,7 @@ pub(super) async fn settled(connection: &mut SqliteConnection, source: &Source, 
 
 /// How many there are in each state.
 pub(super) async fn count(connection: &mut SqliteConnection, filter: &Filter, now: Timestamp) -> Result<Counts, Error> {
-    let mut query = QueryBuilder::<Sqlite>::new(COUNT);
-    narrow(&mut query, filter, now);
-    query.push(" GROUP BY n.state");
+    let mut query = count_query(filter, now);
     let mut counts = Counts::default();
     for row in query.build().fetch_all(connection).await? {
         let word: &str = row.try_get(0)?;
@@ -102,12 +104,31 @@ pub(super) async fn count(connection: &mut SqliteConnection, filter: &Filter, no
     Ok(counts)
 }
 
+pub(super) fn count_query(filter: &Filter, now: Timestamp) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT n.state, count(*)");
+    narrow(&mut query, filter, now);
+    query.push(" GROUP BY +n.state");
+    query
+}
+
 /// Where the page begins; a cursor that is none of ours is the beginning.
 fn number(page: &Page) -> i64 {
     page.after.as_ref().and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0)
 }
 
+/// Whether an index leads to what the filter selects; otherwise the table is read in its order.
+fn is_narrow(filter: &Filter) -> bool {
+    filter.order.is_some() || filter.supplier.is_some()
+}
+
 fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter, now: Timestamp) {
+    // Named here, so that it does not depend on statistics.
+    let index = match filter {
+        Filter { order: Some(_), .. } => "INDEXED BY orderhook_notifications_key",
+        Filter { supplier: Some(_), .. } => "INDEXED BY orderhook_notifications_stream",
+        _ => "NOT INDEXED",
+    };
+    query.push(" FROM orderhook_notifications n ").push(index);
     query.push(" WHERE n.source = ").push_bind(filter.source.as_str().to_owned());
     if let Some(order) = &filter.order {
         query.push(" AND n.order_code = ").push_bind(order.as_str().to_owned());

@@ -1,9 +1,10 @@
 //! One row, read. What cannot be is said by the name of the column, never by its content.
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite};
+use sqlx::{Row, Sqlite, ValueRef};
 
 use crate::event::{Body, ContentDigest, EventId, EventKind, Memo, Occurrence};
+use crate::notification::transition::Queue;
 use crate::notification::{Attempt, Claim, Closed, Key, Ledger, Notification, State, StateName, Token, transition};
 use crate::store::{Refused, StoreError, StoreErrorKind};
 use crate::value::names::{OrderCode, Source, SupplierId};
@@ -88,21 +89,13 @@ pub(super) fn notification(row: &SqliteRow) -> Read<Notification> {
     let reopened = u32::try_from(get::<i64>(row, column::REOPENED, "its reopened cannot be read")?);
     notification.reopened = reopened.map_err(|_| Damage("its reopened is out of range"))?;
     notification.ledger = ledger(row)?;
-    let memo: Option<&[u8]> = get(row, column::MEMO, "its memo cannot be read")?;
-    notification.memo = memo.map(Memo::new).transpose().map_err(|_| Damage("its memo is too long"))?;
-    let digest: Option<&[u8]> = get(row, column::DIGEST, "its digest cannot be read")?;
-    let digest = digest.map(|bytes| ContentDigest::from_bytes(bytes).ok_or(Damage("its digest is not one")));
-    notification.content_digest = digest.transpose()?;
+    notification.memo = memo(get(row, column::MEMO, "its memo cannot be read")?)?;
+    notification.content_digest = digest(get(row, column::DIGEST, "its digest cannot be read")?)?;
     notification.traceparent = get(row, column::TRACEPARENT, "its traceparent cannot be read")?;
     notification.attempts = attempts(get(row, column::ATTEMPTS, "its attempts cannot be read")?)?;
     let body: Option<&[u8]> = get(row, column::BODY, "its body cannot be read")?;
     notification.body = body.map(Body::new);
-    match notification.state {
-        State::Unreadable { .. } => {
-            Err(Damage("it was set aside because it could not be read; reopen it after the repair"))
-        }
-        _ => Ok(notification),
-    }
+    Ok(notification)
 }
 
 /// A claim on a row that is read before it is handed out.
@@ -110,6 +103,29 @@ pub(super) fn claim(row: &SqliteRow, token: Token) -> Read<Claim> {
     let notification = notification(row)?;
     transition::claim(notification, token)
         .ok_or(Damage("it is to be sent, and its state or its missing body does not allow that"))
+}
+
+/// Which columns of a row cannot be read of those that a notification can be without, and whether its attempts cannot.
+pub(super) fn unreadable_extras(row: &SqliteRow) -> (Vec<&'static str>, bool) {
+    let memo = get::<Option<&[u8]>>(row, column::MEMO, "").and_then(memo);
+    let digest = get::<Option<&[u8]>>(row, column::DIGEST, "").and_then(digest);
+    let traceparent = get::<Option<&str>>(row, column::TRACEPARENT, "");
+    let columns = [
+        ("ledger", ledger(row).is_err()),
+        ("memo", memo.is_err()),
+        ("digest", digest.is_err()),
+        ("traceparent", traceparent.is_err()),
+    ];
+    let attempts = get(row, column::ATTEMPTS, "").and_then(attempts);
+    (columns.into_iter().filter(|(_, is_damaged)| *is_damaged).map(|(name, _)| name).collect(), attempts.is_err())
+}
+
+/// The queue that a row waits in, as far as it matters once the row is handed out.
+pub(super) fn queue(row: &SqliteRow) -> Queue {
+    match row.try_get_raw(column::LEDGER).is_ok_and(|ledger| ledger.is_null()) {
+        true => Queue::New,
+        false => Queue::Due,
+    }
 }
 
 pub(super) fn key(row: &SqliteRow) -> Read<Key> {
@@ -163,6 +179,14 @@ fn ledger(row: &SqliteRow) -> Read<Ledger> {
         None => Ok(Ledger::default()),
         Some(bytes) => Ledger::decode(bytes).map_err(|_| Damage("its ledger cannot be decoded")),
     }
+}
+
+fn memo(bytes: Option<&[u8]>) -> Read<Option<Memo>> {
+    bytes.map(Memo::new).transpose().map_err(|_| Damage("its memo is too long"))
+}
+
+fn digest(bytes: Option<&[u8]>) -> Read<Option<ContentDigest>> {
+    bytes.map(|bytes| ContentDigest::from_bytes(bytes).ok_or(Damage("its digest is not one"))).transpose()
 }
 
 fn attempts(lines: Option<&str>) -> Read<Vec<Attempt>> {

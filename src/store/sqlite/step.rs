@@ -3,7 +3,7 @@
 use sqlx::Error;
 
 use crate::notification::transition;
-use crate::store::{Step, Written};
+use crate::store::{Claim, Step, Written};
 use crate::value::time::Timestamp;
 
 use super::batch::Batch;
@@ -18,6 +18,18 @@ pub(super) async fn write<'a>(
     let changes = steps.map(|step| change(step, now)).collect::<Result<_, _>>()?;
     let changed = apply(batch, changes).await?;
     Ok(changed.into_iter().map(|changed| if changed { Written::Applied } else { Written::Stale }).collect())
+}
+
+/// Makes notifications what they were before they were claimed by a caller who never learned of it. What was new stays new.
+/// What was taken over is abandoned again, so that the next holder records the interruption.
+pub(super) async fn take_back(batch: &mut Batch<'_>, claims: &[Claim]) -> Result<(), Error> {
+    let now = batch.now;
+    let changes = claims.iter().map(|claim| {
+        let fence = Fence::Token(claim.token.number());
+        RowChange::to(&claim.key, fence, transition::take_back(claim, now))
+    });
+    let changes = changes.collect();
+    apply(batch, changes).await.map(drop)
 }
 
 fn change(step: &Step, now: Timestamp) -> Result<RowChange<'_>, Error> {

@@ -4,24 +4,22 @@
 //! A thread and not a task, so that the store outlives the runtime in which it was opened. It ends when the last handle
 //! is gone or the store is closed.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use sqlx::{Error, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::store::{
-    ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Selection, Step, StoreError,
+    Claim, ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Selection, Step, StoreError,
     StoreErrorKind, Then, Written,
 };
 use crate::value::time::Timestamp;
 
-use super::batch::Batch;
 use super::clock::Clock;
 use super::connect::{Opener, Wait, close, patiently};
-use super::error::{is_broken, is_busy, is_refused, store_error};
-use super::{claim, insert, intervene, step};
+use super::error::{is_broken, is_busy, is_full, store_error, unclear};
+use super::transaction::{Aborted, RolledBack, roll_back, transaction};
 
 /// How many requests share a commit at most.
 const TOGETHER: usize = 256;
@@ -36,13 +34,15 @@ pub(super) enum Request {
     Claim(ClaimRequest),
     Write(Vec<Step>),
     Intervene(Selection, Intervention, u32),
+    /// Claims that nobody has: they become what they were.
+    TakeBack(Vec<Claim>),
 }
 
 impl Request {
     /// Whether there may be something new to claim afterwards.
-    fn makes_claimable(&self) -> bool {
+    pub(super) fn makes_claimable(&self) -> bool {
         match self {
-            Request::Insert(_) | Request::Intervene(..) => true,
+            Request::Insert(_) | Request::Intervene(..) | Request::TakeBack(_) => true,
             Request::Write(steps) => steps.iter().any(|step| !matches!(step.then, Then::Keep { .. })),
             Request::Claim(_) => false,
         }
@@ -56,6 +56,7 @@ pub(super) enum Answer {
     Claims(Claims),
     Written(Vec<Written>),
     Intervened(Intervened),
+    TakenBack,
 }
 
 /// What a handle and the thread have in common.
@@ -64,13 +65,33 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) changed: Notify,
     pub(super) commits: AtomicU64,
+    /// Errors that the next commits answer with after they have happened, or with `None` not.
+    #[cfg(test)]
+    pub(super) commit_faults: std::sync::Mutex<std::collections::VecDeque<Option<sqlx::Error>>>,
+    /// How many transactions were tried.
+    #[cfg(test)]
+    pub(super) tries: AtomicU64,
     /// The timeline less the clock, in microseconds, as of the last transaction.
     clock_offset: AtomicI64,
 }
 
 impl Shared {
     pub(super) fn new(clock: Clock) -> Shared {
-        Shared { clock, changed: Notify::new(), commits: AtomicU64::new(0), clock_offset: AtomicI64::new(0) }
+        Shared {
+            clock,
+            changed: Notify::new(),
+            commits: AtomicU64::new(0),
+            #[cfg(test)]
+            commit_faults: Default::default(),
+            #[cfg(test)]
+            tries: AtomicU64::new(0),
+            clock_offset: AtomicI64::new(0),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn commit_fault(&self) -> Option<sqlx::Error> {
+        self.commit_faults.lock().ok().and_then(|mut faults| faults.pop_front()).flatten()
     }
 
     /// The store's time, for whoever only reads.
@@ -112,18 +133,25 @@ impl Writer {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(no_thread)?;
         let (jobs, incoming) = mpsc::channel(WAITING);
-        let work = Work { connection: Some(connection), opener, shared };
+        let work = Work { connection: Some(connection), opener, shared, unclear_claims: Vec::new() };
         let body = move || runtime.block_on(work.run(incoming));
         std::thread::Builder::new().name("orderhook-writer".to_owned()).spawn(body).map_err(no_thread)?;
         Ok(Writer { jobs })
     }
 
-    /// Has something written, and waits until it is durable. Dropped before, it happens or it does not.
+    /// Has something written, and waits until it is durable. Once it stands in the queue it happens, also when nobody waits
+    /// for it any more; only a claim does not.
     pub(super) async fn write(&self, request: Request) -> Result<Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
         let sent = self.jobs.send(Message::Job(Job { request, reply })).await;
         sent.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// How many requests stand in the channel.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
     }
 
     /// Has what waits written, and ends the thread.
@@ -143,6 +171,8 @@ struct Work {
     connection: Option<SqliteConnection>,
     opener: Opener,
     shared: Arc<Shared>,
+    /// Claims of a commit of which it is not known whether it has happened. Nobody has them.
+    unclear_claims: Vec<Claim>,
 }
 
 impl Work {
@@ -154,8 +184,8 @@ impl Work {
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
-                    // Nobody waits for it any more: it does not happen.
-                    Message::Job(job) if job.reply.is_closed() => {}
+                    // Nobody would have what it claims. What else is asked for happens: it is the record of something.
+                    Message::Job(job) if job.reply.is_closed() && matches!(job.request, Request::Claim(_)) => {}
                     Message::Job(job) => jobs.push(job),
                     Message::Close(done) => {
                         incoming.close();
@@ -165,6 +195,7 @@ impl Work {
                 next = if jobs.len() < TOGETHER { incoming.try_recv().ok() } else { None };
             }
             self.serve(jobs).await;
+            self.take_back_unclear_claims().await;
         }
         if let Some(connection) = self.connection.take() {
             close(connection).await;
@@ -201,45 +232,69 @@ impl Work {
     }
 
     async fn reply(&mut self, job: Job, outcome: Result<Answer, StoreError>) {
-        let Err(Ok(Answer::Claims(claims))) = job.reply.send(outcome) else { return };
-        // Whoever asked is gone. What was taken over stays claimed: the mark of the interruption would be lost.
-        let hand_back = |claim: crate::store::Claim| {
-            Step::new(claim.key, claim.token, claim.ledger, Then::HandBack { after: std::time::Duration::ZERO })
-        };
-        let steps: Vec<_> = claims.claims.into_iter().filter(|claim| !claim.taken_over).map(hand_back).collect();
-        if !steps.is_empty() {
-            // If it cannot be handed back now, the end of the lease does.
-            let _ = self.together(&[&Request::Write(steps)]).await;
+        // The caller is gone: nobody has these claims.
+        if let Err(Ok(Answer::Claims(claims))) = job.reply.send(outcome)
+            && !claims.claims.is_empty()
+        {
+            // If they cannot be taken back now, the end of the lease does it.
+            let _ = self.together(&[&Request::TakeBack(claims.claims)]).await;
         }
     }
 
-    /// One transaction. Others are waited for; after an error nothing of it has happened, unless the error is one of
-    /// the commit itself, when nobody can tell.
+    /// After a commit whose outcome is unclear its claims may stand in the file under tokens that nobody has.
+    async fn take_back_unclear_claims(&mut self) {
+        if self.unclear_claims.is_empty() {
+            return;
+        }
+        let claims = Request::TakeBack(std::mem::take(&mut self.unclear_claims));
+        // Once more after the next work, if the file still cannot be written; the end of the lease is the last resort.
+        if self.together(&[&claims]).await.is_err()
+            && let Request::TakeBack(claims) = claims
+        {
+            self.unclear_claims.extend(claims);
+        }
+    }
+
+    /// One transaction. Others are waited for; after an error nothing of it has happened, unless it is
+    /// [`Failure::Unclear`].
     async fn together(&mut self, requests: &[&Request]) -> Result<Vec<Answer>, Failure> {
         let mut wait = Wait::new();
         loop {
+            self.opener.check_file().map_err(Failure::OfAll)?;
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
                 None => patiently(|| self.opener.writer()).await.map_err(Failure::OfAll)?,
             };
-            match transaction(&mut connection, &self.shared, requests).await {
+            let (error, answers) = match transaction(&mut connection, &self.shared, requests).await {
                 Ok(answers) => {
                     self.connection = Some(connection);
                     return Ok(answers);
                 }
-                Err(error) => {
-                    let rolled_back = roll_back(&mut connection).await;
-                    if rolled_back && !is_broken(&error) {
-                        self.connection = Some(connection);
-                    } else {
-                        close(connection).await;
-                    }
-                    if !is_busy(&error) {
-                        return Err(Failure::OfOne(store_error(error)));
-                    }
-                    wait.or(error).await.map_err(Failure::OfAll)?;
-                }
+                Err(Aborted::Before(error)) => (error, None),
+                Err(Aborted::AtCommit(error, answers)) => (error, Some(answers)),
+            };
+            let rolled_back = roll_back(&mut connection).await;
+            if rolled_back != RolledBack::Unknown && !is_broken(&error) {
+                self.connection = Some(connection);
+            } else {
+                close(connection).await;
             }
+            // A commit that left its transaction open, or that found no room, has not happened.
+            if let Some(answers) = answers
+                && rolled_back != RolledBack::Now
+                && !is_full(&error)
+            {
+                let claims = answers.into_iter().filter_map(|answer| match answer {
+                    Answer::Claims(claims) => Some(claims.claims),
+                    _ => None,
+                });
+                self.unclear_claims.extend(claims.flatten());
+                return Err(Failure::Unclear(unclear(error)));
+            }
+            if !is_busy(&error) {
+                return Err(Failure::OfOne(store_error(error)));
+            }
+            wait.or(error).await.map_err(Failure::OfAll)?;
         }
     }
 }
@@ -250,71 +305,15 @@ enum Failure {
     OfOne(StoreError),
     /// None of its requests had anything to do with it.
     OfAll(StoreError),
+    /// It failed while it was being committed, and may have happened. To run its requests again would answer for what they
+    /// find of themselves: `Existing` for what they stored, `Stale` for the token that they spent.
+    Unclear(StoreError),
 }
 
 impl Failure {
     fn into_error(self) -> StoreError {
         match self {
-            Failure::OfOne(error) | Failure::OfAll(error) => error,
+            Failure::OfOne(error) | Failure::OfAll(error) | Failure::Unclear(error) => error,
         }
-    }
-}
-
-async fn transaction(
-    connection: &mut SqliteConnection,
-    shared: &Shared,
-    requests: &[&Request],
-) -> Result<Vec<Answer>, Error> {
-    let mut batch = Batch::begin(connection, &shared.clock).await?;
-    shared.seen(batch.now);
-    let answers = answer(&mut batch, requests).await?;
-    if batch.commit().await? {
-        shared.commits.fetch_add(1, Ordering::Relaxed);
-        if requests.iter().any(|request| request.makes_claimable()) {
-            shared.changed.notify_waiters();
-        }
-    }
-    Ok(answers)
-}
-
-/// Answers each. Whoever asks at the same time has no claim to an order: what is alike is done together, and claims come
-/// last, when there is most to be had.
-async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answer>, Error> {
-    let (mut slices, mut steps, mut claims) = (Vec::new(), Vec::new(), Vec::new());
-    for request in requests {
-        match request {
-            Request::Insert(new) => slices.push(new.as_slice()),
-            Request::Write(more) => steps.extend(more),
-            Request::Claim(request) => claims.push(request),
-            Request::Intervene(..) => {}
-        }
-    }
-    let mut inserted = Vec::new().into_iter();
-    if !slices.is_empty() {
-        inserted = insert::insert(batch, &slices).await?.into_iter();
-    }
-    let mut written = step::write(batch, steps.into_iter()).await?.into_iter();
-    let mut intervened = VecDeque::new();
-    for request in requests {
-        if let Request::Intervene(selection, intervention, limit) = request {
-            intervened.push_back(intervene::intervene(batch, selection, intervention, *limit).await?);
-        }
-    }
-    let mut claims = claim::claim(batch, &claims).await?.into_iter();
-    let answer = |request: &&Request| match request {
-        Request::Insert(_) => inserted.next().map(Answer::Inserted),
-        Request::Write(steps) => Some(Answer::Written(written.by_ref().take(steps.len()).collect())),
-        Request::Claim(_) => claims.next().map(Answer::Claims),
-        Request::Intervene(..) => intervened.pop_front().map(Answer::Intervened),
-    };
-    Ok(requests.iter().filter_map(answer).collect())
-}
-
-/// Leaves no transaction open; `false` when that could not be done.
-async fn roll_back(connection: &mut SqliteConnection) -> bool {
-    match sqlx::query("ROLLBACK").execute(connection).await {
-        Ok(_) => true,
-        // There is none: the error had ended it already.
-        Err(error) => is_refused(&error),
     }
 }

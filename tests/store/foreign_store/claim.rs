@@ -1,12 +1,11 @@
 //! Who may send what: one scan for everything that could be claimed, then what the request allows of it.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use orderhook::store::{Claim, ClaimRequest, Pick, StoreError, Token};
-use orderhook::{Body, StateName, SupplierId};
+use orderhook::{Body, Key, StateName};
 
-use super::row::Row;
+use super::row::{Row, Waits};
 use super::{Fault, ForeignStore, Table, later};
 
 impl ForeignStore {
@@ -48,66 +47,58 @@ impl ForeignStore {
     /// What the request gets, and when it should ask again.
     pub(super) fn choose(&self, table: &Table, request: &ClaimRequest) -> (Vec<usize>, Option<i64>) {
         let now = table.now();
-        let (keys, early) = match &request.pick {
-            Pick::Due => (None, false),
-            Pick::DueOf(keys) => (Some(keys), false),
-            Pick::NowOf(keys) => (Some(keys), !self.has(Fault::HasNoNow)),
+        let names = |keys: &[Key]| keys.iter().map(|key| self.names(key)).collect::<Vec<_>>();
+        let picked = |row: &Row| match &request.pick {
+            Pick::New => row.waits == Waits::ForAFirstTry,
+            Pick::Due => row.waits != Waits::ForAFirstTry || self.has(Fault::HasNoQueues),
+            Pick::PutOff(suppliers) => {
+                let named = suppliers.iter().any(|supplier| supplier.as_str() == row.names[1]);
+                let put_off = match self.fault {
+                    Fault::PutsOffWhatWaits => row.waits != Waits::ForAFirstTry,
+                    _ => row.waits == Waits::PutOff && row.state == StateName::Pending,
+                };
+                put_off && (named || self.has(Fault::PutsOffAnySupplier))
+            }
+            Pick::DueOf(keys) | Pick::NowOf(keys) => names(keys).contains(&row.names) || self.has(Fault::IgnoresKeys),
         };
-        let keys = keys.filter(|_| !self.has(Fault::IgnoresKeys));
-        let keys: Option<Vec<_>> = keys.map(|keys| keys.iter().map(|key| self.names(key)).collect());
+        let early = match &request.pick {
+            Pick::NowOf(_) => !self.has(Fault::HasNoNow),
+            Pick::PutOff(_) => !self.has(Fault::PutsOffUntilDue),
+            Pick::New | Pick::Due | Pick::DueOf(_) => false,
+        };
         let mine = |row: &Row| row.names[0] == request.source.as_str() || self.has(Fault::ClaimsAnySource);
-        let picked = |row: &Row| mine(row) && keys.as_ref().is_none_or(|keys| keys.contains(&row.names));
-        let room = |row: &Row| request.room_for(&SupplierId::new(&row.names[1]).unwrap());
-        let mut waiting: Vec<(i64, usize)> = match self.fault {
-            // As a query with `limit` would that looks at the stream afterwards.
-            Fault::LimitsBeforeStreams => {
-                let open = |row: &Row| matches!(row.state, StateName::Pending | StateName::Sending);
-                let rows = table.rows.iter().enumerate().filter(|(_, row)| picked(row) && open(row) && row.at <= now);
-                let some = rows.take(request.limit as usize);
-                some.filter_map(|(n, row)| Some((self.ready_at(table, row)?, n))).collect()
-            }
-            _ => {
-                let rows = table.rows.iter().enumerate().filter(|(_, row)| picked(row));
-                rows.filter_map(|(n, row)| Some((self.ready_at(table, row)?, n))).collect()
-            }
-        };
+        let mut rows: Vec<_> = table.rows.iter().enumerate().filter(|(_, row)| mine(row) && picked(row)).collect();
+        // As a query with `limit` would that looks at the stream afterwards.
+        if self.has(Fault::LimitsBeforeStreams) {
+            let open = |row: &Row| matches!(row.state, StateName::Pending | StateName::Sending);
+            rows.retain(|(_, row)| open(row) && row.at <= now);
+            rows.truncate(request.limit as usize);
+        }
+        let waiting = rows.into_iter().filter_map(|(n, row)| Some((self.ready_at(table, row)?, n)));
+        let mut waiting: Vec<(i64, usize)> = waiting.collect();
         waiting.sort_unstable();
-        if self.has(Fault::ClaimsNewestFirst) {
-            waiting.reverse();
+        match self.fault {
+            Fault::ClaimsNewestFirst => waiting.reverse(),
+            Fault::ClaimsInOrderOfNames => waiting.sort_by_key(|(_, n)| &table.rows[*n].names),
+            _ => {}
         }
         let claimable =
             |at: i64, row: &Row| at <= now || self.has(Fault::IgnoresDue) || early && row.state == StateName::Pending;
         let (mut chosen, mut next) = (Vec::new(), None::<i64>);
-        let mut of_supplier: HashMap<&str, u32> = HashMap::new();
-        let mut looked_at = 0;
         for (at, n) in waiting {
-            let row = &table.rows[n];
-            if room(row) == 0 && !self.has(Fault::IgnoresRoom) && !self.has(Fault::LimitsBeforeRoom) {
-                if self.has(Fault::HurriesForTheFull) {
-                    next = [next, Some(at)].into_iter().flatten().min();
-                }
-                continue;
-            }
-            let used = of_supplier.entry(&row.names[1]).or_default();
-            let has_room = *used < room(row) || self.has(Fault::IgnoresRoom);
-            let full = match self.fault {
-                Fault::IgnoresLimits => false,
-                Fault::LimitsBeforeRoom => looked_at >= request.limit as usize,
-                _ => chosen.len() >= request.limit as usize,
-            };
-            looked_at += 1;
-            if claimable(at, row) && has_room && !full {
-                *used += 1;
+            let full = chosen.len() >= request.limit as usize && !self.has(Fault::IgnoresLimits);
+            if claimable(at, &table.rows[n]) && !full {
                 chosen.push(n);
             } else {
                 next = [next, Some(at)].into_iter().flatten().min();
             }
         }
+        let named = !matches!(request.pick, Pick::New | Pick::Due) && !self.has(Fault::AlwaysSaysWhenNext);
         let next = match self.fault {
             Fault::HasNoNextDue => None,
             Fault::IsDueLate => next.map(|next| next + 3_600_000_000),
             Fault::IsDueForOthers => table.rows.iter().map(|row| row.at).min(),
-            _ => next,
+            _ => next.filter(|_| !named),
         };
         (chosen, next)
     }
@@ -135,6 +126,9 @@ impl ForeignStore {
         claim.traceparent = before.traceparent;
         row.token = Some(token);
         row.state = StateName::Sending;
+        if !self.has(Fault::IsNewForEver) {
+            row.waits = Waits::ForAnotherTry;
+        }
         row.at = later(now, if self.has(Fault::LeasesTwiceAsLong) { lease * 2 } else { lease });
         Ok(claim)
     }

@@ -6,6 +6,14 @@ use orderhook::{
     Source, State, StateName, StreamRule, SupplierId, Timestamp,
 };
 
+/// Why a row that can be claimed waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    ForAFirstTry,
+    ForAnotherTry,
+    PutOff,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     /// Source, supplier, order, kind, occurrence.
@@ -21,6 +29,7 @@ pub(super) struct Row {
     pub(super) passes: bool,
     pub(super) token: Option<i64>,
     pub(super) taken_over_before: bool,
+    pub(super) waits: Waits,
     pub(super) reopened: u32,
     pub(super) ledger: Vec<u8>,
     /// A JSON array.

@@ -1,0 +1,87 @@
+//! What is listed and counted.
+
+use crate::notification::Notification;
+use crate::store::{Counts, Cursor, Filter, Listing, Page};
+use crate::value::names::Source;
+use crate::value::time::Timestamp;
+
+use super::table::{Row, Table, place};
+
+impl Table {
+    pub(super) fn list(&self, filter: &Filter, page: &Page) -> Listing {
+        let now = self.now();
+        let after = number(page);
+        let mut wanted = self.selected_by(filter, after).filter_map(|id| {
+            let notification = self.read(id).filter(|found| matches(filter, found, now))?;
+            Some((id, notification))
+        });
+        let mut last = after;
+        let shown = |(id, mut notification): (u64, Notification)| {
+            last = id;
+            notification.body = None;
+            notification
+        };
+        let notifications = wanted.by_ref().take(page.limit as usize).map(shown).collect();
+        let next = wanted.next().map(|_| Cursor::new(last.to_string()));
+        Listing::new(notifications, next)
+    }
+
+    pub(super) fn settled(&self, source: &Source, page: &Page) -> Listing {
+        let mut last = number(page);
+        let mut notifications = Vec::new();
+        let after = usize::try_from(last).unwrap_or(usize::MAX);
+        for (number, id) in (last + 1..).zip(self.settled.get(after..).unwrap_or_default()) {
+            let found = if *id > 0 { self.read(*id) } else { None };
+            let Some(mut notification) = found.filter(|found| found.key.source == *source) else { continue };
+            if notifications.len() == page.limit as usize {
+                break;
+            }
+            notification.body = None;
+            notifications.push(notification);
+            last = number;
+        }
+        Listing::new(notifications, (last > 0).then(|| Cursor::new(last.to_string())))
+    }
+
+    pub(super) fn count(&self, filter: &Filter) -> Counts {
+        let now = self.now();
+        let mut counts = Counts::default();
+        for found in self.selected_by(filter, 0).filter_map(|id| self.read(id)) {
+            if matches(filter, &found, now) {
+                counts.add(found.state.name(), 1);
+            }
+        }
+        counts
+    }
+
+    /// The rows that a filter may mean, in the order of insertion: of an order what belongs to it, else all.
+    fn selected_by(&self, filter: &Filter, after: u64) -> Box<dyn Iterator<Item = u64> + '_> {
+        let Some(order) = &filter.order else {
+            return Box::new(after.saturating_add(1)..=self.rows.len() as u64);
+        };
+        let mut of_order = Vec::new();
+        let mut next = self.last_of_order(&filter.source, order);
+        while let Some(id) = next.filter(|id| *id > after) {
+            of_order.push(id);
+            next = place(id).and_then(|place| self.rows.get(place)).map(|row| match row {
+                Row::Whole(whole) => whole.previous,
+                Row::Mark(mark) => mark.previous(),
+            });
+        }
+        Box::new(of_order.into_iter().rev())
+    }
+}
+
+/// Where the page begins; a cursor that is none of ours is the beginning.
+fn number(page: &Page) -> u64 {
+    page.after.as_ref().and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0)
+}
+
+fn matches(filter: &Filter, notification: &Notification, now: Timestamp) -> bool {
+    let key = &notification.key;
+    filter.source == key.source
+        && filter.order.as_ref().is_none_or(|order| *order == key.order)
+        && filter.supplier.as_ref().is_none_or(|supplier| *supplier == key.supplier)
+        && (filter.states.is_empty() || filter.states.contains(&notification.state.name()))
+        && filter.older_than.is_none_or(|age| now.since(notification.created_at) >= age)
+}

@@ -1,0 +1,394 @@
+//! The rows and the ways to them. Whatever a call does, it looks at what it is about and not at all that was ever stored.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use crate::notification::transition::{self, Change, Intervening, Judge, Present, Queue};
+use crate::notification::{Claim, Key, Notification, State, Stream, Token};
+use crate::store::{
+    ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Pick, Selection, Step, Written,
+};
+use crate::value::clock::Moment;
+use crate::value::names::{OrderCode, Source};
+use crate::value::time::Timestamp;
+
+use super::index::{Index, Place};
+use super::mark::{Mark, Names};
+use super::queues::{Queues, Turn};
+
+/// How many notifications that have come to their end are kept whole.
+const WHOLE: usize = 1_000;
+
+#[derive(Debug)]
+pub(super) struct Table {
+    began: Moment,
+    began_at: Timestamp,
+    advanced: Duration,
+    /// By their numbers, which begin at 1.
+    pub(super) rows: Vec<Row>,
+    names: Names,
+    by_key: Index,
+    /// The last row of each order, from where they go back, and of each stream.
+    by_order: Index,
+    by_stream: Index,
+    /// What holds its stream or would be held, by position.
+    unfinished: HashMap<Stream, BTreeMap<u64, u64>>,
+    queues: HashMap<Source, Queues>,
+    failed: BTreeSet<u64>,
+    /// What has come to its end and is kept whole, oldest first.
+    whole: VecDeque<u64>,
+    last_token: i64,
+    /// What became notified or failed, by its number in that order, which begins at 1. 0: it was reopened.
+    pub(super) settled: Vec<u64>,
+}
+
+#[derive(Debug)]
+pub(super) enum Row {
+    Whole(Box<Whole>),
+    /// It has come to its end.
+    Mark(Mark),
+}
+
+#[derive(Debug)]
+pub(super) struct Whole {
+    notification: Notification,
+    token: Option<Token>,
+    /// The queue that it waits in whenever it is the oldest unfinished of its stream and can be claimed.
+    queue: Queue,
+    /// Where it stands in the queues.
+    waits: Option<(Queue, Timestamp)>,
+    /// Its number in `settled`.
+    settled: Option<usize>,
+    /// The row before it in its order; 0 for the first.
+    pub(super) previous: u64,
+}
+
+/// Where a row stands.
+pub(super) fn place(id: u64) -> Option<usize> {
+    usize::try_from(id).ok()?.checked_sub(1)
+}
+
+impl Table {
+    pub(super) fn new() -> Table {
+        Table {
+            began: Moment::now(),
+            began_at: Timestamp::from(SystemTime::now()),
+            advanced: Duration::ZERO,
+            rows: Vec::new(),
+            names: Names::default(),
+            by_key: Index::default(),
+            by_order: Index::default(),
+            by_stream: Index::default(),
+            unfinished: HashMap::new(),
+            queues: HashMap::new(),
+            failed: BTreeSet::new(),
+            whole: VecDeque::new(),
+            last_token: 0,
+            settled: Vec::new(),
+        }
+    }
+
+    pub(super) fn advance(&mut self, by: Duration) {
+        self.advanced += by;
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.began_at.after(self.began.elapsed()).after(self.advanced)
+    }
+
+    fn whole(&self, id: u64) -> Option<&Whole> {
+        match self.rows.get(place(id)?)? {
+            Row::Whole(whole) => Some(whole),
+            Row::Mark(_) => None,
+        }
+    }
+
+    fn whole_mut(&mut self, id: u64) -> Option<&mut Whole> {
+        match self.rows.get_mut(place(id)?)? {
+            Row::Whole(whole) => Some(whole),
+            Row::Mark(_) => None,
+        }
+    }
+
+    /// The notification of a row, as far as it is kept.
+    pub(super) fn read(&self, id: u64) -> Option<Notification> {
+        match self.rows.get(place(id)?)? {
+            Row::Whole(whole) => Some(whole.notification.clone()),
+            Row::Mark(mark) => mark.unpack(&self.names),
+        }
+    }
+
+    fn key_of(&self, id: u64) -> Option<Key> {
+        match self.rows.get(place(id)?)? {
+            Row::Whole(whole) => Some(whole.notification.key.clone()),
+            Row::Mark(mark) => mark.unpack(&self.names).map(|notification| notification.key),
+        }
+    }
+
+    fn has_key(&self, id: u64, is_it: impl Fn(&Key) -> bool) -> bool {
+        match self.whole(id) {
+            Some(whole) => is_it(&whole.notification.key),
+            None => self.key_of(id).is_some_and(|key| is_it(&key)),
+        }
+    }
+
+    fn place_of(&self, key: &Key) -> Place {
+        self.by_key.place(key, |id| self.has_key(id, |of_row| of_row == key))
+    }
+
+    fn place_of_order(&self, source: &Source, order: &OrderCode) -> Place {
+        let is_it = |key: &Key| key.source == *source && key.order == *order;
+        self.by_order.place(&(source, order), |id| self.has_key(id, is_it))
+    }
+
+    fn place_of_stream(&self, key: &Key) -> Place {
+        let stream = |key: &Key| key.stream();
+        self.by_stream.place(&stream(key), |id| self.has_key(id, |of_row| stream(of_row) == stream(key)))
+    }
+
+    fn find(&self, key: &Key) -> Option<u64> {
+        self.place_of(key).row
+    }
+
+    /// The last row of an order.
+    pub(super) fn last_of_order(&self, source: &Source, order: &OrderCode) -> Option<u64> {
+        self.place_of_order(source, order).row
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<Notification> {
+        self.read(self.find(key)?)
+    }
+
+    pub(super) fn insert(&mut self, new: &[NewNotification]) -> Vec<Inserted> {
+        let now = self.now();
+        let present = new.iter().map(|new| self.present(&new.key)).collect::<Vec<_>>();
+        let answers = Judge::new().judge(new, present);
+        if answers.iter().any(|answer| matches!(answer, Inserted::Stale { .. })) {
+            return answers;
+        }
+        for (new, answer) in new.iter().zip(&answers) {
+            if let Inserted::New { position } = answer {
+                self.add(new, *position, now);
+            }
+        }
+        answers
+    }
+
+    /// What is there under a key.
+    fn present(&self, key: &Key) -> Present {
+        if let Some(id) = self.find(key) {
+            let digest = match self.whole(id) {
+                Some(whole) => whole.notification.content_digest,
+                None => self.read(id).and_then(|found| found.content_digest),
+            };
+            return Present::Yes { digest };
+        }
+        let last = self.place_of_stream(key).row.and_then(|id| self.read(id));
+        Present::No { stream_end: last.map_or(0, |last| last.position) }
+    }
+
+    fn add(&mut self, new: &NewNotification, position: u64, now: Timestamp) {
+        let (change, body) = transition::start(&new.start, now);
+        let (key, state) = (new.key.clone(), change.state.clone());
+        let mut notification = Notification::new(key.clone(), new.event_id.clone(), position, state, now);
+        notification.body = body.cloned();
+        notification.content_digest = new.content_digest;
+        notification.memo = new.memo.clone();
+        notification.traceparent = new.traceparent.clone();
+
+        let places = (self.place_of(&key), self.place_of_order(&key.source, &key.order), self.place_of_stream(&key));
+        let previous = self.last_of_order(&key.source, &key.order).unwrap_or(0);
+        let whole = Whole { notification, token: None, queue: change.queue, waits: None, settled: None, previous };
+        self.rows.push(Row::Whole(Box::new(whole)));
+        let id = self.rows.len() as u64;
+        self.by_key.put(places.0, id);
+        self.by_order.put(places.1, id);
+        self.by_stream.put(places.2, id);
+        self.change(id, change);
+    }
+
+    pub(super) fn claim(&mut self, request: &ClaimRequest) -> Claims {
+        let now = self.now();
+        let mut answer = Claims::at(now);
+        let queues = self.queues.get(&request.source);
+        let front = |queue| queues.map(|queues| queues.front(queue, request.limit, now)).unwrap_or_default();
+        let chosen = match &request.pick {
+            Pick::New | Pick::Due => {
+                let queue = if matches!(request.pick, Pick::New) { Queue::New } else { Queue::Due };
+                let (chosen, next) = front(queue);
+                answer.next_due = next;
+                chosen
+            }
+            Pick::PutOff(suppliers) => queues.map(|queues| queues.put_off(suppliers, request)).unwrap_or_default(),
+            Pick::DueOf(keys) => self.waiting_of(request, keys, |at, _| at <= now),
+            Pick::NowOf(keys) => {
+                self.waiting_of(request, keys, |at, state| at <= now || matches!(state, State::Pending { .. }))
+            }
+        };
+        let until = now.after(request.lease);
+        let chosen = chosen.into_iter().take(request.limit as usize);
+        answer.claims = chosen.filter_map(|(_, id)| self.hand_out(id, until)).collect();
+        answer
+    }
+
+    fn waiting_of(
+        &self,
+        request: &ClaimRequest,
+        keys: &[Key],
+        wanted: impl Fn(Timestamp, &State) -> bool,
+    ) -> Vec<Turn> {
+        let place = |key: &Key| {
+            let id = self.find(key)?;
+            let row = self.whole(id)?;
+            let (_, at) = row.waits.filter(|(_, at)| wanted(*at, &row.notification.state))?;
+            Some((at, id))
+        };
+        let ours = keys.iter().filter(|key| key.source == request.source);
+        let turns: BTreeSet<Turn> = ours.filter_map(place).collect();
+        turns.into_iter().collect()
+    }
+
+    fn hand_out(&mut self, id: u64, until: Timestamp) -> Option<Claim> {
+        let token = Token::new(self.last_token + 1);
+        let row = self.whole_mut(id)?;
+        let claim = transition::claim(row.notification.clone(), token)?;
+        let change = transition::hand_out(row.queue, until);
+        row.token = Some(token);
+        self.last_token += 1;
+        self.change(id, change);
+        Some(claim)
+    }
+
+    pub(super) fn write(&mut self, steps: &[Step]) -> Vec<Written> {
+        // One commit is one moment.
+        let now = self.now();
+        steps.iter().map(|step| self.write_one(step, now)).collect()
+    }
+
+    fn write_one(&mut self, step: &Step, now: Timestamp) -> Written {
+        let Some(id) = self.find(&step.key) else { return Written::Stale };
+        let Some(row) = self.whole_mut(id).filter(|row| row.token == Some(step.token)) else {
+            return Written::Stale;
+        };
+        let attempts = &mut row.notification.attempts;
+        attempts.extend_from_slice(transition::new_attempts(step, attempts.len()));
+        row.notification.ledger = step.ledger.clone();
+        self.change(id, transition::step(&step.then, now));
+        Written::Applied
+    }
+
+    pub(super) fn intervene(&mut self, selection: &Selection, intervention: &Intervention, limit: u32) -> Intervened {
+        let now = self.now();
+        let mut answer = Intervened::default();
+        for id in self.selected(selection) {
+            if answer.changed.len() >= limit as usize {
+                break;
+            }
+            // What is only a mark is final.
+            let Some(row) = self.whole(id) else { continue };
+            let key = row.notification.key.clone();
+            match transition::intervene(&row.notification.state, intervention, now) {
+                Intervening::Changes(change) => {
+                    self.change(id, change);
+                    answer.changed.push(key);
+                }
+                Intervening::InFlight => answer.in_flight.push(key),
+                Intervening::NotAllowed => {}
+            }
+        }
+        answer
+    }
+
+    fn selected(&self, selection: &Selection) -> BTreeSet<u64> {
+        match selection {
+            Selection::Keys(keys) => keys.iter().filter_map(|key| self.find(key)).collect(),
+            Selection::FailedFor { source, supplier, reasons } => {
+                let wanted = |id: &&u64| {
+                    let Some(Whole { notification: Notification { key, state, .. }, .. }) = self.whole(**id) else {
+                        return false;
+                    };
+                    (&key.source, &key.supplier) == (source, supplier)
+                        && matches!(state, State::Failed { reason, .. } if reasons.contains(reason))
+                };
+                self.failed.iter().filter(wanted).copied().collect()
+            }
+        }
+    }
+
+    /// The one place where a state changes: keeps streams and queues in step.
+    fn change(&mut self, id: u64, change: Change) {
+        let settled = change.settles().then_some(self.settled.len());
+        let Some(row) = self.whole_mut(id) else { return };
+        if !change.keeps_token() {
+            row.token = None;
+        }
+        let before = std::mem::replace(&mut row.settled, settled);
+        row.notification.reopened += u32::from(change.reopens);
+        row.queue = change.queue;
+        let holds = change.state.holds_stream();
+        let failed = matches!(change.state, State::Failed { .. });
+        let is_final = matches!(change.state, State::Notified { .. } | State::Closed { .. });
+        row.notification.state = change.state;
+        let (stream, position) = (row.notification.key.stream(), row.notification.position);
+        if let Some(settled) = before.and_then(|before| self.settled.get_mut(before)) {
+            *settled = 0;
+        }
+        if settled.is_some() {
+            self.settled.push(id);
+        }
+        match failed {
+            true => self.failed.insert(id),
+            false => self.failed.remove(&id),
+        };
+
+        let unfinished = self.unfinished.entry(stream.clone()).or_default();
+        let head_before = unfinished.first_key_value().map(|(_, id)| *id);
+        match holds {
+            true => unfinished.insert(position, id),
+            false => unfinished.remove(&position),
+        };
+        let head = unfinished.first_key_value().map(|(_, id)| *id);
+        if unfinished.is_empty() {
+            self.unfinished.remove(&stream);
+        }
+        for id in [Some(id), head_before, head].into_iter().flatten() {
+            self.enqueue(id, head == Some(id));
+        }
+        if is_final {
+            self.whole.push_back(id);
+            self.pack_the_oldest();
+        }
+    }
+
+    /// Puts it where it belongs in the queues.
+    fn enqueue(&mut self, id: u64, is_head: bool) {
+        let Some(row) = self.rows.get_mut(place(id).unwrap_or(usize::MAX)) else { return };
+        let Row::Whole(row) = row else { return };
+        let waits = row.notification.state.claimable_from().filter(|_| is_head).map(|at| (row.queue, at));
+        if waits == row.waits {
+            return;
+        }
+        let before = std::mem::replace(&mut row.waits, waits);
+        let key = &row.notification.key;
+        let queues = self.queues.entry(key.source.clone()).or_default();
+        if let Some((queue, at)) = before {
+            queues.remove(queue, &key.supplier, (at, id));
+        }
+        if let Some((queue, at)) = waits {
+            queues.insert(queue, &key.supplier, (at, id));
+        }
+    }
+
+    /// Of what came to its end long ago only the mark is kept.
+    fn pack_the_oldest(&mut self) {
+        while self.whole.len() > WHOLE {
+            let Some(id) = self.whole.pop_front() else { return };
+            let Some(row) = place(id).and_then(|place| self.rows.get_mut(place)) else { continue };
+            if let Row::Whole(whole) = row
+                && let Some(mark) = Mark::pack(&whole.notification, whole.previous, &mut self.names)
+            {
+                *row = Row::Mark(mark);
+            }
+        }
+    }
+}
