@@ -1,7 +1,7 @@
 //! Who placed an order, as far as a supplier is to know.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::order::address::Address;
 use crate::value::fields::{self, FieldError, Fields};
@@ -20,9 +20,9 @@ pub enum Rule {
 }
 
 impl Rule {
-    fn read(value: Value, place: &str) -> Result<Self, FieldError> {
+    fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
         let words = [("share", Self::Share), ("mask", Self::Mask), ("omit", Self::Omit)];
-        fields::one_of(&words)(value, place)
+        fields::one_of(&words)(raw, place)
     }
 
     fn apply(self, text: Option<&str>, mask: fn(&str) -> String) -> Option<String> {
@@ -117,8 +117,8 @@ impl Privacy {
     }
 
     /// `{"customer_name"?, "email"?, "mobile"?, "address"?}`, each `share`, `mask` or `omit`.
-    pub(crate) fn from_value(value: Value, place: &str) -> Result<Self, FieldError> {
-        let mut fields = Fields::of(value, place)?;
+    pub(crate) fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
+        let mut fields = Fields::of(raw, place)?;
         let mut rule =
             |name| -> Result<Rule, FieldError> { Ok(fields.optional(name, Rule::read)?.unwrap_or_default()) };
         let privacy = Self {
@@ -235,7 +235,7 @@ fn same_number(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -340,7 +340,9 @@ mod tests {
 
     #[test]
     fn rules_are_read_by_their_words() {
-        let read = |value| Privacy::from_value(value, "privacy").map_err(|error| error.to_string());
+        let read = |value: Value| {
+            Privacy::read(&crate::value::json::raw(&value), "privacy").map_err(|error| error.to_string())
+        };
         assert_eq!(read(json!({})), Ok(Privacy::new()));
         assert_eq!(
             read(json!({"email": "mask", "address": "omit", "mobile": "share"})),

@@ -96,11 +96,11 @@ pub(super) fn key(row: &SqliteRow) -> Read<Key> {
     const PROBLEM: &str = "its key cannot be read";
     let damaged = Damage(PROBLEM);
     Ok(Key::new(
-        Source::new(get::<&str>(row, 1, PROBLEM)?).map_err(|_| damaged)?,
-        SupplierId::new(get::<&str>(row, 2, PROBLEM)?).map_err(|_| damaged)?,
-        OrderCode::new(get::<&str>(row, 3, PROBLEM)?).map_err(|_| damaged)?,
+        Source::from_stored(get::<&str>(row, 1, PROBLEM)?).map_err(|_| damaged)?,
+        SupplierId::from_stored(get::<&str>(row, 2, PROBLEM)?).map_err(|_| damaged)?,
+        OrderCode::from_stored(get::<&str>(row, 3, PROBLEM)?).map_err(|_| damaged)?,
         EventKind::new(get(row, 4, PROBLEM)?).map_err(|_| damaged)?,
-        Occurrence::new(get(row, 5, PROBLEM)?).map_err(|_| damaged)?,
+        Occurrence::from_stored(get(row, 5, PROBLEM)?).map_err(|_| damaged)?,
     ))
 }
 
