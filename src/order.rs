@@ -9,6 +9,7 @@ mod line;
 mod paid;
 mod privacy;
 mod quantity;
+mod withheld;
 
 pub use address::Address;
 pub(crate) use content::Numbers;
