@@ -1,6 +1,7 @@
 //! The front door: an order goes in, its suppliers are told.
 
 mod builder;
+mod lives;
 mod round;
 mod stages;
 pub(crate) mod worker;
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) stopping: CancellationToken,
     /// Rung when there may be something new to claim.
     pub(crate) bell: Notify,
+    lives: lives::Lives,
 }
 
 impl Dispatcher {

@@ -18,6 +18,7 @@ use crate::value::names::Source;
 use crate::wire::guard::Network;
 use crate::wire::send::{SendSettings, Sender};
 
+use super::lives::Lives;
 use super::{Dispatcher, Inner};
 
 /// Sets up a [`Dispatcher`].
@@ -139,6 +140,7 @@ impl DispatcherBuilder {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             bell: Notify::new(),
+            lives: Lives::default(),
         };
         Ok(Dispatcher { inner: Arc::new(inner) })
     }

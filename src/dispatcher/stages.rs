@@ -1,21 +1,26 @@
 //! Stages of fulfilment orders: appended to the life of their order, told like everything else.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::delivery::error::Error;
 use crate::delivery::report::{Enqueued, Report};
 use crate::event::{Body, ContentDigest, EventKind, Memo, Occurrence};
 use crate::fulfilment::{Lifecycle, StageEvent};
-use crate::notification::{Key, Notification, Stream};
-use crate::store::{Append, Inserted, NewNotification, Start, StoreError, StoreErrorKind};
+use crate::notification::{Key, Stream};
+use crate::store::{Append, Filter, Inserted, NewNotification, Start, StoreError, StoreErrorKind};
 use crate::supplier::Supplier;
 use crate::value::names::{OrderCode, SupplierId};
 use crate::value::time::{OffsetTimestamp, Timestamp};
 
+use super::lives::Life;
 use super::{Dispatcher, Inner};
 
 /// How often an append is tried again when other nodes append to the same stream.
 const APPENDS: usize = 32;
+
+/// How many notifications of a stream are listed at once.
+const PAGE: u32 = 500;
 
 impl Dispatcher {
     /// Stores a stage of a fulfilment order for a client: one durable write, nothing is sent.
@@ -53,7 +58,7 @@ impl Dispatcher {
     /// [`Error::LifeUnreadable`] when the stream cannot be folded, [`Error::Store`].
     pub async fn lifecycle(&self, client: &SupplierId, parent: &OrderCode) -> Result<Lifecycle, Error> {
         let stream = Stream::new(self.inner.source.clone(), client.clone(), parent.clone());
-        fold(&self.inner.stream(&stream).await?, parent)
+        Ok(self.inner.read_on(&stream, Life::default()).await?.told)
     }
 
     /// The key of a stage for a client.
@@ -71,21 +76,61 @@ impl Inner {
     async fn append(&self, client: &SupplierId, event: &StageEvent) -> Result<Enqueued, Error> {
         let key = self.stage_key(client, event);
         let client = self.supplier(client).await?;
+        let stream = key.stream();
+        let mut kept = self.lives.get(&stream);
         for _ in 0..APPENDS {
-            let stream = self.stream(&key.stream()).await?;
-            let known = stream.iter().any(|notification| notification.key == key);
-            if !known {
-                let life = fold(&stream, &key.order)?;
-                life.check(event.transition()).map_err(|error| Error::NotAllowed(Box::new(error)))?;
+            let (life, is_old) = match kept.take() {
+                Some(life) => (life, true),
+                None => (self.catch_up(&stream).await?, false),
+            };
+            if !life.knows(&key)
+                && let Err(refused) = life.check(event.transition())
+            {
+                // What is kept may be behind: others may have stored what this stage waits for.
+                if is_old {
+                    continue;
+                }
+                return Err(Error::NotAllowed(Box::new(refused)));
             }
-            let position = stream.last().map_or(0, |notification| notification.position) + 1;
+            let position = life.position + 1;
             let enqueued = self.store(&[new(key.clone(), position, event, &client)?]).await?;
-            if !enqueued.stored.iter().any(|stored| matches!(stored.inserted, Inserted::Stale { .. })) {
-                return Ok(enqueued);
+            // Before it is added to: what somebody still holds would be copied.
+            drop(life);
+            match enqueued.stored.first().map(|stored| stored.inserted) {
+                Some(Inserted::Stale { .. }) => {}
+                Some(Inserted::New { position }) => {
+                    self.lives.add(&stream, &key, position, event.transition());
+                    return Ok(enqueued);
+                }
+                _ => return Ok(enqueued),
             }
         }
         let what = "others were first at every place in the stream";
         Err(Error::Store(StoreError::new(StoreErrorKind::Unavailable, what)))
+    }
+
+    /// The life of a stream to its end. Of what was read before only the last, unfinished page is read again.
+    async fn catch_up(&self, stream: &Stream) -> Result<Arc<Life>, Error> {
+        let known = self.lives.get(stream).map(Arc::unwrap_or_clone).unwrap_or_default();
+        let life = Arc::new(self.read_on(stream, known).await?);
+        self.lives.put(stream.clone(), Arc::clone(&life));
+        Ok(life)
+    }
+
+    /// Reads a life on to the end of its stream.
+    async fn read_on(&self, stream: &Stream, mut life: Life) -> Result<Life, Error> {
+        let mut filter = Filter::of(stream.source.clone());
+        filter.order = Some(stream.order.clone());
+        filter.supplier = Some(stream.supplier.clone());
+        loop {
+            let listing = self.page(&filter, life.cursor.clone(), PAGE).await?;
+            let unreadable = |source| Error::LifeUnreadable { order: stream.order.clone(), source };
+            life.read(listing.notifications).map_err(unreadable)?;
+            match listing.next {
+                Some(cursor) => life.cursor = Some(cursor),
+                None => return Ok(life),
+            }
+        }
     }
 }
 
@@ -102,11 +147,4 @@ fn new(key: Key, position: u64, event: &StageEvent, client: &Supplier) -> Result
     new.content_digest = Some(ContentDigest::of(&event.content()));
     new.memo = Some(Memo::new(event.transition().to_memo()).map_err(Error::Event)?);
     Ok(new)
-}
-
-/// The life that the memos of a stream tell. What else is in the stream may have a memo of its own.
-fn fold(stream: &[Notification], order: &OrderCode) -> Result<Lifecycle, Error> {
-    let stages = stream.iter().filter(|notification| notification.key.kind.stage().is_some());
-    let memos = stages.filter_map(|notification| notification.memo.as_deref());
-    Lifecycle::fold(memos).map_err(|source| Error::LifeUnreadable { order: order.clone(), source })
 }
