@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::fulfilment::{Stage, Transition};
 use crate::order::{Numbers, PaidOrder, Privacy};
 use crate::value::names::{OrderCode, Source, SupplierId};
-use crate::value::visible::is_visible;
+use crate::value::visible::{Escaped, is_visible};
 
 /// What an event is about: `order.created`, a fulfilment stage, or a kind of the caller's own.
 ///
@@ -104,6 +104,12 @@ impl Occurrence {
     /// The text, possibly empty.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for Occurrence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
 

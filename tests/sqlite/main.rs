@@ -11,6 +11,7 @@ mod contract;
 mod damage;
 mod frozen;
 mod measure;
+mod names;
 mod outbox;
 mod sharing;
 mod support;
