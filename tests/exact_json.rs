@@ -80,6 +80,36 @@ async fn an_order_whose_long_number_has_another_last_digit_is_a_conflict() {
 }
 
 #[test]
+fn the_digests_of_orders_that_the_first_version_took_stay_what_they_were() {
+    // They are stored and compared: another value here would report every order that is enqueued again as a conflict.
+    let numbers = r#"{"order_code":"A-1","customer_name":"Ä","mobile":"1","channel":"web","currency":"EUR",
+        "shipping_charges":4.90,"built_at":"2026-11-21T10:00:00Z",
+        "address":{"line1":"1 Elm St","line2":"x","city":"Ulm","postal_code":"1","country":"DE"},
+        "extra":{"n":[0,-0,0.0,1.50,1e2,-7,18446744073709551615,-9223372036854775808,1e20,1e-7,100000000000000000000,
+            123456789012345.0,-0.00123456789012345],"t":{"b":"\u00e9\n","a":null,"":true}},
+        "lines":[{"supplier":"a","sku":"s","name":"n","quantity":3,"unit_price":19.5,"total":58.50,"extra":{"w":1.25}},
+            {"supplier":"b","sku":"s","name":"n","quantity":1,"unit_price":"0.10"}]}"#;
+    let mut digests = Vec::new();
+    for text in [numbers, include_str!("../examples/paid-order.json")] {
+        let order = read(text);
+        for supplier in order.suppliers() {
+            let event = Event::order_created(&order, supplier, &Privacy::new()).unwrap().unwrap();
+            digests.push(event.digest().to_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        }
+    }
+    assert_eq!(
+        digests,
+        [
+            "0197efe90d42410f19109b721731958f12152dc928ad65c3daa2fb8607bfcb2a92",
+            "01b49026d88847890dd58236618ddba6447301de7c79e474e29e4d0b3fa879ddc8",
+            "014b3a04ffc944a2700747525888e4fcba9f209bdbaff5f8be41eff2f17ca800c8",
+            "019208fdf1f808b616028e60bea2b846314422f754eb133a46eca8fee8d8764143",
+            "01fee3ba1bbcf046458d22f5d184bf9c9964ed539cc4dc6186ee8a83c04e670077",
+        ]
+    );
+}
+
+#[test]
 fn an_order_is_exact_from_every_kind_of_json_text() {
     let text = written("14.309999999999999", r#"{"awb": 12345678901234567890123}"#);
     let order = read(&text);
