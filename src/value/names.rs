@@ -25,14 +25,6 @@ pub struct NameError {
     problem: &'static str,
 }
 
-fn check(kind: &'static str, text: &str) -> Result<(), NameError> {
-    check_stored(kind, text)?;
-    match text.chars().all(is_visible) {
-        true => Ok(()),
-        false => Err(NameError { kind, problem: "must not contain characters that cannot be seen" }),
-    }
-}
-
 /// What every name has kept to since the first version.
 fn check_stored(kind: &'static str, text: &str) -> Result<(), NameError> {
     let problem = if text.is_empty() {
@@ -66,9 +58,9 @@ macro_rules! name {
             ///
             /// [`NameError`] when the text breaks a rule of the type.
             pub fn new(text: impl AsRef<str>) -> Result<Self, NameError> {
-                let text = text.as_ref();
-                check($kind, text)?;
-                Ok(Self(Arc::from(text)))
+                let name = Self::from_stored(text.as_ref())?;
+                let problem = "must not contain characters that cannot be seen";
+                if name.0.chars().all(is_visible) { Ok(name) } else { Err(NameError { kind: $kind, problem }) }
             }
 
             /// A name as a store kept it, perhaps from a time when names could have invisible characters.
