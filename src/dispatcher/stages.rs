@@ -17,7 +17,7 @@ use super::lives::Life;
 use super::{Dispatcher, Inner};
 
 /// How often an append is tried again when other nodes append to the same stream.
-const APPENDS: usize = 32;
+const APPENDS: usize = 256;
 
 /// How many notifications of a stream are listed at once.
 const PAGE: u32 = 500;
@@ -31,7 +31,7 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Error::NotAllowed`] when the stage may not come now; it names what may. [`Error::LifeUnreadable`] when the stream
-    /// cannot be folded. A transient [`Error::Store`] also when other nodes were first 32 times in a row. Else as
+    /// cannot be folded. A transient [`Error::Store`] also when other nodes were first 256 times in a row. Else as
     /// [`enqueue`](Self::enqueue).
     pub async fn enqueue_stage(&self, client: &SupplierId, event: &StageEvent) -> Result<Enqueued, Error> {
         self.ensure_open()?;
