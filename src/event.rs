@@ -86,8 +86,11 @@ impl Occurrence {
         }
     }
 
-    /// An occurrence as a store kept it, perhaps from a time when it could have invisible characters.
-    pub(crate) fn from_stored(text: &str) -> Result<Self, EventError> {
+    /// An occurrence as a store kept it, perhaps from a time when it could have invisible characters. For stores only.
+    ///
+    /// # Errors
+    /// [`EventError::Occurrence`] for more than 200 characters or a control character.
+    pub fn from_stored(text: &str) -> Result<Self, EventError> {
         if text.chars().count() > 200 || text.chars().any(char::is_control) {
             return Err(EventError::Occurrence);
         }

@@ -63,8 +63,13 @@ macro_rules! name {
                 if name.0.chars().all(is_visible) { Ok(name) } else { Err(NameError { kind: $kind, problem }) }
             }
 
-            /// A name as a store kept it, perhaps from a time when names could have invisible characters.
-            pub(crate) fn from_stored(text: &str) -> Result<Self, NameError> {
+            /// A name as a store kept it, perhaps from a time when names could have invisible characters. For stores only:
+            /// what comes from elsewhere goes through [`new`](Self::new).
+            ///
+            /// # Errors
+            ///
+            /// [`NameError`] when the text breaks another rule of the type.
+            pub fn from_stored(text: &str) -> Result<Self, NameError> {
                 check_stored($kind, text)?;
                 Ok(Self(Arc::from(text)))
             }

@@ -57,7 +57,7 @@ impl ForeignStore {
         let keys: Option<Vec<_>> = keys.map(|keys| keys.iter().map(|key| self.names(key)).collect());
         let mine = |row: &Row| row.names[0] == request.source.as_str() || self.has(Fault::ClaimsAnySource);
         let picked = |row: &Row| mine(row) && keys.as_ref().is_none_or(|keys| keys.contains(&row.names));
-        let room = |row: &Row| request.room_for(&SupplierId::new(&row.names[1]).unwrap());
+        let room = |row: &Row| request.room_for(&SupplierId::from_stored(&row.names[1]).unwrap());
         let mut waiting: Vec<(i64, usize)> = match self.fault {
             // As a query with `limit` would that looks at the stream afterwards.
             Fault::LimitsBeforeStreams => {
