@@ -320,7 +320,7 @@ mod tests {
     fn a_text_that_repeats_a_name_without_end_is_hidden_wholly() {
         let asha = withheld("Asha Rao", "", "");
         assert_eq!(asha.cut(&"Asha Rao, ".repeat(20)).matches(CUT).count(), 20);
-        assert_eq!(asha.cut(&"Asha Rao, ".repeat(20_000)), CUT);
+        assert_eq!(asha.cut(&"Asha Rao, ".repeat(200)), CUT);
     }
 
     #[test]
