@@ -279,6 +279,18 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_in_front_of_the_file_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("suppliers.json");
+        fs::write(&path, format!("\u{feff}{}", one("https://first.example/"))).unwrap();
+        assert_eq!(url(&SuppliersFile::open(&path).unwrap()), "https://first.example/");
+        let utf_16: Vec<u8> = one("https://first.example/").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(&path, [&b"\xff\xfe"[..], &utf_16].concat()).unwrap();
+        let refused = SuppliersFile::open(&path).unwrap_err().to_string();
+        assert!(refused.starts_with("suppliers file: must be saved as UTF-8"), "{refused}");
+    }
+
+    #[test]
     fn one_bad_supplier_makes_the_file_unusable_at_the_start() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("suppliers.json");
