@@ -1,7 +1,6 @@
 //! The demonstration: two real HTTPS receivers on this machine, three suppliers, one order. With the feature `sqlite` the
 //! store is a file, and a second process on it shows that nothing is sent again.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -100,7 +99,7 @@ async fn second_run(folder: &Path) -> Result<(), Failure> {
     say(format_args!("  order_paid {words}"));
     let child = tokio::process::Command::new(program).current_dir(folder).args(words.split_whitespace()).output().await;
     let output = child.map_err(broken)?;
-    let _ = std::io::stdout().write_all(&output.stdout);
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), &output.stdout);
     expect(output.status.success(), "exit status 0")
 }
 
