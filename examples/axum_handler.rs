@@ -29,7 +29,7 @@ use tokio::sync::watch;
 
 use support::Failure;
 use support::args::{self, Common, Words};
-use support::{output, stores, with_causes};
+use support::{complain, output, say, stores, with_causes};
 
 const USAGE: &str = "axum_handler: a marketplace backend that tells suppliers about paid orders
 
@@ -59,7 +59,7 @@ async fn run() -> Result<ExitCode, Failure> {
     while let Some(option) = words.option() {
         match option.as_str() {
             "--help" | "-h" => {
-                println!("{USAGE}");
+                say(USAGE);
                 return Ok(ExitCode::SUCCESS);
             }
             "--suppliers" => suppliers = Some(words.value(&option)?.into()),
@@ -74,7 +74,7 @@ async fn run() -> Result<ExitCode, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let listener = listener.map_err(|error| Failure::input("--port", error))?;
     let address = listener.local_addr().map_err(|error| Failure::input("--port", error))?;
-    println!("http://{address}");
+    say(format_args!("http://{address}"));
     serve(listener, dispatcher, grace).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -161,7 +161,7 @@ impl From<Error> for Refusal {
             StatusCode::UNPROCESSABLE_ENTITY => error.to_string(),
             // Whose fault it is within the house is for the log.
             _ => {
-                eprintln!("{}", with_causes(&error));
+                complain(with_causes(&error));
                 "not stored; the same call may be repeated".to_owned()
             }
         };

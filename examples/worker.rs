@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use support::Failure;
 use support::args::{self, Common, Words};
-use support::{output, stores};
+use support::{output, say, stores};
 
 const USAGE: &str = "worker: delivers what is stored
 
@@ -44,7 +44,7 @@ async fn run() -> Result<ExitCode, Failure> {
     while let Some(option) = words.option() {
         match option.as_str() {
             "--help" | "-h" => {
-                println!("{USAGE}");
+                say(USAGE);
                 return Ok(ExitCode::SUCCESS);
             }
             "--suppliers" => suppliers = Some(words.value(&option)?.into()),

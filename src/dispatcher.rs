@@ -1,6 +1,7 @@
 //! The front door: an order goes in, its suppliers are told.
 
 mod builder;
+mod lives;
 mod round;
 mod stages;
 pub(crate) mod worker;
@@ -21,6 +22,7 @@ use crate::supplier::Supplier;
 use crate::supplier::lookup::Suppliers;
 use crate::supplier::signing::check_keys;
 use crate::value::names::{OrderCode, Source, SupplierId};
+use crate::value::visible::is_visible;
 
 pub use builder::DispatcherBuilder;
 
@@ -31,6 +33,7 @@ pub use builder::DispatcherBuilder;
 #[derive(Clone)]
 pub struct Dispatcher {
     pub(crate) engine: Arc<Engine>,
+    lives: Arc<lives::Lives>,
 }
 
 impl Dispatcher {
@@ -296,8 +299,8 @@ impl std::fmt::Debug for Dispatcher {
 
 /// What a person writes is kept for ever and shown to others.
 fn refuse_unfit(setting: &'static str, text: &str) -> Result<(), Error> {
-    let fits = !text.trim().is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
-    let problem = "must be 1 to 200 characters, none of them a control character";
+    let fits = !text.trim().is_empty() && text.chars().count() <= 200 && text.chars().all(is_visible);
+    let problem = "must be 1 to 200 characters, all of them visible";
     if fits { Ok(()) } else { Err(Error::Setting { setting, problem }) }
 }
 

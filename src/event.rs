@@ -8,8 +8,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::fulfilment::{Stage, Transition};
-use crate::order::{PaidOrder, Privacy};
+use crate::order::{Numbers, PaidOrder, Privacy};
 use crate::value::names::{OrderCode, Source, SupplierId};
+use crate::value::visible::{Escaped, is_visible};
 
 /// What an event is about: `order.created`, a fulfilment stage, or a kind of the caller's own.
 ///
@@ -64,7 +65,7 @@ impl fmt::Display for EventKind {
 }
 
 /// Which one of several events of a kind about the same order and supplier: empty for `order.created`, the child order
-/// for most fulfilment stages, or the caller's own text. At most 200 characters, none of them a control character.
+/// for most fulfilment stages, or the caller's own text. At most 200 characters, all of them visible.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Occurrence(Arc<str>);
 
@@ -77,8 +78,19 @@ impl Occurrence {
     /// One of several, told apart by this text.
     ///
     /// # Errors
-    /// [`EventError::Occurrence`] for more than 200 characters or a control character.
+    /// [`EventError::Occurrence`] for more than 200 characters, or one that cannot be seen.
     pub fn new(text: &str) -> Result<Self, EventError> {
+        match text.chars().all(is_visible) {
+            true => Self::from_stored(text),
+            false => Err(EventError::Occurrence),
+        }
+    }
+
+    /// An occurrence as a store kept it, perhaps from a time when it could have invisible characters. For stores only.
+    ///
+    /// # Errors
+    /// [`EventError::Occurrence`] for more than 200 characters or a control character.
+    pub fn from_stored(text: &str) -> Result<Self, EventError> {
         if text.chars().count() > 200 || text.chars().any(char::is_control) {
             return Err(EventError::Occurrence);
         }
@@ -95,6 +107,12 @@ impl Occurrence {
     /// The text, possibly empty.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for Occurrence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
 
@@ -244,9 +262,22 @@ pub struct ContentDigest {
 impl ContentDigest {
     const VERSION: u8 = 1;
 
+    /// Of a content with numbers of more than 15 digits: the first version could not tell all of them apart.
+    const LONG_NUMBERS: u8 = 2;
+
     /// The digest of this content.
     pub fn of(content: &[u8]) -> Self {
         ContentDigest { version: Self::VERSION, sha256: Sha256::digest(content).into() }
+    }
+
+    /// The digest of what an order says to a supplier.
+    fn of_order(order: &PaidOrder, supplier: &SupplierId) -> Self {
+        let (content, numbers) = order.content_for_digest(supplier);
+        let version = match numbers {
+            Numbers::Short => Self::VERSION,
+            Numbers::Long => Self::LONG_NUMBERS,
+        };
+        ContentDigest { version, ..Self::of(&content) }
     }
 
     /// Whether the two are of one version and differ: the only case in which the content is known to be another.
@@ -315,7 +346,7 @@ impl Event {
     ) -> Result<Option<Self>, EventError> {
         let Some(created) = order.for_supplier(supplier, privacy) else { return Ok(None) };
         let mut event = Event::new(EventKind::order_created(), Occurrence::only(), &created)?;
-        event.digest = ContentDigest::of(&order.content_for_digest(supplier));
+        event.digest = ContentDigest::of_order(order, supplier);
         Ok(Some(event))
     }
 
@@ -374,7 +405,7 @@ pub enum EventError {
     #[error("an event kind is 1 to 64 characters out of a-z, 0-9, '.', '_' and '-'")]
     Kind,
     /// Not an occurrence.
-    #[error("an occurrence is at most 200 characters without control characters")]
+    #[error("an occurrence is at most 200 characters, all of them visible")]
     Occurrence,
     /// Not an id.
     #[error("an event id is 1 to 64 visible ASCII characters")]

@@ -83,7 +83,7 @@ pub use notification::{
     Attempt, Closed, EndpointStanding, FailureReason, GaveUp, Key, Ledger, LedgerError, Notification, OrderState,
     Standing, State, StateName, Stream, StreamRule, UnknownName,
 };
-pub use order::{Address, Item, Line, OrderCreated, OrderError, PaidOrder, Privacy, Rule};
+pub use order::{Address, Extra, Item, Line, OrderCreated, OrderError, PaidOrder, Privacy, Quantity, Rule};
 pub use store::memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use store::sqlite::SqliteStore;

@@ -1,8 +1,11 @@
-//! What everything is made of: names, money, time, secrets, and the fields of JSON objects.
+//! What everything is made of: names, money, time, secrets, and the reading of JSON.
 
 pub(crate) mod clock;
+pub(crate) mod decimal;
 pub(crate) mod fields;
+pub(crate) mod json;
 pub(crate) mod money;
 pub(crate) mod names;
 pub(crate) mod secret;
 pub(crate) mod time;
+pub(crate) mod visible;

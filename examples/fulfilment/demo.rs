@@ -8,7 +8,7 @@ use std::time::Duration;
 use orderhook::fulfilment::{Lifecycle, StageEvent};
 use orderhook::{Dispatcher, Error, MemoryStore, OrderCode, Source, State, Supplier, SupplierId};
 
-use super::support::Failure;
+use super::support::{Failure, say};
 
 #[path = "../../tests/support/mod.rs"]
 mod receivers;
@@ -43,7 +43,7 @@ pub(super) async fn run() -> Result<ExitCode, Failure> {
     receiver.on_request(|request| {
         let said = request.json();
         let stage = said["transaction_nature"].as_str().unwrap_or_default();
-        println!("  POST {}  {stage} #{}", request.path(), said["sequence"]);
+        say(format_args!("  POST {}  {stage} #{}", request.path(), said["sequence"]));
     });
     let client = SupplierId::new("health-app").map_err(broken)?;
     let supplier = Supplier::builder(client.clone()).endpoint(receiver.url("/fulfilment")).build().map_err(broken)?;
@@ -64,9 +64,9 @@ pub(super) async fn run() -> Result<ExitCode, Failure> {
     let posts = receiver.count();
     let again = dispatcher.notify_stage(&client, &event(IMPOSSIBLE)?).await?;
     expect(again.entries.iter().all(|entry| entry.is_conflict()), "a conflict with what was said before")?;
-    println!("  shipped of PK-77/a again, with other data: recognised, conflict, not sent");
+    say(format_args!("  shipped of PK-77/a again, with other data: recognised, conflict, not sent"));
     match dispatcher.notify_stage(&client, &event(TOO_EARLY)?).await {
-        Err(Error::NotAllowed(refused)) => println!("  refused: {refused}"),
+        Err(Error::NotAllowed(refused)) => say(format_args!("  refused: {refused}")),
         _ => expect(false, "a refusal")?,
     }
     expect(receiver.count() == posts, "no further POST")?;
@@ -86,17 +86,21 @@ async fn walk(dispatcher: &Dispatcher, client: &SupplierId, lines: &str) -> Resu
 async fn timeline(dispatcher: &Dispatcher, client: &SupplierId, parent: &str) -> Result<(), Failure> {
     let parent = OrderCode::new(parent).map_err(broken)?;
     let order = dispatcher.order(&parent).await?;
-    println!("  timeline of {parent}");
+    say(format_args!("  timeline of {parent}"));
     for notification in order.iter().flat_map(|order| &order.notifications) {
         let (position, kind) = (notification.position, &notification.key.kind);
         let (of, state) = (notification.key.occurrence.as_str(), notification.state.name());
-        println!("    {position:>2}  {kind:<24} {of:<10} {state}");
+        say(format_args!("    {position:>2}  {kind:<24} {of:<10} {state}"));
         let settled = matches!(notification.state, State::Notified { .. } | State::Closed { .. });
         expect(settled, "every stage told, or not wanted")?;
     }
     let life: Lifecycle = dispatcher.lifecycle(client, &parent).await?;
     for child in life.children() {
-        println!("  child {}: last stage {}", child.id(), child.last_stage().map_or("none", |stage| stage.title()));
+        say(format_args!(
+            "  child {}: last stage {}",
+            child.id(),
+            child.last_stage().map_or("none", |stage| stage.title())
+        ));
     }
     Ok(())
 }
@@ -106,7 +110,7 @@ fn event(line: &str) -> Result<StageEvent, Failure> {
 }
 
 fn heading(text: &str) {
-    println!("\n== {text}");
+    say(format_args!("\n== {text}"));
 }
 
 fn expect(held: bool, what: &str) -> Result<(), Failure> {

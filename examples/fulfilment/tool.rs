@@ -9,11 +9,11 @@ use orderhook::store::Inserted;
 use orderhook::{Dispatcher, Error, Key, State, SupplierId};
 use serde_json::json;
 
-use super::support::Failure;
 use super::support::actions::{self, Action};
 use super::support::args::{self, Common, Words};
 use super::support::output::{Remark, print};
 use super::support::stores;
+use super::support::{Failure, say};
 
 /// An event with its client and the number of its line, from 1.
 struct Offered {
@@ -29,7 +29,7 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
     while let Some(option) = words.option() {
         match option.as_str() {
             "--help" | "-h" => {
-                println!("{}", super::USAGE);
+                say(super::USAGE);
                 return Ok(ExitCode::SUCCESS);
             }
             "--events" => events = Some(words.value(&option)?.into()),
@@ -141,8 +141,8 @@ pub(super) fn print_refused(line: usize, refused: &NotAllowed, json: bool) {
                 "allowed": allowed,
                 "why": refused.to_string(),
             });
-            println!("{refusal}");
+            say(refusal);
         }
-        false => println!("line {line}: refused: {refused}"),
+        false => say(format_args!("line {line}: refused: {refused}")),
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use orderhook::{Dispatcher, PaidOrder, Report, Source, State, SupplierId, SuppliersFile};
 use serde_json::json;
 
-use super::support::Failure;
 use super::support::output;
+use super::support::{Failure, say};
 
 #[path = "../../tests/support/mod.rs"]
 mod receivers;
@@ -96,16 +96,18 @@ async fn second_run(folder: &Path) -> Result<(), Failure> {
     let program = std::env::current_exe().map_err(broken)?;
     let words = "--order order.json --suppliers suppliers.json --ca ca.pem --store sqlite:orders.db --source demo \
                  --allow-network 127.0.0.0/8";
-    println!("  order_paid {words}");
+    say(format_args!("  order_paid {words}"));
     let child = tokio::process::Command::new(program).current_dir(folder).args(words.split_whitespace()).output().await;
     let output = child.map_err(broken)?;
-    print!("{}", String::from_utf8_lossy(&output.stdout));
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), &output.stdout);
     expect(output.status.success(), "exit status 0")
 }
 
 #[cfg(not(feature = "sqlite"))]
 async fn second_run(_: &Path) -> Result<(), Failure> {
-    println!("\n(with `--features sqlite` the store is a file, and a second process shows that nothing is sent again)");
+    say(format_args!(
+        "\n(with `--features sqlite` the store is a file, and a second process shows that nothing is sent again)"
+    ));
     Ok(())
 }
 
@@ -116,7 +118,7 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<(), Failure> {
 fn show(request: &Received) {
     let token = if request.header("authorization").is_some() { ", with bearer token" } else { "" };
     let id = request.header("webhook-id").unwrap_or("-");
-    println!("  POST {} -> 200  {} bytes, webhook-id {id}{token}", request.path(), request.body.len());
+    say(format_args!("  POST {} -> 200  {} bytes, webhook-id {id}{token}", request.path(), request.body.len()));
 }
 
 fn print(report: &Report) {
@@ -126,7 +128,7 @@ fn print(report: &Report) {
 }
 
 fn heading(text: &str) {
-    println!("\n== {text}");
+    say(format_args!("\n== {text}"));
 }
 
 fn expect(held: bool, what: &str) -> Result<(), Failure> {

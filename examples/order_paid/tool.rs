@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use orderhook::{Dispatcher, Key, PaidOrder, SuppliersFile};
 
-use super::support::Failure;
 use super::support::actions::{self, Action};
 use super::support::args::{self, Common, Words};
 use super::support::output::{Remark, print};
 use super::support::stores;
+use super::support::{Failure, say};
 
 /// Runs the tool with these words.
 pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
@@ -18,7 +18,7 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
     while let Some(option) = words.option() {
         let chosen = match option.as_str() {
             "--help" | "-h" => {
-                println!("{}", super::USAGE);
+                say(super::USAGE);
                 return Ok(ExitCode::SUCCESS);
             }
             "--order" => {

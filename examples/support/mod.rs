@@ -31,7 +31,7 @@ impl Failure {
             Failure::Input(text) => (text, 1),
             Failure::Store(text) => (text, 3),
         };
-        eprintln!("{}", text.replace('\n', " "));
+        complain(text.replace('\n', " "));
         ExitCode::from(status)
     }
 }
@@ -51,11 +51,18 @@ pub fn say(line: impl fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
+/// Says a line on stderr, to whoever hears it.
+pub fn complain(line: impl fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Logs go to stderr: warnings, or what `RUST_LOG` says (`error`, `warn`, `info`, `debug`, `trace`, `off`).
 pub fn log() {
     let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
     let level = level.unwrap_or(tracing_subscriber::filter::LevelFilter::WARN);
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
+    let logs = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false);
+    // A log that cannot be written is no reason to end.
+    logs.log_internal_errors(false).init();
 }
 
 /// An error and its causes in one line.

@@ -79,13 +79,19 @@ fn attempt(attempt: &Attempt) -> Value {
     })
 }
 
+/// What an older version has stored may have characters that cannot be seen: they are shown as `\u{..}`.
+fn shown(text: &str) -> String {
+    let escaped = |c: char| c.escape_debug().to_string();
+    text.chars().map(|c| if escaped(c).starts_with("\\u{") { escaped(c) } else { c.to_string() }).collect()
+}
+
 fn as_text(notification: &Notification, remark: Option<Remark>) -> String {
     let state = match &notification.state {
         State::Pending { due } => format!("pending, due {due}"),
         State::Sending { until } => format!("being sent, until {until} at most"),
-        State::Notified { at, reference } => format!("notified {at}, reference {reference}"),
+        State::Notified { at, reference } => format!("notified {at}, reference {}", shown(reference)),
         State::Failed { reason, .. } => format!("failed: {reason}"),
-        State::Closed { why: Closed::Withdrawn { reason }, .. } => format!("withdrawn: {reason}"),
+        State::Closed { why: Closed::Withdrawn { reason }, .. } => format!("withdrawn: {}", shown(reason)),
         State::Closed { .. } => "not wanted".to_owned(),
         _ => notification.state.name().to_string(),
     };

@@ -21,6 +21,7 @@ use crate::wire::guard::Network;
 use crate::wire::send::{SendSettings, Sender};
 
 use super::Dispatcher;
+use super::lives::Lives;
 
 /// Sets up a [`Dispatcher`].
 ///
@@ -163,7 +164,7 @@ impl DispatcherBuilder {
             hand_back: CancellationToken::new(),
             bell: Notify::new(),
         };
-        Dispatcher { engine: Arc::new(engine) }
+        Dispatcher { engine: Arc::new(engine), lives: Arc::new(Lives::default()) }
     }
 
     /// For tests in simulated time: with simulated endpoints, and places for all of them.

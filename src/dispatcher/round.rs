@@ -8,11 +8,11 @@ use crate::delivery::error::Error;
 use crate::delivery::report::{Enqueued, Entry, Report, Stored};
 use crate::delivery::traffic::{Entry as TrafficEntry, Who};
 use crate::event::Event;
-use crate::notification::{FailureReason, Key, Notification, State, StateName, Stream};
+use crate::notification::{FailureReason, Key, Notification, State, StateName};
 use crate::order::PaidOrder;
 use crate::store::{
-    Cursor, Filter, Inserted, Intervened, Intervention, NewNotification, Page, Pick, Selection, Start, StoreError,
-    StoreErrorKind,
+    Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page, Pick, Selection, Start,
+    StoreError, StoreErrorKind,
 };
 use crate::supplier::Supplier;
 use crate::value::names::{OrderCode, SupplierId};
@@ -227,12 +227,7 @@ impl Engine {
         let mut notifications = Vec::new();
         let mut after: Option<Cursor> = None;
         loop {
-            let page = after.take().map_or(Page::first(500), |cursor| Page::after(cursor, 500));
-            let listing = self.store.list(filter, &page).await.map_err(Error::Store)?;
-            if let Some(refused) = listing.refused.first() {
-                let what = format!("{}: {}", refused.row, refused.problem);
-                return Err(Error::Store(StoreError::new(StoreErrorKind::Corrupt, what)));
-            }
+            let listing = self.page(filter, after.take(), 500).await?;
             notifications.extend(listing.notifications);
             match listing.next {
                 Some(cursor) => after = Some(cursor),
@@ -241,14 +236,17 @@ impl Engine {
         }
     }
 
-    /// The notifications of a stream, by position.
-    pub(super) async fn stream(&self, stream: &Stream) -> Result<Vec<Notification>, Error> {
-        let mut filter = Filter::of(stream.source.clone());
-        filter.order = Some(stream.order.clone());
-        filter.supplier = Some(stream.supplier.clone());
-        let mut notifications = self.all(&filter).await?;
-        notifications.sort_by_key(|notification| notification.position);
-        Ok(notifications)
+    /// One page, of which every row can be read.
+    pub(super) async fn page(&self, filter: &Filter, after: Option<Cursor>, limit: u32) -> Result<Listing, Error> {
+        let page = after.map_or(Page::first(limit), |cursor| Page::after(cursor, limit));
+        let listing = self.store.list(filter, &page).await.map_err(Error::Store)?;
+        match listing.refused.first() {
+            None => Ok(listing),
+            Some(refused) => {
+                let what = format!("{}: {}", refused.row, refused.problem);
+                Err(Error::Store(StoreError::new(StoreErrorKind::Corrupt, what)))
+            }
+        }
     }
 
     pub(super) async fn get(&self, key: &Key) -> Result<Notification, Error> {

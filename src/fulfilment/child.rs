@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::value::visible::{Escaped, is_visible};
+
 /// The id of a child order: what one pharmacy fulfils of a parent order. On the wire: `id`.
 ///
-/// 1 to 128 bytes, no control character, no white space at either end. Portals use base64 text with `+`, `/` and `=`;
+/// 1 to 128 bytes, no white space at either end, no character that cannot be seen. Portals use base64 text with `+`, `/` and `=`;
 /// it is compared as it is. Cloning shares the text.
 ///
 /// ```
@@ -28,9 +30,17 @@ impl ChildId {
     /// An id out of text.
     ///
     /// # Errors
-    /// [`InvalidChildId`] when it is empty, longer than [`ChildId::LIMIT`] bytes, has a control character, or begins or
-    /// ends with white space.
+    /// [`InvalidChildId`] when it is empty, longer than [`ChildId::LIMIT`] bytes, has a character that cannot be seen, or
+    /// begins or ends with white space.
     pub fn new(text: &str) -> Result<Self, InvalidChildId> {
+        match text.chars().all(is_visible) {
+            true => Self::from_stored(text),
+            false => Err(InvalidChildId(())),
+        }
+    }
+
+    /// An id out of a memo, perhaps from a time when ids could have invisible characters.
+    pub(super) fn from_stored(text: &str) -> Result<Self, InvalidChildId> {
         let fits = (1..=Self::LIMIT).contains(&text.len());
         if !fits || text.trim() != text || text.chars().any(char::is_control) {
             return Err(InvalidChildId(()));
@@ -52,7 +62,7 @@ impl fmt::Debug for ChildId {
 
 impl fmt::Display for ChildId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
 
@@ -70,7 +80,7 @@ impl<'de> Deserialize<'de> for ChildId {
 
 /// A text that is not the id of a child order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a child order's id is 1 to 128 bytes without control characters or surrounding white space")]
+#[error("a child order's id is 1 to 128 bytes, all of them visible, without surrounding white space")]
 pub struct InvalidChildId(());
 
 #[cfg(test)]
@@ -79,7 +89,7 @@ mod tests {
 
     #[test]
     fn deserialize_holds_the_same_line_as_new() {
-        for bad in ["", " ", " a", "a\n", "a\u{7f}b", &"x".repeat(129)] {
+        for bad in ["", " ", " a", "a\n", "a\u{7f}b", "a\u{202e}b", "a\u{200b}", &"x".repeat(129)] {
             assert!(ChildId::new(bad).is_err(), "{bad:?}");
             assert!(serde_json::from_value::<ChildId>(bad.into()).is_err(), "{bad:?}");
         }

@@ -2,9 +2,10 @@
 
 use serde_json::value::RawValue;
 
-use super::json::{self, Object, Twins};
+use super::json;
 use super::line::FulfilmentLine;
 use crate::value::fields::{self, FieldError};
+use crate::value::json::{Object, Reading};
 
 /// Wire names that the envelope has the say of.
 pub(super) const ENVELOPE: [&str; 7] =
@@ -41,7 +42,7 @@ pub(super) fn value(key: &str, raw: Box<RawValue>) -> Result<Option<Box<RawValue
             None => Err(wrong("must be an amount")),
         },
         "chemist_details" if json::is_absent(&raw) => Ok(None),
-        "chemist_details" if Object::read(raw.get(), Twins::Refuse).is_some() => Ok(Some(raw)),
+        "chemist_details" if Object::read(&raw, Reading::Strict, "").is_ok() => Ok(Some(raw)),
         "chemist_details" => Err(wrong("must be an object")),
         "items" | "item_details" => {
             if json::is_absent(&raw) {
@@ -52,7 +53,7 @@ pub(super) fn value(key: &str, raw: Box<RawValue>) -> Result<Option<Box<RawValue
                 let place = format!("{}[{n}]", fields::member("data", key));
                 FulfilmentLine::admit(item).ok_or_else(|| FieldError::new(place, "must be an object"))
             };
-            let lines: Vec<_> = items.iter().map(|item| &**item).enumerate().map(line).collect::<Result<_, _>>()?;
+            let lines: Vec<_> = items.into_iter().enumerate().map(line).collect::<Result<_, _>>()?;
             Ok(Some(json::raw(&lines)))
         }
         _ => Ok(Some(raw)),

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::json::{self, Object, Twins};
+use super::json;
+use crate::value::json::{Object, Reading};
 use crate::value::money::Money;
 
 /// One line: a medicine and how much of it. It keeps all that it was read with, and writes it again.
@@ -67,22 +68,22 @@ impl FulfilmentLine {
 
     /// The portal's id of the medicine.
     pub fn medicine_id(&self) -> Option<String> {
-        self.0.text(&["medicine_id", "item_id", "id"])
+        json::text_under(&self.0, &["medicine_id", "item_id", "id"])
     }
 
     /// The client's id of the medicine.
     pub fn partner_medicine_id(&self) -> Option<String> {
-        self.0.text(&["partner_medicine_id"])
+        json::text_under(&self.0, &["partner_medicine_id"])
     }
 
     /// The name of the medicine.
     pub fn medicine_name(&self) -> Option<String> {
-        self.0.text(&["medicine_name", "item_name", "name"])
+        json::text_under(&self.0, &["medicine_name", "item_name", "name"])
     }
 
     /// How many units; `None` when it is not a whole number.
     pub fn quantity(&self) -> Option<u32> {
-        let text = self.0.text(&["quantity", "qty"])?;
+        let text = json::text_under(&self.0, &["quantity", "qty"])?;
         let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));
         rest.bytes().all(|digit| digit == b'0').then(|| whole.parse().ok())?
     }
@@ -104,32 +105,32 @@ impl FulfilmentLine {
 
     /// The batch.
     pub fn batch(&self) -> Option<String> {
-        self.0.text(&["batch"])
+        json::text_under(&self.0, &["batch"])
     }
 
     /// The expiry as it was written, mostly `MM/YY`; a month or year of zero stands for none.
     pub fn expiry(&self) -> Option<String> {
-        self.0.text(&["expiry"]).filter(|text| !text.ends_with("/00") && !text.starts_with("00/"))
+        json::text_under(&self.0, &["expiry"]).filter(|text| !text.ends_with("/00") && !text.starts_with("00/"))
     }
 
     /// The HSN code.
     pub fn hsn_code(&self) -> Option<String> {
-        self.0.text(&["hsn_code"])
+        json::text_under(&self.0, &["hsn_code"])
     }
 
     /// The GST rate in per cent, as it was written.
     pub fn gst_percentage(&self) -> Option<String> {
-        self.0.text(&["gst_percentage", "gstpercentage"])
+        json::text_under(&self.0, &["gst_percentage", "gstpercentage"])
     }
 
     /// The pack size, for people.
     pub fn pack_size(&self) -> Option<String> {
-        self.0.text(&["pack_size", "packing_size"])
+        json::text_under(&self.0, &["pack_size", "packing_size"])
     }
 
     /// The manufacturer.
     pub fn manufacturer(&self) -> Option<String> {
-        self.0.text(&["manufacturer_name"])
+        json::text_under(&self.0, &["manufacturer_name"])
     }
 
     /// The JSON text under a key, exactly as it was read.
@@ -148,14 +149,14 @@ impl FulfilmentLine {
 
     /// The lines in a value of one of the three shapes, in the order of the list, or of the ids.
     pub(super) fn read_all(raw: &RawValue) -> Vec<FulfilmentLine> {
-        let read = |raw: &RawValue| Object::read(raw.get(), Twins::LastWins).filter(|line| !line.is_empty());
+        let read = |raw: &RawValue| Object::lenient(raw).filter(|line| !line.is_empty());
         if let Some(items) = json::list(raw) {
-            return items.iter().filter_map(|item| read(item)).map(FulfilmentLine).collect();
+            return items.into_iter().filter_map(read).map(FulfilmentLine).collect();
         }
         let Some(by_id) = read(raw) else { return Vec::new() };
         let nested = by_id.iter().filter_map(|(id, raw)| {
             let mut line = read(raw)?;
-            if line.text(&["medicine_id", "item_id", "id"]).is_none() {
+            if json::text_under(&line, &["medicine_id", "item_id", "id"]).is_none() {
                 line.put("medicine_id", json::raw(id));
             }
             Some(FulfilmentLine(line))
@@ -168,7 +169,7 @@ impl FulfilmentLine {
     /// A line as it is sent: its prices as exact decimal texts, everything else as it was given. `None` when it is not an
     /// object, or has a key twice.
     pub(super) fn admit(raw: &RawValue) -> Option<Box<RawValue>> {
-        let mut line = Object::read(raw.get(), Twins::Refuse)?;
+        let mut line = Object::read(raw, Reading::Strict, "").ok()?;
         for key in ["mrp", "price", "amount", "total"] {
             if let Some(money) = line.get(key).filter(|raw| json::number(raw).is_some()).and_then(json::exact_money) {
                 line.put(key, json::raw(&money.to_string()));

@@ -14,7 +14,7 @@ const VERSION: u32 = 1;
 struct Memo {
     v: u32,
     stage: Stage,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stored_child")]
     child: Option<ChildId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     flow: Option<Flow>,
@@ -22,8 +22,18 @@ struct Memo {
     prescription: Option<Prescription>,
     #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
     is_final: Option<bool>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "stored_children")]
     new: Vec<ChildId>,
+}
+
+fn stored_child<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ChildId>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| ChildId::from_stored(&text)).transpose().map_err(serde::de::Error::custom)
+}
+
+fn stored_children<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ChildId>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| ChildId::from_stored(text)).collect::<Result<_, _>>().map_err(serde::de::Error::custom)
 }
 
 /// Only the version, so that a later one is told from damage.
@@ -162,6 +172,14 @@ mod tests {
             assert_eq!(Transition::from_memo(bad.as_bytes()), Err(MemoError::Damaged), "{bad}");
             assert!(serde_json::from_str::<Transition>(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_memo_with_an_id_that_would_be_refused_now_is_read_and_its_id_is_shown_escaped() {
+        let memo = "{\"v\":1,\"stage\":\"accept\",\"child\":\"A\u{200b}\"}";
+        let event = Transition::from_memo(memo.as_bytes()).unwrap();
+        assert_eq!(event.child().unwrap().to_string(), "A\\u{200b}");
+        assert_eq!(event.to_memo(), memo.as_bytes());
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Events as they are offered: one JSON object each, as in the lines of an events file. The envelope is read strictly.
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::child::ChildId;
 use super::data;
-use super::json::{self, Object, Twins};
+use super::json;
 use super::stage::{Finality, Flow, Prescription, Stage};
 use super::stage_event::{StageEvent, StageEventError};
 use super::transition::Transition;
 use crate::value::fields::{self, FieldError, Fields};
+use crate::value::json::{Object, deserialize, document};
 
 impl StageEvent {
     /// One line of an events file.
@@ -21,19 +22,18 @@ impl StageEvent {
     /// # Errors
     /// [`StageEventError`] names the place and what would be right there, never what is there.
     pub fn from_json(line: &[u8]) -> Result<Self, StageEventError> {
-        Ok(read(line)?)
+        Ok(read(document(line)?, "")?)
     }
 }
 
 impl<'de> Deserialize<'de> for StageEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Box::<RawValue>::deserialize(deserializer)?;
-        StageEvent::from_json(text.get().as_bytes()).map_err(de::Error::custom)
+        deserialize(deserializer, read)
     }
 }
 
-fn read(line: &[u8]) -> Result<StageEvent, FieldError> {
-    let mut fields = Fields::of(fields::parse_json(line)?, "")?;
+fn read(line: &RawValue, place: &str) -> Result<StageEvent, FieldError> {
+    let mut fields = Fields::of(line, place)?;
     let client = fields.optional("client", fields::parsed)?;
     let parent = fields.required("parent_order", fields::parsed)?;
     let child = fields.optional("child_order", fields::text)?.filter(|text| !text.is_empty());
@@ -41,12 +41,13 @@ fn read(line: &[u8]) -> Result<StageEvent, FieldError> {
     let prescription = fields.optional("prescription", fields::boolean)?;
     let stage = fields.required("stage", fields::one_of(&Stage::ALL.map(|stage| (stage.as_str(), stage))))?;
     let occurred_at = fields.optional("occurred_at", fields::parsed)?;
-    fields.optional("data", fields::object)?;
+    let said = fields.optional("data", |raw, place| {
+        fields::exact_within(raw, place)?;
+        fields::object(raw, place)
+    })?;
     fields.finish()?;
 
-    // The values under `data` again, as the text that they were written in.
-    let text = std::str::from_utf8(line).unwrap_or_default();
-    let mut said = Object::read(text, Twins::Refuse).and_then(|line| line.object("data")).unwrap_or_default();
+    let mut said = said.unwrap_or_default();
     let child = child.map(|text| child_id(&text, "child_order")).transpose()?;
     let event = transition(stage, child, &mut said)?;
 
@@ -130,7 +131,7 @@ fn successors(said: &mut Object) -> Result<Vec<ChildId>, FieldError> {
         let text = json::string(raw).ok_or_else(|| FieldError::new(&place, "must be a text"))?;
         child_id(&text, &place)
     };
-    ids.iter().map(|id| &**id).enumerate().map(id).collect()
+    ids.into_iter().enumerate().map(id).collect()
 }
 
 /// What the envelope says may be repeated in `data`, but not contradicted.

@@ -6,12 +6,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 use super::child::{ChildId, InvalidChildId};
-use super::json::{self, Object, Twins};
+use super::json;
 use super::line::FulfilmentLine;
 use super::parts::{Amounts, Pharmacy, Reassignment, Rejection, Rider};
 use super::stage::{Finality, Flow, Prescription, Stage, StageRef};
 use super::transition::{Transition, TransitionError};
 use super::written::WrittenDate;
+use crate::value::json::Object;
 use crate::value::money::Money;
 use crate::value::time::OffsetTimestamp;
 
@@ -59,8 +60,8 @@ impl FulfilmentEvent {
     }
 
     fn of(text: Box<RawValue>) -> Option<Self> {
-        let fields = Object::read(text.get(), Twins::LastWins)?;
-        let stage_text = fields.text(&["transaction_nature"]).unwrap_or_default();
+        let fields = Object::lenient(&text)?;
+        let stage_text = json::text_under(&fields, &["transaction_nature"]).unwrap_or_default();
         Some(FulfilmentEvent { stage: stage_text.parse().ok(), text, fields, stage_text })
     }
 
@@ -132,17 +133,17 @@ impl FulfilmentEvent {
 
     /// The pharmacy: `chemist_details`, `chemist_id`, `chemist_code`.
     pub fn pharmacy(&self) -> Option<Pharmacy> {
-        let details = self.fields.object("chemist_details").unwrap_or_default();
+        let details = json::object_under(&self.fields, "chemist_details").unwrap_or_default();
         let pharmacy = Pharmacy {
-            id: self.text("chemist_id").or_else(|| details.text(&["chemist_id"])),
-            code: self.text("chemist_code").or_else(|| details.text(&["chemist_code"])),
-            name: details.text(&["pharmacy_name"]),
-            pharmacist: details.text(&["pharmacist_name"]),
-            phone: details.text(&["contact_no"]),
-            address: details.text(&["full_address"]),
-            postal_code: details.text(&["zipcode"]),
-            latitude: details.text(&["latitude"]),
-            longitude: details.text(&["longitude"]),
+            id: self.text("chemist_id").or_else(|| json::text_under(&details, &["chemist_id"])),
+            code: self.text("chemist_code").or_else(|| json::text_under(&details, &["chemist_code"])),
+            name: json::text_under(&details, &["pharmacy_name"]),
+            pharmacist: json::text_under(&details, &["pharmacist_name"]),
+            phone: json::text_under(&details, &["contact_no"]),
+            address: json::text_under(&details, &["full_address"]),
+            postal_code: json::text_under(&details, &["zipcode"]),
+            latitude: json::text_under(&details, &["latitude"]),
+            longitude: json::text_under(&details, &["longitude"]),
         };
         (pharmacy != Pharmacy::default()).then_some(pharmacy)
     }
@@ -180,7 +181,7 @@ impl FulfilmentEvent {
 
     /// The bill: `bill-pdf-url`, which is hyphenated.
     pub fn bill_url(&self) -> Option<String> {
-        self.fields.text(&["bill-pdf-url", "bill_pdf_url"])
+        json::text_under(&self.fields, &["bill-pdf-url", "bill_pdf_url"])
     }
 
     /// The invoice: `invoice_pdf`.
@@ -222,7 +223,7 @@ impl FulfilmentEvent {
 
     /// The text or the digits under any key; `None` for what stands for "absent".
     pub fn text(&self, key: &str) -> Option<String> {
-        self.fields.text(&[key])
+        json::text_under(&self.fields, &[key])
     }
 
     /// The date under any key.

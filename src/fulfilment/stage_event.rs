@@ -6,12 +6,13 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::data;
-use super::json::{self, Object};
+use super::json;
 use super::line::FulfilmentLine;
 use super::parts::{Amounts, Pharmacy, Rider};
 use super::stage::{Finality, Flow, Prescription, Stage};
 use super::transition::Transition;
 use crate::value::fields::{self, FieldError};
+use crate::value::json::Object;
 use crate::value::names::{OrderCode, SupplierId};
 use crate::value::time::OffsetTimestamp;
 

@@ -54,7 +54,7 @@ impl fmt::Display for Key {
         write!(f, "{} of order {} for supplier {}", self.kind, self.order, self.supplier)?;
         match self.occurrence.as_str() {
             "" => Ok(()),
-            text => write!(f, " ({text})"),
+            _ => write!(f, " ({})", self.occurrence),
         }
     }
 }

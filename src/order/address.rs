@@ -3,11 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::order::content::Content;
 use crate::order::error::{OrderError, filled};
 use crate::value::fields::{self, FieldError, Fields, UnknownKeys};
+use crate::value::json;
 
 /// Where an order goes.
 ///
@@ -149,8 +150,8 @@ impl Address {
         content.optional("phone", self.phone());
     }
 
-    pub(in crate::order) fn read(value: Value, place: &str, unknown: UnknownKeys) -> Result<Self, FieldError> {
-        let mut fields = Fields::of(value, place)?;
+    pub(in crate::order) fn read(raw: &RawValue, place: &str, unknown: UnknownKeys) -> Result<Self, FieldError> {
+        let mut fields = Fields::of(raw, place)?;
         let name = fields.optional("name", fields::text)?;
         let line1 = fields.required("line1", fields::text)?;
         let line2 = fields.optional("line2", fields::text)?;
@@ -168,7 +169,7 @@ impl Address {
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        fields::deserialize(deserializer, |value, place| Self::read(value, place, UnknownKeys::Refuse))
+        json::deserialize(deserializer, |raw, place| Self::read(raw, place, UnknownKeys::Refuse))
     }
 }
 

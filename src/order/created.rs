@@ -3,12 +3,14 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::order::address::Address;
+use crate::order::extra::Extra;
 use crate::order::line::{Item, not_negative};
 use crate::order::privacy::Customer;
 use crate::value::fields::{self, FieldError, Fields, UnknownKeys};
+use crate::value::json;
 use crate::value::money::{Currency, Money};
 use crate::value::names::OrderCode;
 use crate::value::time::OffsetTimestamp;
@@ -19,7 +21,7 @@ use crate::value::time::OffsetTimestamp;
 /// `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?, `items`, `built_at`, `extra`?. What is absent, or withheld by the
 /// supplier's [`Privacy`](crate::Privacy), is left out, never null. `Debug` shows no personal data.
 ///
-/// Receivers may read it with `serde`. Reading is lenient where the marketplace may grow: keys that are not known are
+/// Receivers may read it with `serde`; what [`PaidOrder`](crate::PaidOrder) says of numbers holds here too. Reading is lenient where the marketplace may grow: keys that are not known are
 /// passed over. What is known is held to the same rules as when it was written.
 ///
 /// ```
@@ -47,8 +49,8 @@ pub struct OrderCreated {
     pub(in crate::order) address: Option<Address>,
     pub(in crate::order) items: Vec<Item>,
     pub(in crate::order) built_at: OffsetTimestamp,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub(in crate::order) extra: Map<String, Value>,
+    #[serde(skip_serializing_if = "Extra::is_empty")]
+    pub(in crate::order) extra: Extra,
 }
 
 impl OrderCreated {
@@ -114,22 +116,22 @@ impl OrderCreated {
 
     /// Whatever else the marketplace tells of the order.
     #[must_use]
-    pub fn extra(&self) -> &Map<String, Value> {
+    pub fn extra(&self) -> &Extra {
         &self.extra
     }
 
-    fn read(value: Value, place: &str) -> Result<Self, FieldError> {
-        let mut fields = Fields::of(value, place)?;
+    fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
+        let mut fields = Fields::of(raw, place)?;
         let created = Self {
             order_code: fields.required("order_code", fields::parsed)?,
             customer: Customer::take(&mut fields)?,
             channel: fields.required("channel", fields::filled_text)?,
             currency: fields.required("currency", fields::parsed)?,
             shipping_charges: fields.required("shipping_charges", Money::read)?,
-            address: fields.optional("address", |value, place| Address::read(value, place, UnknownKeys::Ignore))?,
+            address: fields.optional("address", |raw, place| Address::read(raw, place, UnknownKeys::Ignore))?,
             items: fields.required("items", fields::list(Item::read))?,
             built_at: fields.required("built_at", fields::parsed)?,
-            extra: fields.optional("extra", fields::object)?.unwrap_or_default(),
+            extra: fields.optional("extra", Extra::read)?.unwrap_or_default(),
         };
         not_negative(created.shipping_charges, "shipping_charges").map_err(|error| error.within(place))?;
         if created.items.is_empty() {
@@ -141,7 +143,7 @@ impl OrderCreated {
 
 impl<'de> Deserialize<'de> for OrderCreated {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        fields::deserialize(deserializer, Self::read)
+        json::deserialize(deserializer, Self::read)
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroU32;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::order::content::Content;
 use crate::order::error::{OrderError, filled};
+use crate::order::extra::Extra;
+use crate::order::quantity::Quantity;
 use crate::value::fields::{self, FieldError, Fields};
+use crate::value::json;
 use crate::value::money::Money;
 use crate::value::names::SupplierId;
 
@@ -49,10 +51,10 @@ impl Line {
         supplier: SupplierId,
         sku: impl Into<String>,
         name: impl Into<String>,
-        quantity: NonZeroU32,
+        quantity: impl Into<Quantity>,
         unit_price: Money,
     ) -> Result<Self, OrderError> {
-        let item = Item::new(sku.into(), name.into(), quantity, unit_price)?;
+        let item = Item::new(sku.into(), name.into(), quantity.into(), unit_price)?;
         Ok(Self { supplier, item })
     }
 
@@ -73,11 +75,9 @@ impl Line {
         Ok(self)
     }
 
-    /// With whatever else the supplier is to know.
-    ///
-    /// It is passed on unchanged. [`Privacy`](crate::Privacy) does not cover it: put no personal data here.
+    /// With whatever else the supplier is to know. [`Privacy`](crate::Privacy) does not cover it: put no personal data here.
     #[must_use]
-    pub fn with_extra(mut self, extra: Map<String, Value>) -> Self {
+    pub fn with_extra(mut self, extra: Extra) -> Self {
         self.item.extra = extra;
         self
     }
@@ -94,8 +94,8 @@ impl Line {
         &self.item
     }
 
-    pub(in crate::order) fn read(value: Value, place: &str) -> Result<Self, FieldError> {
-        let mut fields = Fields::of(value, place)?;
+    pub(in crate::order) fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
+        let mut fields = Fields::of(raw, place)?;
         let supplier = fields.required("supplier", fields::parsed)?;
         let item = Item::take(&mut fields)?;
         fields.finish()?;
@@ -105,7 +105,7 @@ impl Line {
 
 impl<'de> Deserialize<'de> for Line {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        fields::deserialize(deserializer, Self::read)
+        json::deserialize(deserializer, Self::read)
     }
 }
 
@@ -128,16 +128,16 @@ pub struct Item {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     codes: BTreeMap<String, String>,
     name: String,
-    quantity: NonZeroU32,
+    quantity: Quantity,
     unit_price: Money,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<Money>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    extra: Map<String, Value>,
+    #[serde(skip_serializing_if = "Extra::is_empty")]
+    extra: Extra,
 }
 
 impl Item {
-    fn new(sku: String, name: String, quantity: NonZeroU32, unit_price: Money) -> Result<Self, OrderError> {
+    fn new(sku: String, name: String, quantity: Quantity, unit_price: Money) -> Result<Self, OrderError> {
         Ok(Self {
             sku: filled(sku, "sku")?,
             codes: BTreeMap::new(),
@@ -145,7 +145,7 @@ impl Item {
             quantity,
             unit_price: not_negative(unit_price, "unit_price")?,
             total: None,
-            extra: Map::new(),
+            extra: Extra::new(),
         })
     }
 
@@ -172,9 +172,9 @@ impl Item {
         &self.name
     }
 
-    /// How many were bought.
+    /// How much was bought.
     #[must_use]
-    pub fn quantity(&self) -> NonZeroU32 {
+    pub fn quantity(&self) -> Quantity {
         self.quantity
     }
 
@@ -192,23 +192,23 @@ impl Item {
 
     /// Whatever else the marketplace tells of this line; not covered by privacy rules.
     #[must_use]
-    pub fn extra(&self) -> &Map<String, Value> {
+    pub fn extra(&self) -> &Extra {
         &self.extra
     }
 
     /// One item as a receiver reads it: keys that are not known are passed over.
-    pub(in crate::order) fn read(value: Value, place: &str) -> Result<Self, FieldError> {
-        Self::take(&mut Fields::of(value, place)?)
+    pub(in crate::order) fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
+        Self::take(&mut Fields::of(raw, place)?)
     }
 
     fn take(fields: &mut Fields) -> Result<Self, FieldError> {
         let sku = fields.required("sku", fields::text)?;
         let codes = fields.optional("codes", fields::map(fields::text))?;
         let name = fields.required("name", fields::text)?;
-        let quantity = fields.required("quantity", quantity)?;
+        let quantity = fields.required("quantity", Quantity::read)?;
         let unit_price = fields.required("unit_price", Money::read)?;
         let total = fields.optional("total", Money::read)?;
-        let extra = fields.optional("extra", fields::object)?;
+        let extra = fields.optional("extra", Extra::read)?;
 
         let item = Self::new(sku, name, quantity, unit_price).and_then(|item| match total {
             Some(total) => item.with_total(total),
@@ -235,7 +235,7 @@ impl Item {
         if let Some(total) = self.total {
             content.record("total", &total.normalized());
         }
-        content.object("extra", &self.extra);
+        content.extra("extra", &self.extra);
     }
 }
 
@@ -243,12 +243,6 @@ impl fmt::Debug for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Item").field("sku", &self.sku).field("quantity", &self.quantity).finish_non_exhaustive()
     }
-}
-
-fn quantity(value: Value, place: &str) -> Result<NonZeroU32, FieldError> {
-    let number = fields::whole(1..=u64::from(u32::MAX))(value, place)?;
-    let quantity = u32::try_from(number).ok().and_then(NonZeroU32::new);
-    quantity.ok_or_else(|| FieldError::new(place, "must be a whole number of at least 1"))
 }
 
 pub(in crate::order) fn not_negative(amount: Money, place: &str) -> Result<Money, OrderError> {

@@ -4,25 +4,32 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::value::fields::{self, FieldError, Fields, UnknownKeys};
+use crate::value::json;
 use crate::value::money::{Currency, Money};
 use crate::value::names::{OrderCode, SupplierId};
 use crate::value::time::OffsetTimestamp;
 
 use super::address::Address;
-use super::content::Content;
+use super::content::{Content, Numbers};
 use super::created::OrderCreated;
 use super::error::{OrderError, filled};
+use super::extra::Extra;
 use super::line::{Item, Line, not_negative};
 use super::privacy::{Customer, Privacy};
 
 /// A paid order of the marketplace, with the lines of all its suppliers.
 ///
-/// In JSON: `order_code`, `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`, `built_at`, `lines`, `extra`?;
+/// In JSON: `order_code`, `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?, `built_at`, `lines`, `extra`?;
 /// see [`Address`] and [`Line`] for theirs. Keys that are not known are an error, so that a typing slip is not a loss;
-/// what is extra goes under `extra`. A null is the same as an absent key. `Debug` shows no personal data.
+/// what is extra goes under `extra`. A null is the same as an absent key. An order without an address is one of tickets or
+/// downloads. `Debug` shows no personal data.
+///
+/// Numbers are taken digit by digit as they are written in JSON text, by [`from_json`](Self::from_json) and by
+/// `Deserialize` alike, whatever the features of `serde_json`. From a `serde_json::Value`, a field with `flatten` or
+/// another format, `Deserialize` takes integers and strings exactly and refuses a floating-point number with its place.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -55,15 +62,17 @@ pub struct PaidOrder {
     channel: String,
     currency: Currency,
     shipping_charges: Money,
-    address: Address,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<Address>,
     built_at: OffsetTimestamp,
     lines: Vec<Line>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    extra: Map<String, Value>,
+    #[serde(skip_serializing_if = "Extra::is_empty")]
+    extra: Extra,
 }
 
 impl PaidOrder {
-    /// An order of what every order has. `channel` is the sales channel's code; all amounts are in `currency`.
+    /// An order of what every order has. `channel` is the sales channel's code; all amounts are in `currency`. `address` is
+    /// an [`Address`], or `None` for an order that goes nowhere: tickets, downloads.
     ///
     /// # Errors
     ///
@@ -73,7 +82,7 @@ impl PaidOrder {
         channel: impl Into<String>,
         currency: Currency,
         shipping_charges: Money,
-        address: Address,
+        address: impl Into<Option<Address>>,
         built_at: OffsetTimestamp,
         lines: Vec<Line>,
     ) -> Result<Self, OrderError> {
@@ -86,21 +95,21 @@ impl PaidOrder {
             channel: filled(channel, "channel")?,
             currency,
             shipping_charges: not_negative(shipping_charges, "shipping_charges")?,
-            address,
+            address: address.into(),
             built_at,
             lines,
-            extra: Map::new(),
+            extra: Extra::new(),
         })
     }
 
-    /// Reads an order from JSON text. Other than [`Deserialize`], which never sees it, it also refuses an object that has the
-    /// same key twice.
+    /// Reads an order from JSON text. A byte order mark in front of it is passed over; an object that has the same key twice is
+    /// refused.
     ///
     /// # Errors
     ///
     /// [`OrderError`] names the place and what would be right there, never what is there.
     pub fn from_json(json: &[u8]) -> Result<Self, OrderError> {
-        Ok(Self::read(fields::parse_json(json)?, "")?)
+        Ok(Self::read(json::document(json)?, "")?)
     }
 
     /// With the name of who placed the order.
@@ -124,11 +133,9 @@ impl PaidOrder {
         self
     }
 
-    /// With whatever else every supplier of the order is to know.
-    ///
-    /// It is passed on unchanged, to each of them. [`Privacy`] does not cover it: put no personal data here.
+    /// With whatever else every supplier of the order is to know. [`Privacy`] does not cover it: put no personal data here.
     #[must_use]
-    pub fn with_extra(mut self, extra: Map<String, Value>) -> Self {
+    pub fn with_extra(mut self, extra: Extra) -> Self {
         self.extra = extra;
         self
     }
@@ -175,10 +182,10 @@ impl PaidOrder {
         self.shipping_charges
     }
 
-    /// Where the order goes.
+    /// Where the order goes, if it goes anywhere.
     #[must_use]
-    pub fn address(&self) -> &Address {
-        &self.address
+    pub fn address(&self) -> Option<&Address> {
+        self.address.as_ref()
     }
 
     /// When the marketplace built the order.
@@ -195,7 +202,7 @@ impl PaidOrder {
 
     /// Whatever else every supplier of the order is to know; not covered by privacy rules.
     #[must_use]
-    pub fn extra(&self) -> &Map<String, Value> {
+    pub fn extra(&self) -> &Extra {
         &self.extra
     }
 
@@ -219,7 +226,7 @@ impl PaidOrder {
             channel: self.channel.clone(),
             currency: self.currency,
             shipping_charges: self.shipping_charges,
-            address: self.customer.told_address(&self.address, *privacy),
+            address: self.address.as_ref().and_then(|address| self.customer.told_address(address, *privacy)),
             items,
             built_at: self.built_at,
             extra: self.extra.clone(),
@@ -227,8 +234,9 @@ impl PaidOrder {
     }
 
     /// The order's content for this supplier before privacy and without `built_at`, as bytes to be hashed. Equal orders give
-    /// equal bytes, however they were written: amounts by value, objects whatever the order of their keys.
-    pub(crate) fn content_for_digest(&self, supplier: &SupplierId) -> Vec<u8> {
+    /// equal bytes, however they were written: amounts by value, objects whatever the order of their keys. How numbers were
+    /// told makes the version of the digest.
+    pub(crate) fn content_for_digest(&self, supplier: &SupplierId) -> (Vec<u8>, Numbers) {
         let mut content = Content::new();
         content.record("order_code", self.order_code.as_str());
         content.optional("customer_name", self.customer_name());
@@ -237,11 +245,13 @@ impl PaidOrder {
         content.record("channel", &self.channel);
         content.record("currency", self.currency.as_str());
         content.record("shipping_charges", &self.shipping_charges.normalized());
-        self.address.describe(&mut content);
+        if let Some(address) = &self.address {
+            address.describe(&mut content);
+        }
         for item in self.items_of(supplier) {
             item.describe(&mut content);
         }
-        content.object("order extra", &self.extra);
+        content.extra("order extra", &self.extra);
         content.into_bytes()
     }
 
@@ -250,17 +260,17 @@ impl PaidOrder {
         lines.filter(move |line| line.supplier() == supplier).map(Line::item)
     }
 
-    fn read(value: Value, place: &str) -> Result<Self, FieldError> {
-        let mut fields = Fields::of(value, place)?;
+    fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
+        let mut fields = Fields::of(raw, place)?;
         let order_code = fields.required("order_code", fields::parsed)?;
         let customer = Customer::take(&mut fields)?;
         let channel = fields.required("channel", fields::text)?;
         let currency = fields.required("currency", fields::parsed)?;
         let shipping_charges = fields.required("shipping_charges", Money::read)?;
-        let address = fields.required("address", |value, place| Address::read(value, place, UnknownKeys::Refuse))?;
+        let address = fields.optional("address", |raw, place| Address::read(raw, place, UnknownKeys::Refuse))?;
         let built_at = fields.required("built_at", fields::parsed)?;
         let lines = fields.required("lines", fields::list(Line::read))?;
-        let extra = fields.optional("extra", fields::object)?;
+        let extra = fields.optional("extra", Extra::read)?;
         fields.finish()?;
 
         let order = Self::new(order_code, channel, currency, shipping_charges, address, built_at, lines);
@@ -270,7 +280,7 @@ impl PaidOrder {
 
 impl<'de> Deserialize<'de> for PaidOrder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        fields::deserialize(deserializer, Self::read)
+        json::deserialize(deserializer, Self::read)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads, refuses, tells.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::order::Rule;
@@ -39,7 +39,7 @@ fn refusal(order: &Value) -> String {
 
 fn digested(order: &Value, id: &str) -> Vec<u8> {
     let order: PaidOrder = serde_json::from_value(order.clone()).unwrap();
-    order.content_for_digest(&supplier(id))
+    order.content_for_digest(&supplier(id)).0
 }
 
 /// The same JSON with the keys of every object the other way round.
@@ -69,7 +69,7 @@ fn an_order_is_written_as_it_was_read() {
 #[test]
 fn a_wrong_order_is_refused_by_place_and_remedy() {
     let amount = "an amount of money must be a decimal number such as \"14.31\"";
-    let quantity = "must be a whole number of at least 1";
+    let quantity = "must be a number greater than zero, such as 2 or 0.75, with at most 28 digits";
     let moment = "a timestamp must be an RFC 3339 date and time with an offset, such as \"2026-03-01T10:00:00+05:30\"";
     for (pointer, value, problem) in [
         ("/order_code", json!(""), "an order code must not be empty"),
@@ -86,12 +86,10 @@ fn a_wrong_order_is_refused_by_place_and_remedy() {
         ("/lines/1/sku", json!(""), "must not be empty"),
         ("/lines/1/quantity", json!(0), quantity),
         ("/lines/1/quantity", json!(-1), quantity),
-        ("/lines/1/quantity", json!(1.5), quantity),
         ("/lines/1/quantity", json!("2"), quantity),
-        ("/lines/1/quantity", json!(5_000_000_000_u64), "must be a whole number from 1 to 4294967295"),
         ("/lines/1/unit_price", json!("twelve"), amount),
         ("/lines/1/unit_price", json!("-14.31"), "must not be negative"),
-        ("/lines/1/unit_price", json!(-14.31), "must not be negative"),
+        ("/lines/1/unit_price", json!(-14), "must not be negative"),
         ("/lines/1/total", json!("1,000.00"), amount),
         ("/lines/1/total", json!("-0.01"), "must not be negative"),
         ("/lines/0/codes/ean", json!(4711), "must be a text"),
@@ -110,7 +108,6 @@ fn what_every_order_has_must_be_there() {
         "/channel",
         "/currency",
         "/shipping_charges",
-        "/address",
         "/built_at",
         "/lines",
         "/address/line1",
@@ -215,7 +212,10 @@ fn a_receiver_passes_over_keys_that_it_does_not_know() {
     assert_eq!(serde_json::from_value::<OrderCreated>(created.clone()).unwrap(), read);
     created["items"][0]["quantity"] = json!(0);
     let error = serde_json::from_value::<OrderCreated>(created).unwrap_err();
-    assert_eq!(error.to_string(), "items[0].quantity: must be a whole number of at least 1");
+    assert_eq!(
+        error.to_string(),
+        "items[0].quantity: must be a number greater than zero, such as 2 or 0.75, with at most 28 digits"
+    );
 }
 
 #[test]
@@ -272,7 +272,8 @@ fn the_bytes_of_the_digest_are_frozen() {
         "lines": [{"supplier": "a", "sku": "s", "codes": {"y": "1", "x": "2"}, "name": "n", "quantity": 2,
             "unit_price": "19.50", "extra": {"weight": 1.25, "tags": ["b", "a", null, true]}}],
     });
-    let digest = Sha256::digest(digested(&order, "a"));
+    let order = PaidOrder::from_json(order.to_string().as_bytes()).unwrap();
+    let digest = Sha256::digest(order.content_for_digest(&supplier("a")).0);
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     // Another value here means that stored digests no longer compare: make it a new version.
     assert_eq!(hex, "03a5191860102e6937288b08e17f177cadaa14b100e7a9ece8044e17d97a0d3d");
@@ -284,7 +285,7 @@ fn debug_shows_no_personal_data() {
     let created = order.for_supplier(&supplier("north-books"), &Privacy::new());
     let debug = format!("{order:?} {created:#?} {:?} {:?}", order.address(), order.lines());
     assert!(debug.contains("PaidOrder { order_code: OrderCode(\"MKT-1001\"), lines: 5, "));
-    let address = order.address();
+    let address = order.address().unwrap();
     for secret in [
         order.customer_name(),
         order.email(),
@@ -313,13 +314,12 @@ fn an_order_is_built_as_it_is_read() {
         "extra": {"a": 1},
     }))
     .unwrap();
-    let extra = |value: Value| value.as_object().unwrap().clone();
     let money = |text: &str| text.parse::<Money>().unwrap();
     let address = Address::new("l1", "c", "", "DE").unwrap().with_name("n").with_line2("l2");
-    let quantity = 2.try_into().unwrap();
+    let quantity: crate::order::Quantity = "2".parse().unwrap();
     let line = Line::new(supplier("tool-shed"), "TS-7", "Level", quantity, money("19.50")).unwrap();
     let line = line.with_codes([("ean".to_owned(), "1".to_owned())].into());
-    let line = line.with_total(money("39.00")).unwrap().with_extra(extra(json!({"b": 2})));
+    let line = line.with_total(money("39.00")).unwrap().with_extra(Extra::new().with("b", &2).unwrap());
     let built = PaidOrder::new(
         OrderCode::new("MKT-1").unwrap(),
         "web",
@@ -330,6 +330,6 @@ fn an_order_is_built_as_it_is_read() {
         vec![line.clone()],
     );
     let built = built.unwrap().with_customer_name("A").with_email("e").with_mobile("m");
-    assert_eq!(built.with_extra(extra(json!({"a": 1}))), read);
+    assert_eq!(built.with_extra(Extra::new().with("a", &1).unwrap()), read);
     assert_eq!(line.with_total(money("-1")).unwrap_err().place(), "total");
 }

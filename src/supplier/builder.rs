@@ -95,7 +95,10 @@ impl SupplierBuilder {
         self
     }
 
-    /// Adds a key that events are signed with.
+    /// Adds a key that events are signed with. Several are used side by side while each is valid.
+    ///
+    /// Once there is a key, nothing is sent unsigned. While none of the keys is valid an event waits for one that begins within
+    /// the hour; when none does, it fails for [`config`](crate::FailureReason::Config), and is resumed after the repair.
     #[must_use]
     pub fn signing_key(mut self, key: SigningKey) -> Self {
         self.signing_keys.push(key);

@@ -11,6 +11,10 @@ use crate::event::hex;
 
 /// One HTTPS URL of a supplier: syntactically fit to be called. Whether it may be dialled is the guard's business.
 ///
+/// The whole URL is its identity, the query included. So another token in the query (`?token=..`) makes another endpoint:
+/// what an event's old endpoint has accepted does not count for the new one, which gets the event as well while that is
+/// not notified. Tokens that are rotated belong into `bearer_token` or a custom header.
+///
 /// `Debug` and [`shown`](Self::shown) have scheme, host, port and path; never the query, which may hold a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -53,6 +57,13 @@ impl Endpoint {
             Some(host) if host.len() > 253 => return Err("must not have a host of more than 253 characters"),
             Some(_) => {}
         }
+        if let Some(url::Host::Domain(name)) = url.host()
+            && !name.split('.').all(can_be_a_label)
+        {
+            return Err(
+                "must name a host whose parts are 1 to 63 letters, digits and hyphens, with no hyphen at either end",
+            );
+        }
         let shown = format!("{}{}", url.origin().ascii_serialization(), url.path());
         let id = EndpointId(Arc::from(hex(&Sha256::digest(url.as_str())[..16])));
         Ok(Endpoint { url, id, shown })
@@ -72,6 +83,12 @@ impl Endpoint {
     pub fn shown(&self) -> &str {
         &self.shown
     }
+}
+
+/// Whether this can be a part of a host name (RFC 1123). An underscore is not a letter there, and is in use all the same.
+fn can_be_a_label(label: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=63).contains(&label.len()) && label.bytes().all(plain) && !label.starts_with('-') && !label.ends_with('-')
 }
 
 impl fmt::Debug for Endpoint {
@@ -142,6 +159,24 @@ mod tests {
             ("https://a.exa\nmple/", "must not contain white space or control characters"),
         ] {
             assert_eq!(Endpoint::parse(url).map(|_| ()), Err(problem), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_a_host_is_refused() {
+        let long = "a".repeat(64);
+        let longest = format!("{0}.{0}.{0}.{0}", "a".repeat(63));
+        let labels =
+            "must name a host whose parts are 1 to 63 letters, digits and hyphens, with no hyphen at either end";
+        for host in ["-a.example", "a-.example", "a..b", ".a", "a.-", "a!b.example", "*.example", &long] {
+            assert_eq!(Endpoint::parse(&format!("https://{host}/")).map(|_| ()), Err(labels), "{host}");
+        }
+        let total = "must not have a host of more than 253 characters";
+        assert_eq!(Endpoint::parse(&format!("https://{longest}/")).map(|_| ()), Err(total));
+        for host in
+            ["a--b.example", "xn--bcher-kva.example", "a_b.example", "127.0.0.1", "[::1]", "7.example", &long[1..]]
+        {
+            assert!(Endpoint::parse(&format!("https://{host}/")).is_ok(), "{host}");
         }
     }
 

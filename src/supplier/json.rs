@@ -5,13 +5,14 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::fulfilment::{Rejections, Stage, Stages, Subscription};
 use crate::order::Privacy;
 use crate::supplier::retry::RetryPolicy;
 use crate::supplier::signing::SigningKey;
 use crate::value::fields::{self, FieldError, Fields};
+use crate::value::json;
 use crate::value::names::SupplierId;
 use crate::value::secret::Secret;
 use crate::value::time::OffsetTimestamp;
@@ -21,15 +22,15 @@ use super::{Acceptance, Activity, ConfigError, FailedStages, OnUnknown, Supplier
 /// The suppliers of a document `{"suppliers": [..]}`. One that is wrong makes the whole document wrong.
 pub(crate) fn suppliers_from_json(bytes: &[u8]) -> Result<BTreeMap<SupplierId, Supplier>, ConfigError> {
     let document = |error: FieldError| ConfigError::new(None, place_or(error.place, "suppliers file"), error.problem);
-    let value = fields::parse_json(bytes).map_err(document)?;
-    let mut fields = Fields::of(value, "").map_err(document)?;
-    let list = fields.required("suppliers", fields::list(|value, place| Ok((value, place.to_owned()))));
+    let raw = json::document(bytes).map_err(document)?;
+    let mut fields = Fields::of(raw, "").map_err(document)?;
+    let list = fields.required("suppliers", fields::list(|raw, place| Ok((raw.to_owned(), place.to_owned()))));
     let list = list.map_err(document)?;
     fields.finish().map_err(document)?;
 
     let mut suppliers = BTreeMap::new();
-    for (value, place) in list {
-        let supplier = supplier(value, &place)?;
+    for (raw, place) in list {
+        let supplier = supplier(&raw, &place)?;
         let id = supplier.id().clone();
         if suppliers.insert(id.clone(), supplier).is_some() {
             return Err(ConfigError::new(Some(id), format!("{place}.id"), "is the id of a supplier before it"));
@@ -40,20 +41,21 @@ pub(crate) fn suppliers_from_json(bytes: &[u8]) -> Result<BTreeMap<SupplierId, S
 
 impl<'de> Deserialize<'de> for Supplier {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        supplier(Value::deserialize(deserializer)?, "").map_err(serde::de::Error::custom)
+        // An error of the configuration is told whole: with the supplier's name in front.
+        let read = json::deserialize(deserializer, |raw, place| Ok(supplier(raw, place)))?;
+        read.map_err(serde::de::Error::custom)
     }
 }
 
-fn supplier(value: Value, place: &str) -> Result<Supplier, ConfigError> {
+fn supplier(raw: &RawValue, place: &str) -> Result<Supplier, ConfigError> {
     // Until the id is known the place in the document says which supplier it is.
     let nameless = |error: FieldError| ConfigError::new(None, place_or(error.place, "supplier"), error.problem);
-    let id =
-        Fields::of(value.clone(), place).and_then(|mut fields| fields.required("id", fields::parsed::<SupplierId>));
+    let id = Fields::of(raw, place).and_then(|mut fields| fields.required("id", fields::parsed::<SupplierId>));
     let id = id.map_err(nameless)?;
     let named =
         |error: FieldError| ConfigError::new(Some(id.clone()), place_or(error.place, "supplier"), error.problem);
     // From here on the supplier's name is enough of a place.
-    let builder = settings(Fields::of(value, "").map_err(named)?, id.clone()).map_err(named)?;
+    let builder = settings(Fields::of(raw, "").map_err(named)?, id.clone()).map_err(named)?;
     builder.build()
 }
 
@@ -77,7 +79,7 @@ fn settings(mut fields: Fields, id: SupplierId) -> Result<SupplierBuilder, Field
     if let Some(acceptance) = fields.optional("acceptance", fields::one_of(&policies))? {
         builder = builder.acceptance(acceptance);
     }
-    if let Some(privacy) = fields.optional("privacy", Privacy::from_value)? {
+    if let Some(privacy) = fields.optional("privacy", Privacy::read)? {
         builder = builder.privacy(privacy);
     }
     if let Some(pointer) = fields.optional("reference_pointer", fields::text)? {
@@ -113,25 +115,25 @@ fn settings(mut fields: Fields, id: SupplierId) -> Result<SupplierBuilder, Field
     Ok(builder)
 }
 
-fn stage(value: Value, place: &str) -> Result<Stage, FieldError> {
-    fields::one_of(&Stage::ALL.map(|stage| (stage.as_str(), stage)))(value, place)
+fn stage(raw: &RawValue, place: &str) -> Result<Stage, FieldError> {
+    fields::one_of(&Stage::ALL.map(|stage| (stage.as_str(), stage)))(raw, place)
 }
 
-fn secret(value: Value, place: &str) -> Result<Secret, FieldError> {
-    fields::text(value, place).map(Secret::new)
+fn secret(raw: &RawValue, place: &str) -> Result<Secret, FieldError> {
+    fields::text(raw, place).map(Secret::new)
 }
 
-fn header(value: Value, place: &str) -> Result<(String, Secret), FieldError> {
-    let mut fields = Fields::of(value, place)?;
+fn header(raw: &RawValue, place: &str) -> Result<(String, Secret), FieldError> {
+    let mut fields = Fields::of(raw, place)?;
     let header = (fields.required("name", fields::text)?, fields.required("value", secret)?);
     fields.finish()?;
     Ok(header)
 }
 
-fn signing_key(value: Value, place: &str) -> Result<SigningKey, FieldError> {
-    let mut fields = Fields::of(value, place)?;
-    let mut key = fields.required("key", |value, place| {
-        let text = secret(value, place)?;
+fn signing_key(raw: &RawValue, place: &str) -> Result<SigningKey, FieldError> {
+    let mut fields = Fields::of(raw, place)?;
+    let mut key = fields.required("key", |raw, place| {
+        let text = secret(raw, place)?;
         SigningKey::new(text.expose()).map_err(|error| FieldError::new(place, error.to_string()))
     })?;
     if let Some(from) = fields.optional("from", fields::parsed::<OffsetTimestamp>)? {
@@ -144,15 +146,15 @@ fn signing_key(value: Value, place: &str) -> Result<SigningKey, FieldError> {
     Ok(key)
 }
 
-fn retry(value: Value, place: &str) -> Result<RetryPolicy, FieldError> {
+fn retry(raw: &RawValue, place: &str) -> Result<RetryPolicy, FieldError> {
     const YEAR_S: u64 = 366 * 86_400;
-    let mut fields = Fields::of(value, place)?;
+    let mut fields = Fields::of(raw, place)?;
     let mut policy = RetryPolicy::DEFAULT;
     if let Some(ms) = fields.optional("first_delay_ms", fields::whole(1..=YEAR_S * 1000))? {
         policy = policy.with_first_delay(Duration::from_millis(ms));
     }
-    if let Some(ms) = fields.optional("max_delay_ms", |value, place| {
-        let ms = fields::whole(1..=YEAR_S * 1000)(value, place)?;
+    if let Some(ms) = fields.optional("max_delay_ms", |raw, place| {
+        let ms = fields::whole(1..=YEAR_S * 1000)(raw, place)?;
         match Duration::from_millis(ms) < policy.first_delay() {
             true => Err(FieldError::new(place, "must not be less than first_delay_ms (5000 unless given)")),
             false => Ok(ms),

@@ -1,6 +1,8 @@
 //! Where configurations come from: the lookup that is asked when an order is stored and again when it is sent.
 
 mod file;
+mod reader;
+mod version;
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;

@@ -4,7 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -20,14 +22,20 @@ pub struct SigningKey {
     until: Option<Timestamp>,
 }
 
+/// Keys are also handed out without the padding at the end.
+const PADDED_OR_NOT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 impl SigningKey {
-    /// Reads a key; the prefix `whsec_` may be left out.
+    /// Reads a key; the prefix `whsec_` and the padding (`=`) at the end may be left out.
     ///
     /// # Errors
     /// [`SigningKeyError`] when it is not base64 of 24 to 64 bytes.
     pub fn new(text: &str) -> Result<Self, SigningKeyError> {
         let encoded = text.strip_prefix("whsec_").unwrap_or(text);
-        let secret = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| SigningKeyError)?);
+        let secret = Zeroizing::new(PADDED_OR_NOT.decode(encoded).map_err(|_| SigningKeyError)?);
         if !(24..=64).contains(&secret.len()) {
             return Err(SigningKeyError);
         }
@@ -163,6 +171,17 @@ mod tests {
             "none of the signing keys is valid now; the next one begins at 1970-01-01T02:30:00Z"
         );
         assert_eq!(signatures(&[], "msg_1", minute(1), b"{}"), Ok(None));
+    }
+
+    #[test]
+    fn a_key_without_its_padding_is_the_same_key() {
+        for padded in
+            ["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg=="]
+        {
+            let key = SigningKey::new(padded).unwrap();
+            assert_eq!(SigningKey::new(padded.trim_end_matches('=')), Ok(key));
+        }
+        assert!(SigningKey::new("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8==").is_err());
     }
 
     #[test]

@@ -6,20 +6,23 @@ use std::str::FromStr;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::{Number, Value};
+use serde_json::value::RawValue;
 
-use crate::value::fields::{self, FieldError};
-
-/// So many digits survive the way through the floating point number that a JSON reader may make of them.
-const NUMBER_DIGITS: usize = 15;
+use crate::value::decimal;
+use crate::value::fields::FieldError;
+use crate::value::json;
 
 /// An exact decimal amount. It keeps its scale: `10.00` stays `10.00`, and compares equal to `10.0`.
 ///
 /// At most 28 decimals, and 96 bits for all digits together. In JSON it is written as a decimal string, `"14.31"`. Read are
 /// such strings (digits, with a sign and a fraction if need be; no exponent, no separators, no white space, no currency
-/// sign) and JSON numbers, taken by their text. A number with a fraction and more than 15 significant digits is refused, as the
-/// reader may have made it a float; and whether the *number* `10.00` keeps its zeros depends on the features of
-/// `serde_json`. The string `"10.00"` always does.
+/// sign) and JSON numbers. A number in JSON text is taken digit by digit as it is written, whatever the features of
+/// `serde_json`: `14.309999999999999` is that amount, `10.00` keeps its zeros, and one with more digits than an amount can
+/// have is refused.
+///
+/// `Deserialize` from another source than JSON text (a `serde_json::Value`, a field with `flatten`, another format) takes
+/// strings and whole numbers exactly and refuses a floating-point number, which may have been rounded before. So it does
+/// with an amount that stands alone and comes from `serde_json::from_reader`, which cannot be told from a `Value`.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,7 +49,7 @@ impl Money {
     ///
     /// [`MoneyError`] when `scale`, the number of decimals, is more than 28.
     pub fn from_minor(units: i64, scale: u32) -> Result<Self, MoneyError> {
-        exact(i128::from(units), scale).ok_or(MoneyError(SCALE))
+        decimal::exact(i128::from(units), scale).map(Self).ok_or(MoneyError(SCALE))
     }
 
     /// The sum with the larger scale of both; `None` when it has more digits than an amount can have.
@@ -57,14 +60,14 @@ impl Money {
             let zeros = 10_i128.checked_pow(scale - amount.scale())?;
             amount.mantissa().checked_mul(zeros)
         };
-        exact(units(self.0)?.checked_add(units(other.0)?)?, scale)
+        decimal::exact(units(self.0)?.checked_add(units(other.0)?)?, scale).map(Self)
     }
 
     /// The amount so many times; `None` when it has more digits than an amount can have.
     #[must_use]
     pub fn checked_mul(self, times: u32) -> Option<Self> {
         let units = self.0.mantissa().checked_mul(i128::from(times))?;
-        exact(units, self.0.scale())
+        decimal::exact(units, self.0.scale()).map(Self)
     }
 
     /// Whether it is less than zero.
@@ -78,68 +81,15 @@ impl Money {
         self.0.normalize().to_string()
     }
 
-    /// A decimal string or a number.
-    pub(crate) fn read(value: Value, place: &str) -> Result<Self, FieldError> {
-        match value {
-            Value::String(text) => text.parse(),
-            Value::Number(number) => Self::from_number(&number),
-            _ => Err(MoneyError(AMOUNT)),
-        }
-        .map_err(|error| FieldError::new(place, error.to_string()))
-    }
-
-    /// A JSON number by its text. Without `arbitrary_precision` that is the shortest text of a float, so an amount that a
-    /// float may have changed is refused, whatever the features are.
-    fn from_number(number: &Number) -> Result<Self, MoneyError> {
-        let text = number.to_string();
-        let (digits, exponent) = match text.split_once(['e', 'E']) {
-            Some((digits, exponent)) => (digits, exponent.parse().map_err(|_| MoneyError(DIGITS))?),
-            None => (text.as_str(), 0),
+    /// A decimal string, or a number taken by its digits.
+    pub(crate) fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
+        let amount = match (json::number(raw), json::string(raw)) {
+            (Some(digits), _) => decimal::of_number(digits).map(Self).ok_or(MoneyError(DIGITS)),
+            (None, Some(text)) => text.parse(),
+            (None, None) if raw.get() == json::FLOAT => Err(MoneyError(FLOAT)),
+            (None, None) => Err(MoneyError(AMOUNT)),
         };
-        let amount = scaled(digits, exponent).ok_or(MoneyError(DIGITS))?;
-        let whole = number.is_i64() || number.is_u64();
-        let significant = amount.0.normalize().mantissa().unsigned_abs().to_string();
-        if !whole && significant.trim_end_matches('0').len() > NUMBER_DIGITS {
-            return Err(MoneyError(DIGITS));
-        }
-        Ok(amount)
-    }
-}
-
-/// The amount of `units` with `scale` decimals, if it is one. Zero has no sign.
-fn exact(units: i128, scale: u32) -> Option<Money> {
-    Decimal::try_from_i128_with_scale(units, scale).ok().map(Money)
-}
-
-/// `[+-]digits[.digits]` times ten to the power of `exponent`.
-fn scaled(text: &str, exponent: i32) -> Option<Money> {
-    let (sign, digits) = match text.as_bytes().first()? {
-        b'-' => (-1, &text[1..]),
-        b'+' => (1, &text[1..]),
-        _ => (1, text),
-    };
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((_, "")) => return None,
-        Some(parts) => parts,
-        None => (digits, ""),
-    };
-    if whole.is_empty() {
-        return None;
-    }
-    let mut units = 0_i128;
-    for digit in whole.bytes().chain(fraction.bytes()) {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        units = units.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
-    }
-    let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
-    match u32::try_from(scale) {
-        Ok(scale) => exact(sign * units, scale),
-        Err(_) => {
-            let zeros = 10_i128.checked_pow(scale.unsigned_abs())?;
-            exact(sign * units.checked_mul(zeros)?, 0)
-        }
+        amount.map_err(|error| FieldError::new(place, error.to_string()))
     }
 }
 
@@ -147,7 +97,7 @@ impl FromStr for Money {
     type Err = MoneyError;
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
-        scaled(text, 0).ok_or(MoneyError(AMOUNT))
+        decimal::plain(text).map(Self).ok_or(MoneyError(AMOUNT))
     }
 }
 
@@ -165,7 +115,7 @@ impl Serialize for Money {
 
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        fields::deserialize(deserializer, Self::read)
+        json::deserialize_scalar(deserializer, Self::read)
     }
 }
 
@@ -244,7 +194,8 @@ impl<'de> Deserialize<'de> for Currency {
 }
 
 const AMOUNT: &str = "an amount of money must be a decimal number such as \"14.31\"";
-const DIGITS: &str = "an amount of money with more than 15 digits must be written as a string, such as \"14.31\"";
+const DIGITS: &str = "an amount of money must have at most 28 decimals and 28 digits in all";
+const FLOAT: &str = "an amount of money must not come as a floating-point number, which is not exact; write it as a text such as \"14.31\"";
 const SCALE: &str = "an amount of money must have at most 28 decimals";
 const CURRENCY: &str = "a currency must be three capital letters (ISO 4217), such as \"EUR\"";
 
@@ -331,8 +282,10 @@ mod tests {
     }
 
     #[test]
-    fn a_json_number_that_a_float_may_have_changed_is_refused() {
-        for wrong in ["0.30000000000000004", "18446744073709551617", "1e29", "1e-29"] {
+    fn a_json_number_with_more_digits_than_an_amount_can_have_is_refused() {
+        for wrong in
+            ["99999999999999999999999999999", "1e29", "1e-29", "1e99999999999", "0.12345678901234567890123456789"]
+        {
             assert!(json(wrong).is_err_and(|error| error.contains(DIGITS)), "{wrong}");
         }
         for wrong in ["true", "null", "[1]", "{}", "\"twelve\"", "\"1e3\""] {

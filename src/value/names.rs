@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::value::visible::{Escaped, is_visible};
+
 const MAX_CHARS: usize = 200;
 
 /// Why a text is not an [`OrderCode`], a [`SupplierId`] or a [`Source`]; it never repeats the text.
@@ -23,7 +25,8 @@ pub struct NameError {
     problem: &'static str,
 }
 
-fn check(kind: &'static str, text: &str) -> Result<(), NameError> {
+/// What every name has kept to since the first version.
+fn check_stored(kind: &'static str, text: &str) -> Result<(), NameError> {
     let problem = if text.is_empty() {
         "must not be empty"
     } else if text.chars().nth(MAX_CHARS).is_some() {
@@ -42,7 +45,9 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
         ///
-        /// 1 to 200 characters, no control characters, no white space at either end. Cheap to clone.
+        /// 1 to 200 characters, no white space at either end, none that cannot be seen: no control, direction or zero-width
+        /// characters. Cheap to clone. One that is stored from a time when more was allowed is kept; `Display` and `Debug`
+        /// show its invisible characters escaped.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
@@ -53,8 +58,19 @@ macro_rules! name {
             ///
             /// [`NameError`] when the text breaks a rule of the type.
             pub fn new(text: impl AsRef<str>) -> Result<Self, NameError> {
-                let text = text.as_ref();
-                check($kind, text)?;
+                let name = Self::from_stored(text.as_ref())?;
+                let problem = "must not contain characters that cannot be seen";
+                if name.0.chars().all(is_visible) { Ok(name) } else { Err(NameError { kind: $kind, problem }) }
+            }
+
+            /// A name as a store kept it, perhaps from a time when names could have invisible characters. For stores only:
+            /// what comes from elsewhere goes through [`new`](Self::new).
+            ///
+            /// # Errors
+            ///
+            /// [`NameError`] when the text breaks another rule of the type.
+            pub fn from_stored(text: &str) -> Result<Self, NameError> {
+                check_stored($kind, text)?;
                 Ok(Self(Arc::from(text)))
             }
 
@@ -67,7 +83,7 @@ macro_rules! name {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                fmt::Display::fmt(&Escaped(&self.0), f)
             }
         }
 
@@ -179,7 +195,7 @@ mod tests {
             assert_eq!(SupplierId::new(right).map(|id| id.to_string()), Ok(right.to_owned()));
         }
         let long = "ä".repeat(201);
-        for wrong in ["", " ", " a", "a ", "a\n", "a\u{0}b", "a\u{85}b", "\u{a0}a", &long] {
+        for wrong in ["", " ", " a", "a ", "a\n", "a\u{0}b", "a\u{85}b", "\u{a0}a", "a\u{202e}b", "a\u{200b}", &long] {
             assert!(OrderCode::new(wrong).is_err(), "{wrong:?}");
             assert!(Source::try_from(wrong.to_owned()).is_err(), "{wrong:?}");
             let json = serde_json::to_string(wrong).unwrap();
@@ -191,6 +207,17 @@ mod tests {
     fn an_error_says_which_kind_of_name_and_not_its_text() {
         let error = Source::new("top\u{7}secret").unwrap_err().to_string();
         assert_eq!(error, "a source must not contain control characters");
+    }
+
+    #[test]
+    fn a_stored_name_with_invisible_characters_is_read_and_shown_escaped() {
+        let stored = OrderCode::from_stored("A\u{202e}1").unwrap();
+        assert_eq!(stored.as_str(), "A\u{202e}1");
+        assert_eq!(stored.to_string(), "A\\u{202e}1");
+        assert_eq!(format!("{stored:?}"), "OrderCode(\"A\\u{202e}1\")");
+        for damaged in ["", "a\n", " a"] {
+            assert!(OrderCode::from_stored(damaged).is_err(), "{damaged:?}");
+        }
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! What goes over the wire for one attempt. Pure: supplier, endpoint, event and time in, headers and body out.
 
+use serde_json::value::RawValue;
 use url::Url;
 
 use crate::event::{Body, EventId};
 use crate::supplier::signing::{NoValidKey, signatures};
 use crate::supplier::{Endpoint, Supplier};
+use crate::value::json;
 use crate::value::secret::Secret;
 use crate::value::time::Timestamp;
+use crate::value::visible::is_visible;
 
 /// Bytes of a 2xx reply that are read for a reference.
 pub(crate) const REPLY_LIMIT: usize = 64 * 1024;
@@ -52,6 +55,8 @@ pub(crate) fn request(
 ) -> Result<Request, NoValidKey> {
     let mut headers = vec![
         plain("content-type", "application/json"),
+        // A reply is read for a reference: it has to come in a form that needs no decoding.
+        plain("accept-encoding", "identity"),
         plain("user-agent", concat!("orderhook/", env!("CARGO_PKG_VERSION"))),
         plain("webhook-id", telling.event_id.as_str()),
         plain("webhook-timestamp", at.as_micros().div_euclid(1_000_000).to_string()),
@@ -74,16 +79,31 @@ pub(crate) fn request(
     })
 }
 
-/// The supplier's own reference out of the body of a 2xx reply: a text or a number, at most 200 visible characters.
+/// The supplier's own reference out of the body of a 2xx reply. When the body has none that can be used, the log says why.
 pub(crate) fn reference(supplier: &Supplier, reply: Option<&[u8]>) -> Option<String> {
-    let reply: serde_json::Value = serde_json::from_slice(reply?).ok()?;
-    let text = match reply.pointer(supplier.reference_pointer()?)? {
-        serde_json::Value::String(text) => text.trim().to_owned(),
-        serde_json::Value::Number(number) => number.to_string(),
-        _ => return None,
+    let pointer = supplier.reference_pointer()?;
+    let warn =
+        |why| tracing::warn!(supplier = %supplier.id(), pointer, why, "the reply has no reference that can be used");
+    find_reference(pointer, reply?).inspect_err(|why| warn(*why)).ok()
+}
+
+/// The text or the number, digit by digit, that a pointer leads to: 1 to 200 characters, all of them visible.
+fn find_reference(pointer: &str, reply: &[u8]) -> Result<String, &'static str> {
+    // Not strict: what a supplier answers is not ours to judge.
+    let reply = reply.strip_prefix(b"\xef\xbb\xbf").unwrap_or(reply);
+    let raw: &RawValue = serde_json::from_slice(reply).map_err(|_| "the reply is not JSON")?;
+    let raw = json::pointed(raw, pointer).ok_or("there is nothing at the pointer")?;
+    let text = match (json::number(raw), json::string(raw)) {
+        (Some(digits), _) => digits.to_owned(),
+        (None, Some(text)) => text.trim().to_owned(),
+        (None, None) => return Err("it is neither a text nor a number"),
     };
-    let visible = !text.chars().any(char::is_control);
-    (!text.is_empty() && visible && text.chars().count() <= 200).then_some(text)
+    match text.chars().count() {
+        0 => Err("it is empty"),
+        201.. => Err("it has more than 200 characters"),
+        _ if !text.chars().all(is_visible) => Err("it has characters that cannot be seen"),
+        _ => Ok(text),
+    }
 }
 
 fn plain(name: &str, value: impl Into<String>) -> Header {
@@ -105,12 +125,39 @@ mod tests {
     }
 
     #[test]
+    fn a_reference_has_the_digits_that_were_written() {
+        let found = |reply: &str| reference(&pointing("/id"), Some(reply.as_bytes()));
+        for digits in ["123456789012345678901234567890", "1.50", "-0", "1e400"] {
+            assert_eq!(found(&format!("{{\"id\": {digits}}}")).as_deref(), Some(digits));
+        }
+        assert_eq!(found("\u{feff}{\"id\": 7}").as_deref(), Some("7"), "after a byte order mark");
+    }
+
+    #[test]
+    fn why_there_is_no_reference_can_be_told() {
+        let why = |reply: &[u8]| find_reference("/id", reply).unwrap_err();
+        assert_eq!(why(b"<html>"), "the reply is not JSON");
+        assert_eq!(why(b"{}"), "there is nothing at the pointer");
+        assert_eq!(why(br#"{"id": {}}"#), "it is neither a text nor a number");
+        assert_eq!(why(br#"{"id": " "}"#), "it is empty");
+        assert_eq!(why("{\"id\": \"a\u{202e}b\"}".as_bytes()), "it has characters that cannot be seen");
+    }
+
+    #[test]
     fn a_reference_is_a_short_visible_text_or_a_number() {
         let found = |reply: &str| reference(&pointing("/data/id"), Some(reply.as_bytes()));
         assert_eq!(found(r#"{"data":{"id":"NB-17"}}"#).as_deref(), Some("NB-17"));
         assert_eq!(found(r#"{"data":{"id":17}}"#).as_deref(), Some("17"));
         let long = format!(r#"{{"data":{{"id":"{}"}}}}"#, "x".repeat(201));
-        for none in [r#"{"data":{"id":""}}"#, r#"{"data":{"id":"a\nb"}}"#, r#"{"data":{"id":{}}}"#, "{}", "", &long] {
+        for none in [
+            r#"{"data":{"id":""}}"#,
+            r#"{"data":{"id":"a\nb"}}"#,
+            "{\"data\":{\"id\":\"a\u{200b}b\"}}",
+            r#"{"data":{"id":{}}}"#,
+            "{}",
+            "",
+            &long,
+        ] {
             assert_eq!(found(none), None, "{none}");
         }
     }

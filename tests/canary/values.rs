@@ -35,7 +35,7 @@ async fn the_debug_of_every_public_value_shows_nothing_planted() {
     assert_clean_debug("an order", &order);
     assert_clean_debug("its lines", &order.lines());
     assert_clean_debug("an item", order.lines()[0].item());
-    assert_clean_debug("its address", order.address());
+    assert_clean_debug("its address", &order.address());
     let address = Address::new("12 Qzlane7f44", "Pune", "QZ7F46", "IN").unwrap();
     assert_clean_debug("an address", &address.with_name("Qzaddressee7f43").with_phone("+917055703414"));
     let created = order.for_supplier(&id("north"), &Privacy::new()).unwrap();

@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod bodies;
+mod many;
 mod nodes;
 mod offering;
 #[path = "../support/programs.rs"]

@@ -204,6 +204,10 @@ async fn the_reference_is_the_suppliers_own_where_its_reply_has_one_and_else_the
     for (reply, reference) in [
         (Reply::ok_json(r#"{"data":{"id":"NB-17"}}"#), "NB-17"),
         (Reply::ok_json(r#"{"data":{"id":4711}}"#), "4711"),
+        (Reply::ok_json(r#"{"data":{"id":123456789012345678901234567890}}"#), "123456789012345678901234567890"),
+        (Reply::ok_json("\u{feff}{\"data\":{\"id\":\"NB-18\"}}"), "NB-18"),
+        (Reply::ok_json("{\"data\":{\"id\":\"NB\u{202e}81\"}}"), "A-1"),
+        (Reply::ok_json("{\"data\":{\"id\":\"NB\u{200b}\"}}"), "A-1"),
         (Reply::ok_json(&fits), longest.as_str()),
         (Reply::ok_json(r#"{"data":{}}"#), "A-1"),
         (Reply::ok_json(r#"{"data":{"id":null}}"#), "A-1"),

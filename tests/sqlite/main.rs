@@ -13,6 +13,7 @@ mod damage;
 mod dropped;
 mod frozen;
 mod measure;
+mod names;
 mod outbox;
 mod sharing;
 mod support;

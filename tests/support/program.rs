@@ -37,13 +37,28 @@ pub struct Program {
     name: &'static str,
     folder: PathBuf,
     level: Option<&'static str>,
-    is_read: bool,
+    stdout: Ear,
+}
+
+/// What becomes of what a program prints.
+#[derive(Clone, Copy, Debug)]
+enum Ear {
+    Read,
+    /// A pipe whose other end is closed.
+    Closed,
+    /// A disk without room.
+    Full,
 }
 
 impl Program {
     /// An example by its name, to be run in this folder.
     pub fn example(name: &'static str, folder: &Path) -> Self {
-        Program { name, folder: folder.to_owned(), level: None, is_read: true }
+        Program { name, folder: folder.to_owned(), level: None, stdout: Ear::Read }
+    }
+
+    /// The same in another folder.
+    pub fn within(self, folder: &Path) -> Self {
+        Program { folder: folder.to_owned(), ..self }
     }
 
     /// With every log switched on.
@@ -53,7 +68,12 @@ impl Program {
 
     /// With a stdout that nobody reads: it is closed before the program begins.
     pub fn unread(self) -> Self {
-        Program { is_read: false, ..self }
+        Program { stdout: Ear::Closed, ..self }
+    }
+
+    /// With a stdout that takes nothing: a file on a disk that is full.
+    pub fn full(self) -> Self {
+        Program { stdout: Ear::Full, ..self }
     }
 
     /// Runs it with these arguments.
@@ -65,10 +85,17 @@ impl Program {
         command.args(arguments).current_dir(&self.folder).env("RUST_BACKTRACE", "0").env_remove("RUST_LOG");
         command.envs(self.level.map(|level| ("RUST_LOG", level)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        if !self.is_read {
-            let (reader, writer) = std::io::pipe().expect("a pipe");
-            drop(reader);
-            command.stdout(writer);
+        match self.stdout {
+            Ear::Read => {}
+            Ear::Closed => {
+                let (reader, writer) = std::io::pipe().expect("a pipe");
+                drop(reader);
+                command.stdout(writer);
+            }
+            Ear::Full => {
+                let full = std::fs::File::options().write(true).open("/dev/full").expect("a disk that is full");
+                command.stdout(full);
+            }
         }
         let running = async { command.spawn()?.wait_with_output().await };
         let output = tokio::time::timeout(PATIENCE, running).await;

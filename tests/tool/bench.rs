@@ -72,7 +72,7 @@ impl Bench {
         Program::example("order_paid", self.folder())
     }
 
-    fn arguments<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+    pub(crate) fn arguments<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
         let mut arguments = vec!["--order", "order.json", "--suppliers", "suppliers.json", "--store", &self.store];
         arguments.extend(["--ca", "ca.pem", "--allow-network", "127.0.0.0/8", "--timeout-ms", "10000"]);
         arguments.extend(more);

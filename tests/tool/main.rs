@@ -6,3 +6,4 @@ mod lasting;
 mod lines;
 #[path = "../support/mod.rs"]
 mod support;
+mod unheard;

@@ -132,6 +132,25 @@ async fn a_backend_answers_at_once_tells_the_supplier_and_ends_with_nothing_unde
     a_paid_order_is_told(folder.path(), "memory:").await;
 }
 
+#[tokio::test]
+async fn a_backend_whose_suppliers_file_has_become_a_pipe_goes_on_with_the_last_good_one_and_ends_when_told_to() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
+    let receiver = Receiver::start(&ca).await;
+    let suppliers = json!({"suppliers": [{"id": "books", "webhook_urls": [receiver.url("/orders")]}]});
+    let path = folder.path().join("suppliers.json");
+    std::fs::write(&path, suppliers.to_string()).unwrap();
+    std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
+    let mut backend = Backend::start(folder.path(), "memory:").await;
+
+    std::fs::remove_file(&path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let paid = tokio::time::timeout(Duration::from_secs(20), backend.paid("A-1", &order("A-1", 1))).await;
+    assert_eq!(paid.expect("the handler answers"), 202);
+    backend.becomes("A-1", "told").await;
+    backend.terminate();
+    assert_eq!(backend.ended().await, Some(0));
+}
+
 #[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn a_backend_on_a_file_still_knows_its_orders_after_a_restart() {

@@ -284,7 +284,7 @@ pub(super) fn supplier(id: &str) -> SupplierId {
 }
 
 pub(super) fn order(code: &str) -> OrderCode {
-    OrderCode::new(code).expect("a name")
+    OrderCode::from_stored(code).expect("a name")
 }
 
 /// The only notification of an order to `north`.

@@ -132,11 +132,11 @@ pub(super) fn key(row: &SqliteRow) -> Read<Key> {
     const PROBLEM: &str = "its key cannot be read";
     let damaged = Damage(PROBLEM);
     Ok(Key::new(
-        Source::new(get::<&str>(row, column::SOURCE, PROBLEM)?).map_err(|_| damaged)?,
-        SupplierId::new(get::<&str>(row, column::SUPPLIER, PROBLEM)?).map_err(|_| damaged)?,
-        OrderCode::new(get::<&str>(row, column::ORDER_CODE, PROBLEM)?).map_err(|_| damaged)?,
+        Source::from_stored(get::<&str>(row, column::SOURCE, PROBLEM)?).map_err(|_| damaged)?,
+        SupplierId::from_stored(get::<&str>(row, column::SUPPLIER, PROBLEM)?).map_err(|_| damaged)?,
+        OrderCode::from_stored(get::<&str>(row, column::ORDER_CODE, PROBLEM)?).map_err(|_| damaged)?,
         EventKind::new(get(row, column::KIND, PROBLEM)?).map_err(|_| damaged)?,
-        Occurrence::new(get(row, column::OCCURRENCE, PROBLEM)?).map_err(|_| damaged)?,
+        Occurrence::from_stored(get(row, column::OCCURRENCE, PROBLEM)?).map_err(|_| damaged)?,
     ))
 }
 

@@ -41,6 +41,14 @@ async fn what_was_only_enqueued_is_told_by_a_worker_in_order() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_in_front_of_the_events_is_passed_over() {
+    let desk = Desk::new().await;
+    desk.events(&format!("\u{feff}{}", way("P-1", &ALL[..1])));
+    let ran = desk.run(&desk.sqlite(), &["--json"]).await;
+    assert_eq!(ran.brief(), (Some(0), vec!["accept notified".into()]));
+}
+
+#[tokio::test]
 async fn a_refused_stage_is_exit_2_also_when_it_would_only_be_enqueued() {
     let desk = Desk::new().await;
     desk.events(&way("P-1", &["shipped", "accept"]));

@@ -80,11 +80,11 @@ impl Row {
 pub(super) fn key(names: &[String; 5]) -> Result<Key, StoreError> {
     let [source, supplier, order, kind, occurrence] = names;
     Ok(Key::new(
-        Source::new(source).map_err(|error| corrupt("source").caused_by(error))?,
-        SupplierId::new(supplier).map_err(|error| corrupt("supplier").caused_by(error))?,
-        OrderCode::new(order).map_err(|error| corrupt("order").caused_by(error))?,
+        Source::from_stored(source).map_err(|error| corrupt("source").caused_by(error))?,
+        SupplierId::from_stored(supplier).map_err(|error| corrupt("supplier").caused_by(error))?,
+        OrderCode::from_stored(order).map_err(|error| corrupt("order").caused_by(error))?,
         EventKind::new(kind).map_err(|error| corrupt("kind").caused_by(error))?,
-        Occurrence::new(occurrence).map_err(|error| corrupt("occurrence").caused_by(error))?,
+        Occurrence::from_stored(occurrence).map_err(|error| corrupt("occurrence").caused_by(error))?,
     ))
 }
 
