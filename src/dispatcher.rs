@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::delivery::deliver::{Calling, Courier};
 use crate::delivery::error::Error;
-use crate::delivery::report::{EndpointCheck, Enqueued, OrderReport, Prepared, Report, Verdict};
+use crate::delivery::report::{EndpointCheck, Enqueued, OrderReport, Prepared, Report};
 use crate::event::Event;
 use crate::notification::{Closed, Key, Notification, OrderState, State};
 use crate::order::PaidOrder;
@@ -260,12 +260,13 @@ impl Dispatcher {
     }
 
     /// What the guard, name resolution and TLS say about each endpoint of a configuration: the same guard that judges when
-    /// sending. Sends no event.
+    /// sending. Sends no event. A server that asks for a client certificate is given a second to refuse the connection.
     pub async fn check(&self, supplier: &Supplier) -> Vec<EndpointCheck> {
         let mut checks = Vec::with_capacity(supplier.endpoints().len());
+        let client_certificate_until = self.inner.courier.sender.client_certificate_until().await;
         for endpoint in supplier.endpoints() {
-            let verdict = Verdict::of(self.inner.courier.sender.check_url(endpoint.url()).await);
-            checks.push(EndpointCheck { endpoint: endpoint.shown().to_owned(), verdict });
+            let checked = self.inner.courier.sender.check_url(endpoint.url()).await;
+            checks.push(EndpointCheck::new(endpoint.shown().to_owned(), checked, client_certificate_until));
         }
         checks
     }

@@ -6,6 +6,8 @@ use crate::event::EventId;
 use crate::notification::outcome::{Blocked, NotSent, Outcome};
 use crate::notification::{Key, Notification, OrderState, State};
 use crate::store::{Inserted, NewNotification};
+use crate::value::time::Timestamp;
+use crate::wire::send::Reached;
 
 /// What `enqueue` did, per supplier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +110,21 @@ pub struct EndpointCheck {
     pub endpoint: String,
     /// What was found.
     pub verdict: Verdict,
+    /// The last moment at which the certificate of the server is valid; known of an endpoint that is reachable.
+    pub certificate_until: Option<Timestamp>,
+    /// The last moment at which the client certificate is valid that the dispatcher presents, if one is configured.
+    pub client_certificate_until: Option<Timestamp>,
+}
+
+impl EndpointCheck {
+    pub(crate) fn new(
+        endpoint: String,
+        checked: Result<Reached, Outcome>,
+        client_certificate_until: Option<Timestamp>,
+    ) -> Self {
+        let certificate_until = checked.ok().and_then(|reached| reached.certificate_until);
+        EndpointCheck { endpoint, verdict: Verdict::of(checked), certificate_until, client_certificate_until }
+    }
 }
 
 /// What the guard, name resolution, connection and TLS say about an endpoint.
@@ -129,9 +146,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn of(checked: Result<(), Outcome>) -> Self {
+    fn of(checked: Result<Reached, Outcome>) -> Self {
         match checked {
-            Ok(()) => Verdict::Reachable,
+            Ok(_) => Verdict::Reachable,
             Err(Outcome::Blocked { why }) => Verdict::Blocked { why },
             Err(Outcome::NotSent { why }) => Verdict::Unreachable { why },
             // Nothing is sent, so nothing else can come of it.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::support::*;
+use crate::wire::send::connection::DRAIN_LIMIT;
 use crate::wire::send::*;
 
 /// Cuts as soon as `reached` says so.

@@ -1,0 +1,136 @@
+//! What an error of the client proves. The only place where an error is read.
+//!
+//! | what went wrong | what it proves | outcome |
+//! |---|---|---|
+//! | the guard refused the URL, the name or an address | nothing was dialled | `Blocked` |
+//! | name resolution, TCP, the TLS handshake, their common limit | there was no connection to send on | `NotSent` |
+//! | anything, before the client asked for the body of the request | not one byte of the request has left | `NotSent` |
+//! | an alert about our certificate, before a status line | the handshake ended without our being let in (RFC 8446, section 6.2): no request was read | `NotSent` |
+//! | any other alert of a handshake on the first exchange of a connection | the server had not finished its handshake | `NotSent` |
+//! | any other alert, a reset, the end of the connection | nothing: the request may have been processed before | `Unknown` |
+//! | a reply that is no HTTP/1.1, or too large a head | nothing | `Unknown` |
+//! | the limit of the exchange, after the request may have left | nothing | `Unknown` |
+//! | anything after a final status line | the status stands | `Accepted`, `Rejected` |
+
+use std::error::Error as StdError;
+use std::io;
+
+use rustls::{AlertDescription as Alert, CertificateError, PeerMisbehaved};
+
+use super::connection::Broken;
+use super::identity::Asked;
+use crate::notification::outcome::{NotSent, Outcome, Unknown};
+
+/// Why no TCP connection could be made.
+pub(super) fn of_dialling(error: &io::Error) -> NotSent {
+    match error.kind() {
+        _ if is_out_of_descriptors(error) => NotSent::NoDescriptor,
+        io::ErrorKind::ConnectionRefused => NotSent::Refused,
+        _ => NotSent::Unreachable,
+    }
+}
+
+/// Whether this process, or the machine, has no file descriptor left.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return matches!(
+        rustix::io::Errno::from_io_error(error),
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
+    );
+    #[cfg(not(unix))]
+    return false;
+}
+
+/// Why there is no TLS with this server.
+pub(super) fn of_handshake(error: &io::Error, asked: Asked) -> NotSent {
+    match find::<rustls::Error>(error) {
+        Some(rustls::Error::InvalidCertificate(objection)) => certificate(objection),
+        Some(rustls::Error::AlertReceived(Alert::NoApplicationProtocol))
+        | Some(rustls::Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol)) => NotSent::NoHttp1,
+        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => NotSent::ClientCertificate,
+        // Before TLS 1.3 there was no alert of its own for a certificate that is missing.
+        Some(rustls::Error::AlertReceived(Alert::HandshakeFailure)) if asked == Asked::InVain => {
+            NotSent::ClientCertificate
+        }
+        _ => NotSent::Tls,
+    }
+}
+
+/// What came of an exchange without a status line, on a connection that had been made.
+pub(super) fn of_exchange(broken: &Broken) -> Outcome {
+    let Broken::During { error, first } = broken else {
+        return Outcome::NotSent { why: NotSent::Unreachable };
+    };
+    match find::<rustls::Error>(error) {
+        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
+            Outcome::NotSent { why: NotSent::ClientCertificate }
+        }
+        Some(rustls::Error::AlertReceived(alert)) if *first && ends_a_handshake(*alert) => {
+            Outcome::NotSent { why: NotSent::Tls }
+        }
+        _ if error.is_parse() => Outcome::Unknown { why: Unknown::BadReply },
+        _ => Outcome::Unknown { why: Unknown::ConnectionLost },
+    }
+}
+
+fn is_about_our_certificate(alert: Alert) -> bool {
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
+}
+
+/// Alerts that a server sends only while it negotiates.
+fn ends_a_handshake(alert: Alert) -> bool {
+    matches!(
+        alert,
+        Alert::HandshakeFailure
+            | Alert::DecryptError
+            | Alert::ProtocolVersion
+            | Alert::InsufficientSecurity
+            | Alert::MissingExtension
+            | Alert::UnsupportedExtension
+            | Alert::UnrecognisedName
+            | Alert::NoApplicationProtocol
+    )
+}
+
+fn certificate(objection: &CertificateError) -> NotSent {
+    match objection {
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => NotSent::CertificateExpired,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => NotSent::CertificateName,
+        CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => NotSent::CertificateSignature,
+        CertificateError::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
+            Some(webpki::Error::CaUsedAsEndEntity) => NotSent::CertificateIsCa,
+            _ => NotSent::CertificateUntrusted,
+        },
+        _ => NotSent::CertificateUntrusted,
+    }
+}
+
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    std::iter::successors(Some(error), cause).find_map(|cause| cause.downcast_ref())
+}
+
+/// `source()` of an `io::Error` skips the very error that it carries, so this looks inside.
+fn cause<'a>(error: &&'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    // Not by auto-deref: a reference to an error is an error as well.
+    let error: &'a (dyn StdError + 'static) = *error;
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inside) => Some(inside),
+        None => error.source(),
+    }
+}
