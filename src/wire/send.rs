@@ -262,10 +262,10 @@ impl Sender {
 
     /// Makes a connection ready for the next exchange, in a task of its own: neither the reply nor a shutdown waits for it.
     fn recover(&self, host: Host, connection: Connection, body: Incoming) {
-        let pool = Arc::downgrade(&self.pool);
+        let Some(place) = self.pool.place() else { return };
         tokio::spawn(async move {
-            if let (Some(connection), Some(pool)) = (connection.recover(body).await, pool.upgrade()) {
-                pool.keep(host, connection);
+            if let Some(connection) = connection.recover(body).await {
+                place.keep(host, connection);
             }
         });
     }

@@ -26,10 +26,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const DRAIN_BYTES: usize = 64 * 1024;
 pub(super) const DRAIN_LIMIT: Duration = Duration::from_millis(200);
 
-/// How long a connection rests after its first exchange. A server that closes its connections after each reply without
-/// announcing it does so now, before another request is lost on it.
-const REST: Duration = Duration::from_millis(50);
-
 pub(super) struct Connection {
     sender: http1::SendRequest<Outgoing>,
     exchanges: u32,
@@ -88,6 +84,11 @@ impl Connection {
         }
     }
 
+    /// Whether its server has kept it open after a reply before.
+    pub(super) fn is_proven(&self) -> bool {
+        self.exchanges > 1
+    }
+
     /// Whether the server is known to have closed it.
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
@@ -104,10 +105,7 @@ impl Connection {
             self.sender.ready().await.ok()
         };
         tokio::time::timeout(DRAIN_LIMIT, ready).await.ok()??;
-        if self.exchanges == 1 {
-            tokio::time::sleep(REST).await;
-        }
-        (!self.is_closed()).then_some(self)
+        Some(self)
     }
 }
 

@@ -13,6 +13,9 @@ use super::connection::Connection;
 const IDLE_LIMIT: Duration = Duration::from_secs(4);
 /// Twice of what a supplier gets at once by default.
 const IDLE_PER_HOST: usize = 16;
+/// How long a connection rests after its first exchange. A server that closes its connections after each reply without
+/// announcing it does so now, before another request is lost on it.
+const REST: Duration = Duration::from_millis(50);
 /// How often the log says that the bound over all hosts was reached.
 const SAID_EVERY: Duration = Duration::from_secs(60);
 
@@ -20,7 +23,7 @@ const SAID_EVERY: Duration = Duration::from_secs(60);
 pub(super) type Host = (String, u16);
 
 pub(super) struct Pool {
-    /// How many connections are kept over all hosts.
+    /// How many connections there may be without an exchange under way, over all hosts.
     bound: usize,
     shelf: Mutex<Shelf>,
 }
@@ -30,6 +33,8 @@ struct Shelf {
     /// The longest idle first.
     by_age: BTreeMap<u64, Host>,
     by_host: HashMap<Host, Vec<Idle>>,
+    /// How many are on their way back: the rest of a reply is still being read.
+    recovering: usize,
     next: u64,
     closing: Option<JoinHandle<()>>,
     said: Option<Instant>,
@@ -41,44 +46,44 @@ struct Idle {
     connection: Connection,
 }
 
+impl Idle {
+    fn is_fit(&self) -> bool {
+        let rest = if self.connection.is_proven() { Duration::ZERO } else { REST };
+        (rest..IDLE_LIMIT).contains(&self.since.elapsed()) && !self.connection.is_closed()
+    }
+}
+
+/// Room for one connection that comes back.
+pub(super) struct Place(Arc<Pool>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.shelf().recovering -= 1;
+    }
+}
+
 impl Pool {
     pub(super) fn new(bound: usize) -> Arc<Pool> {
         Arc::new(Pool { bound, shelf: Mutex::default() })
     }
 
-    /// The connection to the host that was used last, unless its server has closed it.
+    /// The connection to the host that was used last, of those that may be used and that the server has not closed.
     pub(super) fn take(&self, host: &Host) -> Option<Connection> {
         let mut shelf = self.shelf();
-        loop {
-            let number = shelf.by_host.get(host)?.last()?.number;
-            let idle = shelf.remove(number)?;
-            if !idle.connection.is_closed() && idle.since.elapsed() < IDLE_LIMIT {
-                return Some(idle.connection);
-            }
-        }
+        let fit = shelf.by_host.get(host)?.iter().rev().find(|idle| idle.is_fit())?.number;
+        shelf.remove(fit).map(|idle| idle.connection)
     }
 
-    /// Keeps a connection for a while. Where there are too many the longest idle one is closed.
-    pub(super) fn keep(self: &Arc<Self>, host: Host, connection: Connection) {
+    /// Room for a connection of which the exchange is over. Where there is none the longest idle one is closed.
+    pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
         let mut shelf = self.shelf();
-        let number = shelf.next;
-        shelf.next += 1;
-        let of_host = shelf.by_host.entry(host.clone()).or_default();
-        of_host.push(Idle { number, since: Instant::now(), connection });
-        let too_many = (of_host.len() > IDLE_PER_HOST).then(|| of_host[0].number);
-        shelf.by_age.insert(number, host);
-        if let Some(oldest) = too_many {
-            shelf.remove(oldest);
-        }
-        while shelf.by_age.len() > self.bound {
+        while shelf.by_age.len() + shelf.recovering >= self.bound {
             shelf.say_full(self.bound);
-            let Some((&oldest, _)) = shelf.by_age.first_key_value() else { break };
+            let (&oldest, _) = shelf.by_age.first_key_value()?;
             shelf.remove(oldest);
         }
-        // Its runtime may have ended since.
-        if shelf.closing.as_ref().is_none_or(JoinHandle::is_finished) {
-            shelf.closing = Some(tokio::spawn(close_in_time(Arc::downgrade(self))));
-        }
+        shelf.recovering += 1;
+        Some(Place(Arc::clone(self)))
     }
 
     /// Closes them all: their descriptors are needed elsewhere.
@@ -88,10 +93,10 @@ impl Pool {
         shelf.by_host.clear();
     }
 
-    /// How many are kept.
+    /// How many are kept and may be used.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.shelf().by_age.len()
+    pub(super) fn fit(&self) -> usize {
+        self.shelf().by_host.values().flatten().filter(|idle| idle.is_fit()).count()
     }
 
     /// Closes what has been idle for too long; when the next one will have been.
@@ -110,6 +115,26 @@ impl Pool {
     /// The two maps agree between any two calls, so a poisoned lock means nothing.
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Keeps the connection for a while.
+    pub(super) fn keep(self, host: Host, connection: Connection) {
+        let mut shelf = self.0.shelf();
+        let number = shelf.next;
+        shelf.next += 1;
+        let of_host = shelf.by_host.entry(host.clone()).or_default();
+        of_host.push(Idle { number, since: Instant::now(), connection });
+        let too_many = (of_host.len() > IDLE_PER_HOST).then(|| of_host[0].number);
+        shelf.by_age.insert(number, host);
+        if let Some(oldest) = too_many {
+            shelf.remove(oldest);
+        }
+        // Its runtime may have ended since.
+        if shelf.closing.as_ref().is_none_or(JoinHandle::is_finished) {
+            shelf.closing = Some(tokio::spawn(close_in_time(Arc::downgrade(&self.0))));
+        }
     }
 }
 

@@ -247,10 +247,10 @@ pub(super) async fn post(sender: &Sender, url: &str) -> Reply {
     sender.send(request(url), || true, &uncut()).await.unwrap()
 }
 
-/// Waits until the sender keeps this many idle connections.
+/// Waits until the sender has this many idle connections that may be used.
 pub(super) async fn kept(sender: &Sender, number: usize) {
     let waiting = async {
-        while sender.pool.len() != number {
+        while sender.pool.fit() != number {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
