@@ -277,8 +277,9 @@ impl Dispatcher {
         self.inner.bell.notify_one();
     }
 
-    /// Takes nothing new, waits for what is being sent, and after the grace period hands back the rest: a POST that is in
-    /// flight then is cut and recorded as unknown.
+    /// Takes nothing new, waits for what is being sent, and after the grace period hands back the rest. A POST that is in
+    /// flight then is cut and recorded with what is known of it: not sent while there was no connection, the status once
+    /// it has arrived, else unknown.
     pub async fn shutdown(&self, grace: Duration) {
         self.inner.stopping.cancel();
         self.inner.tasks.close();

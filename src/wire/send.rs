@@ -289,8 +289,9 @@ fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// The request as HTTP/1.1 has it, and whom it goes to.
+/// The request as HTTP/1.1 has it, and whom it goes to; none for what is not https.
 fn encoded(url: &Url, headers: &[Header], body: Outgoing) -> Option<(Host, hyper::Request<Outgoing>)> {
+    let "https" = url.scheme() else { return None };
     let host = (url.host_str()?.to_owned(), url.port_or_known_default()?);
     let mut post = hyper::Request::new(body);
     *post.method_mut() = Method::POST;

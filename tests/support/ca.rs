@@ -80,6 +80,15 @@ impl Ca {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// A self-signed certificate that says of itself that it is an authority, as `openssl req -x509` makes it, and its key.
+    pub fn self_signed_authority() -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = KeyPair::generate().expect("a key pair");
+        let mut params = leaf(LOOPBACK_NAMES);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).expect("a certificate");
+        (vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+    }
+
     fn issue(&self, params: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().expect("a key pair");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");

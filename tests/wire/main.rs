@@ -4,6 +4,7 @@
 mod support;
 
 mod bursts;
+mod certificates;
 mod client_certificate;
 mod demanded_certificate;
 mod heads;

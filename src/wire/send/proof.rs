@@ -31,7 +31,7 @@ pub(super) fn of_dialling(error: &io::Error) -> NotSent {
 }
 
 /// Whether this process, or the machine, has no file descriptor left.
-pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+fn is_out_of_descriptors(error: &io::Error) -> bool {
     #[cfg(unix)]
     return matches!(
         rustix::io::Errno::from_io_error(error),
@@ -73,6 +73,8 @@ pub(super) fn of_exchange(broken: &Broken) -> Outcome {
     }
 }
 
+/// Alerts by which a server refuses a client for want of a certificate that it accepts. This client never offers to
+/// authenticate after the handshake, so none of them can follow a request that was processed.
 fn is_about_our_certificate(alert: Alert) -> bool {
     matches!(
         alert,
@@ -132,5 +134,19 @@ fn cause<'a>(error: &&'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError +
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inside) => Some(inside),
         None => error.source(),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_way_of_a_connection_is_told_apart() {
+        let of = |errno: rustix::io::Errno| of_dialling(&io::Error::from(errno));
+        assert_eq!(of(rustix::io::Errno::MFILE), NotSent::NoDescriptor);
+        assert_eq!(of(rustix::io::Errno::NFILE), NotSent::NoDescriptor);
+        assert_eq!(of(rustix::io::Errno::CONNREFUSED), NotSent::Refused);
+        assert_eq!(of(rustix::io::Errno::NETUNREACH), NotSent::Unreachable);
     }
 }

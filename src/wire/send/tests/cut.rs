@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
 use super::support::*;
 use crate::wire::send::connection::DRAIN_LIMIT;
 use crate::wire::send::*;
@@ -46,15 +50,39 @@ async fn a_post_that_is_cut_in_a_black_hole_is_not_sent() {
 #[tokio::test]
 async fn a_post_that_is_cut_after_it_has_left_is_unknown_on_a_new_and_on_a_kept_connection() {
     let ca = Ca::new();
-    let receiver = Receiver::start(ca.good(), vec![say(OK), Act::Again]).await;
-    let stalling = Receiver::start(ca.good(), vec![Act::Stall]).await;
     let sender = sender(&ca);
+    let stalling = Receiver::start(ca.good(), vec![Act::Stall]).await;
     let reply = cut_when(&sender, request(&stalling.url()), || !stalling.requests().is_empty()).await;
     assert_eq!(reply.outcome, unknown(Unknown::Interrupted));
 
-    post(&sender, &receiver.url()).await;
+    let receiver = Receiver::start(ca.good(), vec![say(OK), Act::OnceMore, Act::Stall]).await;
+    assert_eq!(post(&sender, &receiver.url()).await.outcome, accepted(200));
+    kept(&sender, 1).await;
     let reply = cut_when(&sender, request(&receiver.url()), || receiver.requests().len() > 1).await;
-    assert!(matches!(reply.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }), "{}", reply.outcome);
+    assert_eq!((reply.outcome, receiver.connections()), (unknown(Unknown::Interrupted), 1));
+}
+
+#[tokio::test]
+async fn a_request_that_was_called_off_in_time_never_reaches_the_server() {
+    let ca = Ca::new();
+    let listener = TcpListener::bind((HOME, 0)).await.unwrap();
+    let url = Url::parse(&format!("https://localhost:{}/", listener.local_addr().unwrap().port())).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(ca.good()));
+    let server = tokio::spawn(async move {
+        let mut tls = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+        let mut seen = Vec::new();
+        let _ = tls.read_to_end(&mut seen).await;
+        seen
+    });
+    let sender = sender(&ca);
+    let mut connection = sender.connect(&url).await.unwrap();
+    let departure = Departure::default();
+    assert!(departure.call_off());
+    let body = Outgoing::new(Bytes::from_static(b"planted"), &departure);
+    let (_, post) = encoded(&url, &[], body).unwrap();
+    assert!(connection.post(post).await.is_err());
+    drop(connection);
+    assert_eq!(server.await.unwrap(), b"");
 }
 
 #[tokio::test]

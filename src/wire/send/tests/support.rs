@@ -83,6 +83,8 @@ pub(super) enum Act {
     SayForEver(String),
     /// Waits for another request on the same connection and starts the script again.
     Again,
+    /// Waits for another request on the same connection and goes on with the script.
+    OnceMore,
     Close,
     Reset,
     Stall,
@@ -151,6 +153,10 @@ pub(super) async fn follow(mut tls: TlsStream<TcpStream>, requests: &Mutex<Vec<S
                 }
                 Act::SayForEver(text) => while tls.write_all(text.as_bytes()).await.is_ok() {},
                 Act::Again => continue 'request,
+                Act::OnceMore => {
+                    let Some(request) = read_request(&mut tls).await else { return };
+                    requests.lock().unwrap().push(request);
+                }
                 Act::Close => {
                     let _ = tls.shutdown().await;
                     return;
