@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// The five classes say what may be concluded, which is all that a sender can know: whether the receiver has the
 /// event, has refused it, cannot have seen it, may have seen it, or was not allowed to be called.
+///
+#[doc = include_str!("../../docs/outcomes.md")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -21,7 +23,7 @@ pub enum Outcome {
         /// The status as received, also outside the registered ranges.
         status: u16,
     },
-    /// Provably nothing was sent: the receiver cannot have seen the event.
+    /// Provably no request was read: the receiver cannot have seen the event.
     NotSent {
         /// What was in the way.
         why: NotSent,

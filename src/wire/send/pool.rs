@@ -119,18 +119,20 @@ impl Pool {
 }
 
 impl Place {
-    /// Keeps the connection for a while.
+    /// Keeps the connection for a while. A host that has enough of them keeps those that rest, so that they get to be used.
     pub(super) fn keep(self, host: Host, connection: Connection) {
         let mut shelf = self.0.shelf();
-        let number = shelf.next;
-        shelf.next += 1;
-        let of_host = shelf.by_host.entry(host.clone()).or_default();
-        of_host.push(Idle { number, since: Instant::now(), connection });
-        let too_many = (of_host.len() > IDLE_PER_HOST).then(|| of_host[0].number);
-        shelf.by_age.insert(number, host);
-        if let Some(oldest) = too_many {
+        if let Some(of_host) = shelf.by_host.get(&host).filter(|of_host| of_host.len() >= IDLE_PER_HOST) {
+            if !connection.is_proven() {
+                return;
+            }
+            let oldest = of_host[0].number;
             shelf.remove(oldest);
         }
+        let number = shelf.next;
+        shelf.next += 1;
+        shelf.by_age.insert(number, host.clone());
+        shelf.by_host.entry(host).or_default().push(Idle { number, since: Instant::now(), connection });
         // Its runtime may have ended since.
         if shelf.closing.as_ref().is_none_or(JoinHandle::is_finished) {
             shelf.closing = Some(tokio::spawn(close_in_time(Arc::downgrade(&self.0))));

@@ -1,16 +1,4 @@
-//! What an error of the client proves. The only place where an error is read.
-//!
-//! | what went wrong | what it proves | outcome |
-//! |---|---|---|
-//! | the guard refused the URL, the name or an address | nothing was dialled | `Blocked` |
-//! | name resolution, TCP, the TLS handshake, their common limit | there was no connection to send on | `NotSent` |
-//! | anything, before the client asked for the body of the request | not one byte of the request has left | `NotSent` |
-//! | an alert about our certificate, before a status line | the handshake ended without our being let in (RFC 8446, section 6.2): no request was read | `NotSent` |
-//! | any other alert of a handshake on the first exchange of a connection | the server had not finished its handshake | `NotSent` |
-//! | any other alert, a reset, the end of the connection | nothing: the request may have been processed before | `Unknown` |
-//! | a reply that is no HTTP/1.1, or too large a head | nothing | `Unknown` |
-//! | the limit of the exchange, after the request may have left | nothing | `Unknown` |
-//! | anything after a final status line | the status stands | `Accepted`, `Rejected` |
+//! What an error of the client proves: `docs/outcomes.md` in code. The only place where an error is read.
 
 use std::error::Error as StdError;
 use std::io;

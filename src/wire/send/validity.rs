@@ -20,17 +20,22 @@ pub(super) fn until(certificate: &[u8]) -> Option<Timestamp> {
     }
     let (validity, _) = value(fields, SEQUENCE)?;
     let (_, not_after) = element(validity)?;
-    let ((tag, text), _) = element(not_after)?;
-    moment(tag, std::str::from_utf8(text).ok()?)
+    let (end, _) = element(not_after)?;
+    moment(end.tag, std::str::from_utf8(end.content).ok()?)
 }
 
 fn value(bytes: &[u8], expected: u8) -> Option<(&[u8], &[u8])> {
-    let ((tag, content), rest) = element(bytes)?;
-    (tag == expected).then_some((content, rest))
+    let (found, rest) = element(bytes)?;
+    (found.tag == expected).then_some((found.content, rest))
 }
 
-/// The first element, as its tag and content, and what comes after it.
-fn element(bytes: &[u8]) -> Option<((u8, &[u8]), &[u8])> {
+struct Element<'a> {
+    tag: u8,
+    content: &'a [u8],
+}
+
+/// The first element, and what comes after it.
+fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (&tag, bytes) = bytes.split_first()?;
     let (&short, bytes) = bytes.split_first()?;
     let (length, bytes) = match short {
@@ -42,7 +47,7 @@ fn element(bytes: &[u8]) -> Option<((u8, &[u8]), &[u8])> {
         _ => return None,
     };
     let (content, rest) = bytes.split_at_checked(length)?;
-    Some(((tag, content), rest))
+    Some((Element { tag, content }, rest))
 }
 
 /// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
