@@ -11,7 +11,8 @@ pub(crate) fn limit() -> u64 {
     USUAL
 }
 
-/// How many connections may be kept idle over all hosts: a quarter of the limit. More than four thousand serve nobody.
+/// How many connections may be kept idle over all hosts: a quarter of the limit. No more than 4,096: so many are
+/// of no use within the few seconds for which they are kept.
 pub(crate) fn for_idle_connections() -> usize {
     usize::try_from(limit() / 4).unwrap_or(usize::MAX).clamp(1, 4 * USUAL as usize)
 }

@@ -1,8 +1,9 @@
 //! A server that demands a client certificate from a dispatcher that has none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use orderhook::{OnUnknown, State};
+use orderhook::{OnUnknown, State, Verdict};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
@@ -52,4 +53,27 @@ async fn nothing_is_sent_to_a_server_that_demands_a_client_certificate_and_the_r
         let verdict = dispatcher.check(&world.supplier("a")).await[0].verdict.to_string();
         assert!(verdict.starts_with("unreachable: ") && verdict.contains("client certificate"), "{verdict}");
     }
+}
+
+/// Asks for a certificate and takes what it gets.
+fn asking(world: &World) -> Arc<ServerConfig> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(world.ca.pem().as_bytes()).unwrap()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let (chain, key) = world.ca.server_certificate(LOOPBACK_NAMES);
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let verifier = verifier.allow_unauthenticated().build().unwrap();
+    Arc::new(config.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap())
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_certificate_and_does_without_is_told_also_when_there_is_little_time() {
+    let world = World::new();
+    let server = answering(asking(&world)).await;
+    world.put("a", &server.url("/in"));
+    let dispatcher = world.builder(Duration::from_secs(1)).build().unwrap();
+    assert_eq!(outcomes(&tell(&dispatcher, "a", "A-1").await), ["accepted (200)"]);
+    assert_eq!(dispatcher.check(&world.supplier("a")).await[0].verdict, Verdict::Reachable);
 }

@@ -27,7 +27,7 @@ use crate::wire::guard::{Guard, Reach, Target};
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// How long a server that asked for a certificate, and got none, may take to refuse the connection. In TLS 1.3 it says so
-/// after the handshake; an order that is sent meanwhile would be lost, and nobody could tell.
+/// after the handshake; an order that is sent meanwhile would be lost, perhaps without a trace of the reason.
 const REFUSAL: Duration = Duration::from_millis(300);
 /// The same for a check, which has time, also when a certificate was presented.
 const REFUSAL_OF_A_CHECK: Duration = Duration::from_secs(1);
@@ -85,8 +85,8 @@ impl Connector {
         let mut tls = shaken.map_err(|error| not_sent(proof::of_handshake(&error, asked)))?;
         let wait = match (purpose, asked) {
             (_, Asked::No) | (Purpose::Post, Asked::Answered) => return Ok(tls),
-            (Purpose::Post, Asked::InVain) => REFUSAL,
-            (Purpose::Check, _) => REFUSAL_OF_A_CHECK,
+            (Purpose::Post, Asked::InVain) => REFUSAL.min(self.limit / 4),
+            (Purpose::Check, _) => REFUSAL_OF_A_CHECK.min(self.limit / 2),
         };
         let mut byte = [0];
         match tokio::time::timeout(wait, tls.read(&mut byte)).await {

@@ -195,7 +195,7 @@ pub(super) async fn watching<T>(handshake: impl Future<Output = T>) -> (T, Asked
 impl ResolvesClientCert for Presenting {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let answer = if self.certified.is_some() { Asked::Answered } else { Asked::InVain };
-        // Nobody watches a handshake that is not ours.
+        // Outside `watching` the answer is not wanted.
         let _ = ASKED.try_with(|asked| asked.set(answer));
         self.certified.clone()
     }

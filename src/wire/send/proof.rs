@@ -18,6 +18,10 @@ pub(super) fn of_dialling(error: &io::Error) -> NotSent {
     }
 }
 
+/// `WSAEMFILE`.
+#[cfg(not(unix))]
+const TOO_MANY_SOCKETS: i32 = 10024;
+
 /// Whether this process, or the machine, has no file descriptor left.
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -26,7 +30,7 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
         Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
     );
     #[cfg(not(unix))]
-    return false;
+    return matches!(error.raw_os_error(), Some(TOO_MANY_SOCKETS));
 }
 
 /// Why there is no TLS with this server.
@@ -61,7 +65,7 @@ pub(super) fn of_exchange(broken: &Broken) -> Outcome {
     }
 }
 
-/// Alerts by which a server refuses a client for want of a certificate that it accepts. This client never offers to
+/// Alerts by which a server refuses a client without a certificate that it accepts. This client never offers to
 /// authenticate after the handshake, so none of them can follow a request that was processed.
 fn is_about_our_certificate(alert: Alert) -> bool {
     matches!(

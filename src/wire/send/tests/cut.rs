@@ -106,7 +106,7 @@ async fn a_post_that_is_cut_while_its_body_is_read_is_accepted_without_it() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_body_that_nobody_wants_delays_no_reply() {
+async fn the_rest_of_a_body_that_is_not_wanted_delays_no_reply() {
     let ca = Ca::new();
     for head in
         ["HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", "HTTP/1.1 500 X\r\ncontent-length: 100\r\n\r\nhalf"]
