@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use url::{Position, Url};
 
 use crate::notification::outcome::{NotSent, Outcome, Unknown};
+use crate::value::clock::Moment;
 use crate::value::secret::Secret;
 use crate::value::time::Timestamp;
 use crate::wire::descriptors;
@@ -169,7 +170,8 @@ impl Sender {
         if let Err(why) = self.connector.guard.judge_url(&url) {
             return Some(Reply::of(Outcome::Blocked { why }, Duration::ZERO));
         }
-        let departure = Departure::default();
+        // The lease is checked below, and for the length of the limit: later than that nothing may leave.
+        let departure = Departure::before(Moment::now() + self.timeout);
         let body = Outgoing::new(Bytes::from_owner(body.shared()), &departure);
         let Some((host, post)) = encoded(&url, &headers, body) else {
             return Some(Reply::of(UNSENDABLE, Duration::ZERO));
@@ -190,6 +192,7 @@ impl Sender {
         let took = started.elapsed();
         let (connection, response) = match exchanged {
             Ok(Ok(exchanged)) => exchanged,
+            Ok(Err(Outcome::Unknown { .. })) if departure.call_off() => return Some(Reply::of(TOO_LATE, took)),
             Ok(Err(outcome)) => return Some(Reply::of(outcome, took)),
             Err(_) if departure.call_off() => return Some(Reply::of(TOO_LATE, took)),
             Err(_) => return Some(Reply::of(TIMED_OUT, took)),

@@ -76,7 +76,7 @@ async fn a_request_that_was_called_off_in_time_never_reaches_the_server() {
     });
     let sender = sender(&ca);
     let mut connection = sender.connect(&url).await.unwrap();
-    let departure = Departure::default();
+    let departure = Departure::before(Moment::now() + READ_LIMIT);
     assert!(departure.call_off());
     let body = Outgoing::new(Bytes::from_static(b"planted"), &departure);
     let (_, post) = encoded(&url, &[], body).unwrap();
