@@ -4,7 +4,9 @@
 //! the client proves stands in `proof`.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -49,6 +51,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a wanted reply body may take after its head.
 const READ_LIMIT: Duration = Duration::from_secs(2);
+
+/// How many turns of the runtime a reply waits for the rest of a body that has arrived: the connection's own task has to
+/// hand it over.
+const TURNS: usize = 4;
 
 /// What a sender is built from.
 pub(crate) struct SendSettings {
@@ -201,7 +207,7 @@ impl Sender {
         let status = head.status.as_u16();
         let retry_after = asked_to_wait(head.status, &head.headers);
         if !head.status.is_success() {
-            self.recover(host, connection, body);
+            self.recover(host, connection, body).await;
             return Some(Reply { outcome: Outcome::Rejected { status }, retry_after, body: None, took });
         }
         // From here on nothing can undo the acceptance.
@@ -217,7 +223,7 @@ impl Sender {
             None => None,
         };
         if wanted.is_some() || reply_limit.is_none() {
-            self.recover(host, connection, body);
+            self.recover(host, connection, body).await;
         }
         Some(Reply { outcome: Outcome::Accepted { status }, retry_after, body: wanted, took })
     }
@@ -263,14 +269,22 @@ impl Sender {
         Connection::over(stream).await.map_err(|_| UNSENDABLE)
     }
 
-    /// Makes a connection ready for the next exchange, in a task of its own: neither the reply nor a shutdown waits for it.
-    fn recover(&self, host: Host, connection: Connection, body: Incoming) {
+    /// Makes a connection ready for the next exchange. What of its reply is there already is read now, so that an exchange
+    /// that begins at once finds it; the rest in a task of its own: neither the reply nor a shutdown waits for a peer.
+    async fn recover(&self, host: Host, connection: Connection, body: Incoming) {
         let Some(place) = self.pool.place() else { return };
-        tokio::spawn(async move {
+        let mut recovering = Box::pin(async move {
             if let Some(connection) = connection.recover(body).await {
                 place.keep(host, connection);
             }
         });
+        for _ in 0..TURNS {
+            if poll_fn(|context| Poll::Ready(recovering.as_mut().poll(context).is_ready())).await {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        tokio::spawn(recovering);
     }
 }
 

@@ -103,7 +103,11 @@ impl Pool {
     fn close_old(&self) -> Option<Instant> {
         let mut shelf = self.shelf();
         loop {
-            let (&oldest, host) = shelf.by_age.first_key_value()?;
+            let Some((&oldest, host)) = shelf.by_age.first_key_value() else {
+                // Under the lock: what is kept from now on starts the task anew.
+                shelf.closing = None;
+                return None;
+            };
             let since = shelf.by_host.get(host)?.iter().find(|idle| idle.number == oldest)?.since;
             if since.elapsed() < IDLE_LIMIT {
                 return Some(since + IDLE_LIMIT);

@@ -63,3 +63,33 @@ async fn a_connection_that_its_server_has_closed_is_not_used_again() {
     open_connections(&sender, &urls).await;
     assert_eq!((receiver.requests().len(), receiver.connections()), (3, 3));
 }
+
+#[tokio::test]
+async fn exchanges_that_follow_each_other_at_once_settle_on_a_connection_each() {
+    const SIDE_BY_SIDE: usize = 8;
+    let ca = Ca::new();
+    let (sender, receiver) = (Arc::new(sender(&ca)), receiver(&ca).await);
+    let busy = || {
+        let (sender, url) = (Arc::clone(&sender), receiver.url());
+        async move {
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..SIDE_BY_SIDE {
+                let (sender, url) = (Arc::clone(&sender), url.clone());
+                tasks.spawn(async move {
+                    for _ in 0..40 {
+                        assert_eq!(post(&sender, &url).await.outcome, accepted(200));
+                    }
+                });
+            }
+            tasks.join_all().await;
+        }
+    };
+    busy().await;
+    while sender.pool.fit() < SIDE_BY_SIDE {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let settled = receiver.connections();
+    busy().await;
+    let more = receiver.connections() - settled;
+    assert!(more <= SIDE_BY_SIDE, "{more} more connections for {} exchanges", SIDE_BY_SIDE * 40);
+}
