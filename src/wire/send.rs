@@ -249,7 +249,10 @@ impl Sender {
             match kept.post(post).await {
                 Ok(response) => return Ok((kept, response)),
                 Err(Broken::Before(unsent)) => post = *unsent,
-                Err(broken) => return Err(proof::of_exchange(&broken)),
+                Err(broken) => {
+                    self.pool.doubt(host);
+                    return Err(proof::of_exchange(&broken));
+                }
             }
         }
         let mut new = self.connect(url).await?;

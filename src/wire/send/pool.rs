@@ -1,6 +1,6 @@
 //! Connections that wait for the next exchange: few per host, bounded over all hosts, and not for long.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,14 @@ use super::connection::Connection;
 /// Below the five seconds after which common servers close an idle connection: reusing one that is being closed costs an
 /// `Unknown`.
 const IDLE_LIMIT: Duration = Duration::from_secs(4);
-/// Twice of what a supplier gets at once by default.
-const IDLE_PER_HOST: usize = 16;
-/// How long a connection rests after its first exchange. A server that closes its connections after each reply without
-/// announcing it does so now, before another request is lost on it.
+/// What finishes together is kept for the next burst, also where several suppliers share a host. The bound over all hosts
+/// is what protects the descriptors.
+const IDLE_PER_HOST: usize = 64;
+/// How long a connection rests after its first exchange, unless its server is known to keep connections open. A server that
+/// closes them after each reply without announcing it does so now, before another request is lost on it.
 const REST: Duration = Duration::from_millis(50);
+/// Of how many servers it is known that they keep connections open.
+const KNOWN: usize = 4_096;
 /// How often the log says that the bound over all hosts was reached.
 const SAID_EVERY: Duration = Duration::from_secs(60);
 
@@ -33,6 +36,8 @@ struct Shelf {
     /// The longest idle first.
     by_age: BTreeMap<u64, Host>,
     by_host: HashMap<Host, Vec<Idle>>,
+    /// Servers on whose connections a second exchange went well.
+    keep_open: HashSet<Host>,
     /// How many are on their way back: the rest of a reply is still being read.
     recovering: usize,
     next: u64,
@@ -47,8 +52,7 @@ struct Idle {
 }
 
 impl Idle {
-    fn is_fit(&self) -> bool {
-        let rest = if self.connection.is_proven() { Duration::ZERO } else { REST };
+    fn is_fit(&self, rest: Duration) -> bool {
         (rest..IDLE_LIMIT).contains(&self.since.elapsed()) && !self.connection.is_closed()
     }
 }
@@ -70,8 +74,14 @@ impl Pool {
     /// The connection to the host that was used last, of those that may be used and that the server has not closed.
     pub(super) fn take(&self, host: &Host) -> Option<Connection> {
         let mut shelf = self.shelf();
-        let fit = shelf.by_host.get(host)?.iter().rev().find(|idle| idle.is_fit())?.number;
+        let rest = shelf.rest(host);
+        let fit = shelf.by_host.get(host)?.iter().rev().find(|idle| idle.is_fit(rest))?.number;
         shelf.remove(fit).map(|idle| idle.connection)
+    }
+
+    /// A kept connection was lost with a request on it: whether its server keeps connections open is not known any more.
+    pub(super) fn doubt(&self, host: &Host) {
+        self.shelf().keep_open.remove(host);
     }
 
     /// Room for a connection of which the exchange is over. Where there is none the longest idle one is closed.
@@ -96,7 +106,12 @@ impl Pool {
     /// How many are kept and may be used.
     #[cfg(test)]
     pub(super) fn fit(&self) -> usize {
-        self.shelf().by_host.values().flatten().filter(|idle| idle.is_fit()).count()
+        let shelf = self.shelf();
+        let fit = |(host, idle): (&Host, &Vec<Idle>)| {
+            let rest = shelf.rest(host);
+            idle.iter().filter(|idle| idle.is_fit(rest)).count()
+        };
+        shelf.by_host.iter().map(fit).sum()
     }
 
     /// Closes what has been idle for too long; when the next one will have been.
@@ -126,8 +141,11 @@ impl Place {
     /// Keeps the connection for a while. A host that has enough of them keeps those that rest, so that they get to be used.
     pub(super) fn keep(self, host: Host, connection: Connection) {
         let mut shelf = self.0.shelf();
+        if connection.is_proven() {
+            shelf.note_that_it_keeps_open(&host);
+        }
         if let Some(of_host) = shelf.by_host.get(&host).filter(|of_host| of_host.len() >= IDLE_PER_HOST) {
-            if !connection.is_proven() {
+            if !shelf.keep_open.contains(&host) {
                 return;
             }
             let oldest = of_host[0].number;
@@ -153,6 +171,19 @@ impl Shelf {
             self.by_host.remove(&host);
         }
         found
+    }
+
+    fn rest(&self, host: &Host) -> Duration {
+        if self.keep_open.contains(host) { Duration::ZERO } else { REST }
+    }
+
+    fn note_that_it_keeps_open(&mut self, host: &Host) {
+        if self.keep_open.len() >= KNOWN {
+            self.keep_open.clear();
+        }
+        if !self.keep_open.contains(host) {
+            self.keep_open.insert(host.clone());
+        }
     }
 
     fn say_full(&mut self, bound: usize) {
