@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
-use crate::delivery::report::{EndpointCheck, Enqueued, OrderReport, Prepared, Report, Verdict};
+use crate::delivery::report::{EndpointCheck, Enqueued, OrderReport, Prepared, Report};
 use crate::delivery::traffic::Who;
 use crate::event::Event;
 use crate::notification::{Closed, Key, Notification, OrderState, State};
@@ -248,13 +248,15 @@ impl Dispatcher {
 
     /// What the guard, name resolution and TLS say about each endpoint of a configuration: the same guard that judges when
     /// sending. Sends no event. An endpoint that can be reached is told apart when there are signing keys and none of them
-    /// is valid now, for nothing is sent to it then.
+    /// is valid now, for nothing is sent to it then. A server that asks for a client certificate is given a second to refuse
+    /// the connection.
     pub async fn check(&self, supplier: &Supplier) -> Vec<EndpointCheck> {
         let mut checks = Vec::with_capacity(supplier.endpoints().len());
+        let client_certificate_until = self.engine.out.client_certificate_until().await;
         for endpoint in supplier.endpoints() {
-            let reachable = self.engine.out.check_url(endpoint.url()).await;
-            let verdict = Verdict::of(reachable, check_keys(supplier.signing_keys(), SystemTime::now().into()));
-            checks.push(EndpointCheck { endpoint: endpoint.shown().to_owned(), verdict });
+            let checked = self.engine.out.check_url(endpoint.url()).await;
+            let keys = check_keys(supplier.signing_keys(), SystemTime::now().into());
+            checks.push(EndpointCheck::new(endpoint.shown().to_owned(), checked, keys, client_certificate_until));
         }
         checks
     }
@@ -265,8 +267,9 @@ impl Dispatcher {
         self.engine.bell.notify_one();
     }
 
-    /// Takes nothing new, waits for what is being sent, and after the grace period hands back the rest: a POST that is in
-    /// flight then is cut and recorded as unknown.
+    /// Takes nothing new, waits for what is being sent, and after the grace period hands back the rest. A POST that is in
+    /// flight then is cut and recorded with what is known of it: not sent while there was no connection, the status once
+    /// it has arrived, else unknown.
     pub async fn shutdown(&self, grace: Duration) {
         self.engine.stopping.cancel();
         self.engine.tasks.close();

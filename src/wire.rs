@@ -1,5 +1,6 @@
 //! The only way out: one request, the guard and the name resolution before it, and the one file that knows the HTTP client.
 
+pub(crate) mod descriptors;
 pub(crate) mod dns;
 pub(crate) mod guard;
 pub(crate) mod request;

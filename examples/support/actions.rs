@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use orderhook::{Dispatcher, Error, Key, Notification, State, Stream, SupplierId, SuppliersFile, Verdict};
+use orderhook::{
+    Dispatcher, EndpointCheck, Error, Key, Notification, State, Stream, SupplierId, SuppliersFile, Timestamp, Verdict,
+};
 use serde_json::json;
 
 use super::Failure;
@@ -182,9 +184,18 @@ pub async fn check(
                         json!({"supplier": id.as_str(), "endpoint": check.endpoint, "verdict": word, "why": why});
                     say(line);
                 }
-                false => say(format_args!("{id}: {} {why}", check.endpoint)),
+                false => say(format_args!("{id}: {} {why}{}", check.endpoint, ends(&check))),
             }
         }
     }
     all_well
+}
+
+/// Until when the certificates are valid that a check has seen.
+fn ends(check: &EndpointCheck) -> String {
+    let end = |whose: &str, until: Option<Timestamp>| until.map(|until| format!(", {whose} certificate until {until}"));
+    [end("its", check.certificate_until), end("our client", check.client_certificate_until)]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -19,7 +19,7 @@ use crate::value::clock::Moment;
 use crate::value::names::{Source, SupplierId};
 use crate::value::time::Timestamp;
 use crate::wire::request::Request;
-use crate::wire::send::{Reply, Sender};
+use crate::wire::send::{Reached, Reply, Sender};
 
 use super::deliver::{Delivered, Held};
 use super::error::Error;
@@ -83,11 +83,20 @@ impl Out {
     }
 
     /// See [`Sender::check_url`].
-    pub(crate) async fn check_url(&self, url: &url::Url) -> Result<(), Outcome> {
+    pub(crate) async fn check_url(&self, url: &url::Url) -> Result<Reached, Outcome> {
         match self {
             Out::Wire(sender) => sender.check_url(url).await,
             #[cfg(test)]
-            Out::Simulated(_) => Ok(()),
+            Out::Simulated(_) => panic!("no simulation checks an endpoint"),
+        }
+    }
+
+    /// See [`Sender::client_certificate_until`].
+    pub(crate) async fn client_certificate_until(&self) -> Option<Timestamp> {
+        match self {
+            Out::Wire(sender) => sender.client_certificate_until().await,
+            #[cfg(test)]
+            Out::Simulated(_) => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::notification::{Key, Notification, OrderState, State};
 use crate::store::{Inserted, NewNotification};
 use crate::supplier::signing::NoValidKey;
 use crate::value::time::Timestamp;
+use crate::wire::send::Reached;
 
 /// What `enqueue` did, per supplier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +111,22 @@ pub struct EndpointCheck {
     pub endpoint: String,
     /// What was found.
     pub verdict: Verdict,
+    /// The last moment at which the certificate of the server is valid; known of an endpoint that is reachable.
+    pub certificate_until: Option<Timestamp>,
+    /// The last moment at which the client certificate is valid that the dispatcher presents, if one is configured.
+    pub client_certificate_until: Option<Timestamp>,
+}
+
+impl EndpointCheck {
+    pub(crate) fn new(
+        endpoint: String,
+        checked: Result<Reached, Outcome>,
+        keys: Result<(), NoValidKey>,
+        client_certificate_until: Option<Timestamp>,
+    ) -> Self {
+        let certificate_until = checked.ok().and_then(|reached| reached.certificate_until);
+        EndpointCheck { endpoint, verdict: Verdict::of(checked, keys), certificate_until, client_certificate_until }
+    }
 }
 
 /// What the guard, name resolution, connection and TLS say about an endpoint.
@@ -136,9 +153,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn of(checked: Result<(), Outcome>, keys: Result<(), NoValidKey>) -> Self {
+    fn of(checked: Result<Reached, Outcome>, keys: Result<(), NoValidKey>) -> Self {
         match checked {
-            Ok(()) => {
+            Ok(_) => {
                 keys.map_or_else(|no_key| Verdict::NoValidSigningKey { next: no_key.next }, |()| Verdict::Reachable)
             }
             Err(Outcome::Blocked { why }) => Verdict::Blocked { why },

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// The five classes say what may be concluded, which is all that a sender can know: whether the receiver has the
 /// event, has refused it, cannot have seen it, may have seen it, or was not allowed to be called.
+///
+#[doc = include_str!("../../docs/outcomes.md")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -21,7 +23,7 @@ pub enum Outcome {
         /// The status as received, also outside the registered ranges.
         status: u16,
     },
-    /// Provably nothing was sent: the receiver cannot have seen the event.
+    /// Provably no request was read: the receiver cannot have seen the event.
     NotSent {
         /// What was in the way.
         why: NotSent,
@@ -95,13 +97,26 @@ pub enum NotSent {
     CertificateName,
     /// The receiver's certificate was issued by nobody we trust.
     CertificateUntrusted,
+    /// The receiver's certificate is one of a certificate authority, for example a self-signed one that was made without
+    /// saying what it is for. The receiver needs a certificate for a server.
+    CertificateIsCa,
+    /// A signature of the receiver's certificate cannot be verified: it was made by another authority of the same name as
+    /// one that is trusted, or the key or the algorithm behind it is too weak (RSA below 2048 bits, SHA-1).
+    CertificateSignature,
+    /// The server demands a client certificate and got none, or refused the one that it got.
+    ClientCertificate,
+    /// The server does not speak HTTP/1.1 over TLS, for example because it has HTTP/2 only.
+    NoHttp1,
     /// No TLS with this server: an old version, plain HTTP on the port, a broken handshake.
     Tls,
+    /// This process has no file descriptor left for another connection: raise its limit of open files.
+    NoDescriptor,
     /// This machine has no trusted root certificates: install its CA bundle, or configure a root.
     NoTrustRoots,
     /// The sender was shut down before a connection was made.
     Interrupted,
-    /// The server refused the HTTP/2 stream before processing it (RFC 9113, section 8.7).
+    /// The server refused the HTTP/2 stream before processing it (RFC 9113, section 8.7). Found in attempts that were
+    /// recorded while HTTP/2 was spoken; nothing produces it any more.
     StreamRefused,
 }
 
@@ -115,7 +130,15 @@ impl fmt::Display for NotSent {
             NotSent::CertificateExpired => "the certificate has expired or is not valid yet",
             NotSent::CertificateName => "the certificate is for another name",
             NotSent::CertificateUntrusted => "the certificate is not issued by a trusted root",
+            NotSent::CertificateIsCa => "the certificate is one of a certificate authority, not of a server",
+            NotSent::CertificateSignature => {
+                "a signature of the certificate cannot be verified: its key or algorithm is too weak, or it was made by \
+                 another authority of the same name"
+            }
+            NotSent::ClientCertificate => "the server demands a client certificate that it accepts",
+            NotSent::NoHttp1 => "the server does not speak HTTP/1.1, which is needed: it may have HTTP/2 only",
             NotSent::Tls => "no TLS handshake with this server",
+            NotSent::NoDescriptor => "this process has no file descriptor left: raise its limit of open files",
             NotSent::NoTrustRoots => {
                 "this machine has no trusted root certificates: install its CA bundle or configure a root"
             }

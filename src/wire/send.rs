@@ -1,53 +1,60 @@
-//! One POST to one endpoint, and what it came to. The only file that names the HTTP client.
+//! One POST to one endpoint, and what it came to. Only this file and its folder name the HTTP and TLS libraries.
 //!
-//! Whatever happens is an [`Outcome`]. Where it cannot be proven that nothing was sent, it is `Unknown`.
+//! Whatever happens is an [`Outcome`]. Where it cannot be proven that nothing was sent, it is `Unknown`; what each error of
+//! the client proves stands in `proof`.
 
-use std::error::Error as StdError;
 use std::fmt;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{DATE, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Body, Certificate, Client, ClientBuilder, Method, Response, StatusCode};
-use rustls::CertificateError;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio_util::sync::CancellationToken;
-use url::Url;
+use url::{Position, Url};
 
-use crate::notification::outcome::{Blocked, NotSent, Outcome, Unknown};
-use crate::wire::dns::{self, NoAddress};
-use crate::wire::guard::{Guard, Network, Port, Reach, Target};
+use crate::notification::outcome::{NotSent, Outcome, Unknown};
+use crate::value::clock::Moment;
+use crate::value::secret::Secret;
+use crate::value::time::Timestamp;
+use crate::wire::descriptors;
+use crate::wire::dns;
+use crate::wire::guard::{Guard, Network};
 use crate::wire::request::{Header, HeaderText, Request};
 use crate::wire::retry_after;
 
+use connect::{Connector, Purpose, Resolver};
+use connection::{Broken, Connection};
 use departure::{Departure, Outgoing};
-use handshake::{HandshakeDone, HandshakeOnly};
+use identity::Identity;
+use pool::{Host, Pool};
 
+pub(crate) use identity::ClientCertificate;
+
+mod connect;
+mod connection;
 mod departure;
-mod handshake;
+mod identity;
+mod pool;
+mod proof;
+mod validity;
 
 /// The longest that connecting may take: name resolution, TCP and TLS together. Never more than half of the whole limit, so
 /// that "nothing left" can be told from "unknown".
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Below the five seconds after which common servers close an idle connection: reusing one that is being closed costs an
-/// `Unknown`.
-const IDLE_LIMIT: Duration = Duration::from_secs(4);
-/// More than a supplier gets at once by default: what finishes together is kept for the next burst.
-const IDLE_PER_HOST: usize = 64;
-
 /// How long a wanted reply body may take after its head.
 const READ_LIMIT: Duration = Duration::from_secs(2);
 
-/// How much of an unwanted reply body is read, and for how long, so that the connection can be used again.
-const DRAIN_BYTES: usize = 64 * 1024;
-const DRAIN_LIMIT: Duration = Duration::from_millis(200);
+/// How many turns of the runtime a reply waits for the rest of a body that has arrived: the connection's own task has to
+/// hand it over.
+const TURNS: usize = 4;
 
 /// What a sender is built from.
 pub(crate) struct SendSettings {
@@ -55,14 +62,22 @@ pub(crate) struct SendSettings {
     pub allowed: Vec<Network>,
     /// Root certificates to trust beside the platform's, each text with at least one.
     pub extra_roots_pem: Vec<Vec<u8>>,
+    /// What this client presents to servers that ask for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
     /// The limit of one POST, from before the name is resolved to the end of the reply.
     pub timeout: Duration,
 }
 
-/// A given root is not PEM, or has no certificate in it, or one that is broken.
+/// Why a sender could not be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an extra root is not a PEM certificate")]
-pub(crate) struct BadRoots;
+pub(crate) enum BadSettings {
+    /// A given root is not PEM, or has no certificate in it, or one that is broken.
+    #[error("an extra root is not a PEM certificate")]
+    Roots,
+    /// The client certificate cannot be used, for this reason.
+    #[error("{0}")]
+    ClientCertificate(&'static str),
+}
 
 /// What came of a POST.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,29 +114,50 @@ impl fmt::Debug for Reply {
 
 /// Sends POSTs under the guard's policy. Keeps connections, so there is one for many endpoints.
 pub(crate) struct Sender {
-    guard: Arc<Guard>,
-    resolver: Resolver,
-    roots: Vec<Certificate>,
+    connector: Connector,
+    pool: Arc<Pool>,
     timeout: Duration,
-    /// Two clients, because the resolver's hook is told the name and not the port.
-    public: Mutex<Option<Client>>,
-    listed: Mutex<Option<Client>>,
+}
+
+/// What a check found at an endpoint that can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reached {
+    /// The last moment at which the server's certificate is valid, if it can be read.
+    pub(crate) certificate_until: Option<Timestamp>,
 }
 
 impl Sender {
     /// A sender that resolves names by the system. Needs no root certificates yet.
-    pub(crate) fn new(settings: SendSettings) -> Result<Sender, BadRoots> {
+    pub(crate) fn new(settings: SendSettings) -> Result<Sender, BadSettings> {
         Sender::with_resolver(settings, Arc::new(|name| Box::pin(async move { dns::lookup(&name).await })))
     }
 
-    fn with_resolver(settings: SendSettings, resolver: Resolver) -> Result<Sender, BadRoots> {
+    fn with_resolver(settings: SendSettings, resolver: Resolver) -> Result<Sender, BadSettings> {
         let mut roots = Vec::new();
         for pem in &settings.extra_roots_pem {
-            roots.extend(certificates(pem)?);
+            roots.extend(certificates(pem).ok_or(BadSettings::Roots)?);
         }
-        let guard = Arc::new(Guard::new(settings.allowed));
-        let (public, listed) = Default::default();
-        Ok(Sender { guard, resolver, roots, timeout: settings.timeout, public, listed })
+        // The application's own, if it has set one.
+        let provider = CryptoProvider::get_default().cloned();
+        let provider = provider.unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+        let identity = Identity::new(settings.client_certificate, &provider)
+            .map_err(|problem| BadSettings::ClientCertificate(problem.0))?;
+        let connector = Connector {
+            guard: Guard::new(settings.allowed),
+            resolver,
+            limit: CONNECT_LIMIT.min(settings.timeout / 2),
+            roots,
+            identity,
+            provider,
+            trust: Mutex::default(),
+        };
+        let pool = Pool::new(descriptors::for_idle_connections());
+        Ok(Sender { connector, pool, timeout: settings.timeout })
+    }
+
+    /// The last moment at which the client certificate is valid that is presented now.
+    pub(crate) async fn client_certificate_until(&self) -> Option<Timestamp> {
+        self.connector.identity.current().await.until
     }
 
     /// Makes one POST. `may_send` is asked once, after everything here that waits on others, right before the request is
@@ -136,312 +172,180 @@ impl Sender {
         cut: &CancellationToken,
     ) -> Option<Reply> {
         let Request { url, headers, body, reply_limit } = request;
-        let client = match self.judge(&url).and_then(|port| self.client(port)) {
-            Ok(client) => client,
-            Err(outcome) => return Some(Reply::of(outcome, Duration::ZERO)),
-        };
-        let mut post = reqwest::Request::new(Method::POST, url);
-        for header in &headers {
-            let Some((name, value)) = encoded(header) else {
-                return Some(Reply::of(UNSENDABLE, Duration::ZERO));
-            };
-            post.headers_mut().append(name, value);
+        // Judged before anything is asked or made; a kept connection is judged like a new one.
+        if let Err(why) = self.connector.guard.judge_url(&url) {
+            return Some(Reply::of(Outcome::Blocked { why }, Duration::ZERO));
         }
-        let departure = Departure::default();
-        *post.body_mut() = Some(Body::wrap(Outgoing::new(Bytes::from_owner(body.shared()), &departure)));
+        // The lease is checked below, and for the length of the limit: later than that nothing may leave.
+        let departure = Departure::before(Moment::now() + self.timeout);
+        let body = Outgoing::new(Bytes::from_owner(body.shared()), &departure);
+        let Some((host, post)) = encoded(&url, &headers, body) else {
+            return Some(Reply::of(UNSENDABLE, Duration::ZERO));
+        };
         if !may_send() {
             return None;
         }
         let started = Instant::now();
-        let executed = tokio::select! {
+        let deadline = tokio::time::Instant::from_std(started) + self.timeout;
+        let exchanged = tokio::select! {
             biased;
-            executed = client.execute(post) => executed,
+            exchanged = tokio::time::timeout_at(deadline, self.exchange(&url, &host, post)) => exchanged,
             () = cut.cancelled() => {
                 let outcome = if departure.call_off() { CALLED_OFF } else { INTERRUPTED };
                 return Some(Reply::of(outcome, started.elapsed()));
             }
         };
         let took = started.elapsed();
-        let response = match executed {
-            Ok(response) => response,
-            Err(error) => return Some(Reply::of(classify(&error), took)),
+        let (connection, response) = match exchanged {
+            Ok(Ok(exchanged)) => exchanged,
+            Ok(Err(Outcome::Unknown { .. })) if departure.call_off() => return Some(Reply::of(TOO_LATE, took)),
+            Ok(Err(outcome)) => return Some(Reply::of(outcome, took)),
+            Err(_) if departure.call_off() => return Some(Reply::of(TOO_LATE, took)),
+            Err(_) => return Some(Reply::of(TIMED_OUT, took)),
         };
-        let (code, accepted) = (response.status().as_u16(), response.status().is_success());
-        let retry_after = asked_to_wait(&response);
-        if !accepted {
-            drain(response);
-            return Some(Reply { outcome: Outcome::Rejected { status: code }, retry_after, body: None, took });
+        let (head, mut body) = response.into_parts();
+        let status = head.status.as_u16();
+        let retry_after = asked_to_wait(head.status, &head.headers);
+        if !head.status.is_success() {
+            self.recover(host, connection, body).await;
+            return Some(Reply { outcome: Outcome::Rejected { status }, retry_after, body: None, took });
         }
         // From here on nothing can undo the acceptance.
-        let body = match reply_limit {
-            Some(limit) => tokio::select! {
-                biased;
-                body = tokio::time::timeout(READ_LIMIT, read(response, limit)) => body.ok().flatten(),
-                () = cut.cancelled() => None,
-            },
-            None => {
-                drain(response);
-                None
+        let wanted = match reply_limit {
+            Some(limit) => {
+                let last = deadline.min(tokio::time::Instant::now() + READ_LIMIT);
+                tokio::select! {
+                    biased;
+                    read = tokio::time::timeout_at(last, connection::read(&mut body, limit)) => read.ok().flatten(),
+                    () = cut.cancelled() => None,
+                }
             }
+            None => None,
         };
-        Some(Reply { outcome: Outcome::Accepted { status: code }, retry_after, body, took })
+        if wanted.is_some() || reply_limit.is_none() {
+            self.recover(host, connection, body).await;
+        }
+        Some(Reply { outcome: Outcome::Accepted { status }, retry_after, body: wanted, took })
     }
 
     /// Goes as far as a POST would go without sending anything: guard, name resolution, TCP and the whole TLS handshake. The
     /// outcome of a failure is `Blocked` or `NotSent`.
-    pub(crate) async fn check_url(&self, url: &Url) -> Result<(), Outcome> {
-        let port = self.judge(url)?;
-        let client = self.builder(port).connector_layer(HandshakeOnly).build().map_err(|_| NO_ROOTS)?;
-        match client.execute(reqwest::Request::new(Method::GET, url.clone())).await {
-            Err(error) if find::<HandshakeDone>(&error).is_some() => Ok(()),
-            Err(error) => Err(classify(&error)),
-            // Cannot be: this client's connector never hands over a connection.
-            Ok(_) => Ok(()),
-        }
+    pub(crate) async fn check_url(&self, url: &Url) -> Result<Reached, Outcome> {
+        let tls = self.connector.connect(url, Purpose::Check).await?;
+        let (_, session) = tls.get_ref();
+        let certificate = session.peer_certificates().and_then(|chain| chain.first());
+        Ok(Reached { certificate_until: certificate.and_then(|certificate| validity::until(certificate)) })
     }
 
-    /// Which of the two clients a URL takes.
-    fn judge(&self, url: &Url) -> Result<Port, Outcome> {
-        match self.guard.judge_url(url) {
-            Ok(Target::Name { reach: Reach::Public }) => Ok(Port::Https),
-            // A literal never reaches the resolver's hook: it has been judged now.
-            Ok(Target::Name { reach: Reach::Listed(_) } | Target::Literal(_) | Target::Loopback(_)) => Ok(Port::Other),
-            Err(why) => Err(Outcome::Blocked { why }),
+    /// Over a kept connection if there is one, else over a new one. A connection that turns out to be closed before it has
+    /// taken the request is no attempt.
+    async fn exchange(
+        &self,
+        url: &Url,
+        host: &Host,
+        mut post: hyper::Request<Outgoing>,
+    ) -> Result<(Connection, Response<Incoming>), Outcome> {
+        while let Some(mut kept) = self.pool.take(host) {
+            match kept.post(post).await {
+                Ok(response) => return Ok((kept, response)),
+                Err(Broken::Before(unsent)) => post = *unsent,
+                Err(broken) => {
+                    self.pool.doubt(host);
+                    return Err(proof::of_exchange(&broken));
+                }
+            }
         }
+        let mut new = self.connect(url).await?;
+        let response = new.post(post).await.map_err(|broken| proof::of_exchange(&broken))?;
+        Ok((new, response))
     }
 
-    /// Built when it is first needed. A failure is not kept: the next attempt looks for the machine's roots again.
-    fn client(&self, port: Port) -> Result<Client, Outcome> {
-        let cell = match port {
-            Port::Https => &self.public,
-            Port::Other => &self.listed,
+    async fn connect(&self, url: &Url) -> Result<Connection, Outcome> {
+        let stream = match self.connector.connect(url, Purpose::Post).await {
+            Err(Outcome::NotSent { why: NotSent::NoDescriptor }) => {
+                tracing::warn!("this process has no file descriptor left; idle connections are closed");
+                self.pool.clear();
+                self.connector.connect(url, Purpose::Post).await?
+            }
+            connected => connected?,
         };
-        // Written by one assignment, so a poisoned lock means nothing.
-        let mut cell = cell.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = &*cell {
-            return Ok(client.clone());
-        }
-        let built = self.builder(port).build().map_err(|_| NO_ROOTS)?;
-        Ok(cell.insert(built).clone())
+        Connection::over(stream).await.map_err(|_| UNSENDABLE)
     }
 
-    /// Every default that could send something elsewhere, twice, or in another form is switched off by name: features are
-    /// additive, so anybody else in the binary may have compiled it in.
-    fn builder(&self, port: Port) -> ClientBuilder {
-        let hook = Hook { guard: Arc::clone(&self.guard), port, resolver: Arc::clone(&self.resolver) };
-        Client::builder()
-            .tls_backend_rustls()
-            .tls_version_min(reqwest::tls::Version::TLS_1_2)
-            .tls_certs_merge(self.roots.iter().cloned())
-            .https_only(true)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .no_hickory_dns()
-            .dns_resolver(hook)
-            .connect_timeout(CONNECT_LIMIT.min(self.timeout / 2))
-            .timeout(self.timeout)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
-            .pool_idle_timeout(IDLE_LIMIT)
+    /// Makes a connection ready for the next exchange. What of its reply is there already is read now, so that an exchange
+    /// that begins at once finds it; the rest in a task of its own: neither the reply nor a shutdown waits for a peer.
+    async fn recover(&self, host: Host, connection: Connection, body: Incoming) {
+        let Some(place) = self.pool.place() else { return };
+        let mut recovering = Box::pin(async move {
+            if let Some(connection) = connection.recover(body).await {
+                place.keep(host, connection);
+            }
+        });
+        for _ in 0..TURNS {
+            if poll_fn(|context| Poll::Ready(recovering.as_mut().poll(context).is_ready())).await {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        tokio::spawn(recovering);
     }
 }
-
-/// The one way in which building a client can fail: the given roots have been read before, and without them the platform
-/// must have some.
-const NO_ROOTS: Outcome = Outcome::NotSent { why: NotSent::NoTrustRoots };
 
 /// The client refused to take the request. Configuration has been parsed, so this is not expected of anything.
 const UNSENDABLE: Outcome = Outcome::NotSent { why: NotSent::Unreachable };
-
 const CALLED_OFF: Outcome = Outcome::NotSent { why: NotSent::Interrupted };
 const INTERRUPTED: Outcome = Outcome::Unknown { why: Unknown::Interrupted };
+const TOO_LATE: Outcome = Outcome::NotSent { why: NotSent::ConnectTimeout };
+const TIMED_OUT: Outcome = Outcome::Unknown { why: Unknown::TimedOut };
 
-fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BadRoots> {
+fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let mut found = Vec::new();
     for der in CertificateDer::pem_slice_iter(pem) {
-        let der = der.map_err(|_| BadRoots)?;
-        found.push(Certificate::from_der(&der).map_err(|_| BadRoots)?);
-        // Now rather than when the client is built, where it could not be told from a machine without roots.
-        rustls::RootCertStore::empty().add(der).map_err(|_| BadRoots)?;
+        let der = der.ok()?;
+        // Now rather than when it is first needed, where it could not be told from a machine without roots.
+        rustls::RootCertStore::empty().add(der.clone()).ok()?;
+        found.push(der);
     }
-    if found.is_empty() { Err(BadRoots) } else { Ok(found) }
+    (!found.is_empty()).then_some(found)
 }
 
-fn encoded(header: &Header) -> Option<(HeaderName, HeaderValue)> {
-    let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-    let value = match &header.value {
-        HeaderText::Plain(text) => HeaderValue::from_str(text).ok()?,
-        HeaderText::Secret(secret) => {
-            let mut value = HeaderValue::from_str(secret.expose()).ok()?;
-            value.set_sensitive(true);
-            value
-        }
+/// The request as HTTP/1.1 has it, and whom it goes to; none for what is not https.
+fn encoded(url: &Url, headers: &[Header], body: Outgoing) -> Option<(Host, hyper::Request<Outgoing>)> {
+    let "https" = url.scheme() else { return None };
+    let host = (url.host_str()?.to_owned(), url.port_or_known_default()?);
+    let mut post = hyper::Request::new(body);
+    *post.method_mut() = Method::POST;
+    *post.uri_mut() = url[Position::BeforePath..Position::AfterQuery].parse().ok()?;
+    let named = match url.port() {
+        Some(port) => format!("{}:{port}", host.0),
+        None => host.0.clone(),
     };
-    Some((name, value))
+    post.headers_mut().insert(header::HOST, HeaderValue::from_str(&named).ok()?);
+    for header in headers {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+        let value = match &header.value {
+            HeaderText::Plain(text) => HeaderValue::from_str(text).ok()?,
+            HeaderText::Secret(secret) => sensitive(secret)?,
+        };
+        post.headers_mut().append(name, value);
+    }
+    post.headers_mut().entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+    Some((host, post))
 }
 
-fn asked_to_wait(response: &Response) -> Option<Duration> {
-    if !matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+fn sensitive(secret: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn asked_to_wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         return None;
     }
-    let headers = response.headers();
-    let values: Vec<&str> = headers.get_all(RETRY_AFTER).iter().filter_map(|value| value.to_str().ok()).collect();
-    retry_after::parse(&values, headers.get(DATE).and_then(|value| value.to_str().ok()))
-}
-
-/// The body if it comes whole and is no longer than `limit`.
-async fn read(mut response: Response, limit: usize) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        if chunk.len() > limit - body.len() {
-            return None;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Some(body)
-}
-
-/// Reads on for a little, so that the connection can be used again; what takes longer is dropped with its connection. In a
-/// task of its own: neither the reply nor a shutdown waits for it.
-fn drain(mut response: Response) {
-    if response.content_length() == Some(0) {
-        return;
-    }
-    let rest = async move {
-        let mut left = DRAIN_BYTES;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            match left.checked_sub(chunk.len()) {
-                Some(less) => left = less,
-                None => break,
-            }
-        }
-    };
-    // Whether it was drained in time does not matter.
-    tokio::spawn(tokio::time::timeout(DRAIN_LIMIT, rest));
-}
-
-// Name resolution under the guard.
-
-type Looking = Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, NoAddress>> + Send>>;
-type Resolver = Arc<dyn Fn(String) -> Looking + Send + Sync>;
-
-/// Resolves once and hands over vetted addresses only, so there is no gap between the check and the dialling.
-struct Hook {
-    guard: Arc<Guard>,
-    port: Port,
-    resolver: Resolver,
-}
-
-impl Resolve for Hook {
-    fn resolve(&self, name: Name) -> Resolving {
-        let name = name.as_str().to_owned();
-        let (guard, port, resolver) = (Arc::clone(&self.guard), self.port, Arc::clone(&self.resolver));
-        Box::pin(async move {
-            let answers = match guard.judge_name(&name, port).map_err(Refusal)? {
-                Target::Loopback(addresses) => addresses,
-                // No name is one, but it would be vetted.
-                Target::Literal(address) => vec![address],
-                Target::Name { reach } => {
-                    let answers = resolver(name).await?;
-                    guard.judge_answers(reach, &answers).map_err(Refusal)?;
-                    answers
-                }
-            };
-            // Port 0 stands for the port of the URL.
-            Ok(Box::new(answers.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
-        })
-    }
-}
-
-/// The guard's refusal, on its way through the client's errors.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refusal(Blocked);
-
-// What an error of the client proves.
-
-fn classify(error: &reqwest::Error) -> Outcome {
-    if let Some(Refusal(why)) = find(error) {
-        return Outcome::Blocked { why: *why };
-    }
-    if error.is_builder() {
-        return UNSENDABLE;
-    }
-    if error.is_connect() {
-        return Outcome::NotSent { why: not_connected(error) };
-    }
-    if error.is_timeout() {
-        return Outcome::Unknown { why: Unknown::TimedOut };
-    }
-    if let Some(h2) = find::<h2::Error>(error) {
-        // RFC 9113, section 8.7: the one code that guarantees that nothing was processed. It must have come from the peer.
-        if h2.is_remote() && h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM) {
-            return Outcome::NotSent { why: NotSent::StreamRefused };
-        }
-        let why = if h2.is_library() { Unknown::BadReply } else { Unknown::ConnectionLost };
-        return Outcome::Unknown { why };
-    }
-    let bad = find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
-    Outcome::Unknown { why: if bad { Unknown::BadReply } else { Unknown::ConnectionLost } }
-}
-
-fn not_connected(error: &reqwest::Error) -> NotSent {
-    if error.is_dns() {
-        return NotSent::Dns;
-    }
-    if let Some(tls) = find::<rustls::Error>(error) {
-        return match tls {
-            rustls::Error::InvalidCertificate(objection) => certificate(objection),
-            _ => NotSent::Tls,
-        };
-    }
-    if error.is_timeout() {
-        return NotSent::ConnectTimeout;
-    }
-    // The TLS connector wraps what went wrong below it once more; the TCP connector does not.
-    let wrapped = chain(error)
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|outer| outer.get_ref().is_some_and(|inner| inner.is::<io::Error>()));
-    match find::<io::Error>(error).map(io::Error::kind) {
-        _ if wrapped => NotSent::Tls,
-        Some(io::ErrorKind::ConnectionRefused) => NotSent::Refused,
-        _ => NotSent::Unreachable,
-    }
-}
-
-fn certificate(objection: &CertificateError) -> NotSent {
-    match objection {
-        CertificateError::Expired
-        | CertificateError::ExpiredContext { .. }
-        | CertificateError::NotValidYet
-        | CertificateError::NotValidYetContext { .. } => NotSent::CertificateExpired,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => NotSent::CertificateName,
-        _ => NotSent::CertificateUntrusted,
-    }
-}
-
-fn find<E: StdError + 'static>(error: &reqwest::Error) -> Option<&E> {
-    chain(error).find_map(|cause| cause.downcast_ref())
-}
-
-fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    let first: &(dyn StdError + 'static) = error;
-    std::iter::successors(Some(first), cause)
-}
-
-/// `source()` of an `io::Error` skips the very error that it carries, so this looks inside.
-fn cause<'a>(error: &&'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    // Not by auto-deref: a reference to an error is an error as well.
-    let error: &'a (dyn StdError + 'static) = *error;
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(inside) => Some(inside),
-        None => error.source(),
-    }
+    let values: Vec<&str> =
+        headers.get_all(header::RETRY_AFTER).iter().filter_map(|value| value.to_str().ok()).collect();
+    retry_after::parse(&values, headers.get(header::DATE).and_then(|value| value.to_str().ok()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! trace level, not in an error, a `Debug`, a panic, a listing, or the output of the tool.
 
 mod captured;
-mod http2;
 mod planted;
 mod program;
 mod sending;

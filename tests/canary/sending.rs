@@ -51,7 +51,7 @@ async fn nothing_planted_is_said_when_an_order_is_told_and_the_receivers_have_al
         assert_clean_error(&error);
     }
     // The ears are open: to ours, to what speaks through `tracing`, and to what speaks through `log`.
-    for mark in ["orderhook", "A-told", "hyper_util", "reqwest::", "rustls::"] {
+    for mark in ["orderhook", "A-told", "rustls::"] {
         assert_logged(mark);
     }
     world.agrees().await;

@@ -63,6 +63,32 @@ impl Ca {
         config(certificate.der().clone(), &key)
     }
 
+    /// A good certificate for these names, and its key, for a server with a configuration of its own.
+    pub fn server_certificate(&self, names: &[&str]) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = KeyPair::generate().expect("a key pair");
+        let certificate = leaf(names).signed_by(&key, &self.issuer).expect("a certificate");
+        (vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+    }
+
+    /// A certificate for a client, valid until May 2040, and its key, as PEM.
+    pub fn client(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().expect("a key pair");
+        let mut params = leaf(&[name]);
+        params.not_after = date_time_ymd(2040, 5, 6);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// A self-signed certificate that says of itself that it is an authority, as `openssl req -x509` makes it, and its key.
+    pub fn self_signed_authority() -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = KeyPair::generate().expect("a key pair");
+        let mut params = leaf(LOOPBACK_NAMES);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).expect("a certificate");
+        (vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+    }
+
     fn issue(&self, params: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().expect("a key pair");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");

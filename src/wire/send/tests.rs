@@ -1,5 +1,6 @@
 mod connecting;
 mod cut;
 mod guarded;
+mod kept;
 mod replies;
 mod support;

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -60,6 +61,15 @@ async fn a_stalled_handshake_ends_at_the_connect_limit() {
     assert!(reply.took < Duration::from_millis(590), "{:?}", reply.took);
 }
 
+/// A certificate of a server that says of itself that it is an authority, as `openssl req -x509` makes it.
+fn authority() -> ServerConfig {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    serving(vec![certificate.der().clone()], &key)
+}
+
 #[tokio::test]
 async fn a_bad_certificate_is_not_sent_and_says_what_is_wrong_with_it() {
     let (ca, other) = (Ca::new(), Ca::new());
@@ -76,6 +86,8 @@ async fn a_bad_certificate_is_not_sent_and_says_what_is_wrong_with_it() {
         (ca.server(&["localhost"], future), NotSent::CertificateExpired),
         (ca.server(&["elsewhere.test"], |_| ()), NotSent::CertificateName),
         (other.good(), NotSent::CertificateUntrusted),
+        (ca.namesake().good(), NotSent::CertificateSignature),
+        (authority(), NotSent::CertificateIsCa),
     ] {
         let receiver = Receiver::start(config, vec![say(OK), Act::Close]).await;
         let sender = sender(&ca);
@@ -122,7 +134,7 @@ fn a_root_that_is_no_certificate_is_refused_at_once() {
         [String::new(), "junk".to_owned(), broken.clone(), key, format!("{good}{broken}"), good.replace("END", "FIN")]
     {
         let settings = SendSettings { extra_roots_pem: vec![ca.pem(), pem.into_bytes()], ..settings(&ca, 1_000) };
-        assert_eq!(Sender::new(settings).err(), Some(BadRoots));
+        assert_eq!(Sender::new(settings).err(), Some(BadSettings::Roots));
     }
     let both = format!("{good}{}", String::from_utf8(Ca::new().pem()).unwrap());
     assert!(Sender::new(SendSettings { extra_roots_pem: vec![both.into_bytes()], ..settings(&ca, 1_000) }).is_ok());
@@ -153,6 +165,7 @@ async fn child() {
     let settings = SendSettings {
         allowed: vec!["127.0.0.1".parse().unwrap()],
         extra_roots_pem: if roots.is_empty() { Vec::new() } else { vec![roots.into_bytes()] },
+        client_certificate: None,
         timeout: Duration::from_secs(5),
     };
     println!("[{}]", post(&Sender::new(settings).unwrap(), &url).await.outcome);

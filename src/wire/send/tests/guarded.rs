@@ -76,7 +76,7 @@ async fn a_name_that_rebinds_is_blocked_and_no_socket_is_opened() {
     let (resolver, asked) = answers(vec![vec![HOME], vec![HOME], vec![rebound]]);
     let sender = Sender::with_resolver(settings(&ca, 2_000), resolver).unwrap();
     let url = format!("https://hook.test:{port}/");
-    assert_eq!(sender.check_url(&Url::parse(&url).unwrap()).await, Ok(()));
+    assert!(sender.check_url(&Url::parse(&url).unwrap()).await.is_ok());
     assert_eq!(asked.load(Ordering::SeqCst), 1, "what was checked is what was dialled");
     assert_eq!(post(&sender, &url).await.outcome, accepted(200));
     assert_eq!(asked.load(Ordering::SeqCst), 2, "what was checked is what was dialled");
@@ -123,7 +123,7 @@ async fn a_check_shakes_hands_and_sends_nothing() {
         let _ = tls.read_to_end(&mut seen).await;
         seen
     });
-    assert_eq!(sender(&ca).check_url(&Url::parse(&url).unwrap()).await, Ok(()));
+    assert!(sender(&ca).check_url(&Url::parse(&url).unwrap()).await.is_ok());
     assert_eq!(server.await.unwrap(), b"");
 }
 

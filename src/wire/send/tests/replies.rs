@@ -1,7 +1,5 @@
 //! What arrives at the receiver, and what its answer, or the lack of one, comes to.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -41,6 +39,7 @@ async fn a_connection_is_used_again() {
     let sender = sender(&ca);
     for _ in 0..3 {
         assert_eq!(post(&sender, &receiver.url()).await.outcome, accepted(200));
+        kept(&sender, 1).await;
     }
     assert_eq!((receiver.requests().len(), receiver.connections()), (3, 1));
 }
@@ -247,6 +246,7 @@ async fn a_kept_connection_that_dies_on_reuse_is_unknown_and_nothing_is_repeated
     });
     let sender = sender(&ca);
     assert_eq!(post(&sender, &url).await.outcome, accepted(200));
+    kept(&sender, 1).await;
     assert_eq!(post(&sender, &url).await.outcome, unknown(Unknown::ConnectionLost));
     let listener = server.await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(1), listener.accept()).await.is_err(), "it was sent again");
@@ -264,60 +264,6 @@ async fn what_is_no_http_is_a_bad_reply() {
     for (turn, script) in scripts.into_iter().enumerate() {
         let (reply, _) = outcome(script, 5_000).await;
         assert_eq!(reply.outcome, unknown(Unknown::BadReply), "script {turn}");
-    }
-}
-
-// HTTP/2.
-
-#[derive(Clone, Copy)]
-enum Ends {
-    Well,
-    Stream(h2::Reason),
-    Connection(h2::Reason),
-}
-
-async fn over_h2(ends: Ends) -> (Reply, usize) {
-    let ca = Ca::new();
-    let mut config = ca.good();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let listener = TcpListener::bind((HOME, 0)).await.unwrap();
-    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
-    let requests = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&requests);
-    tokio::spawn(async move {
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        while let Ok((tcp, _)) = listener.accept().await {
-            let mut connection = h2::server::handshake(acceptor.accept(tcp).await.unwrap()).await.unwrap();
-            while let Some(Ok((_, mut respond))) = connection.accept().await {
-                count.fetch_add(1, Ordering::SeqCst);
-                match ends {
-                    Ends::Stream(reason) => respond.send_reset(reason),
-                    Ends::Connection(reason) => connection.abrupt_shutdown(reason),
-                    Ends::Well => {
-                        respond.send_response(hyper::Response::builder().status(202).body(()).unwrap(), true).unwrap();
-                    }
-                }
-            }
-        }
-    });
-    let reply = post(&sender(&ca), &url).await;
-    (reply, requests.load(Ordering::SeqCst))
-}
-
-#[tokio::test]
-async fn http_2_is_spoken_and_one_post_is_one_stream_whatever_its_end() {
-    use h2::Reason;
-    for (ends, expected) in [
-        (Ends::Well, accepted(202)),
-        (Ends::Stream(Reason::REFUSED_STREAM), not_sent(NotSent::StreamRefused)),
-        (Ends::Stream(Reason::CANCEL), unknown(Unknown::ConnectionLost)),
-        (Ends::Stream(Reason::INTERNAL_ERROR), unknown(Unknown::ConnectionLost)),
-        (Ends::Connection(Reason::NO_ERROR), unknown(Unknown::ConnectionLost)),
-        (Ends::Connection(Reason::REFUSED_STREAM), unknown(Unknown::ConnectionLost)),
-        (Ends::Connection(Reason::ENHANCE_YOUR_CALM), unknown(Unknown::ConnectionLost)),
-    ] {
-        let (reply, requests) = over_h2(ends).await;
-        assert_eq!((reply.outcome, requests), (expected, 1));
     }
 }
 

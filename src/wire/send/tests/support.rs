@@ -3,8 +3,9 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
+pub(super) use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -12,21 +13,37 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::event::Body;
+pub(super) use crate::notification::outcome::Blocked;
 use crate::value::secret::Secret;
-use crate::wire::send::*;
+pub(super) use crate::wire::dns::NoAddress;
+pub(super) use crate::wire::send::*;
+pub(super) use std::net::{IpAddr, SocketAddr};
 
 pub(super) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(super) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 // Certificates.
 
-pub(super) struct Ca(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Ca(CertifiedIssuer<'static, KeyPair>, CertificateParams);
 
 impl Ca {
     pub(super) fn new() -> Ca {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Ca(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        params.distinguished_name.push(DnType::CommonName, format!("test root {number} of {}", std::process::id()));
+        Ca::with(params)
+    }
+
+    /// An authority of the same name as this one, with another key.
+    pub(super) fn namesake(&self) -> Ca {
+        Ca::with(self.1.clone())
+    }
+
+    fn with(params: CertificateParams) -> Ca {
+        let kept = params.clone();
+        Ca(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap(), kept)
     }
 
     pub(super) fn pem(&self) -> Vec<u8> {
@@ -39,18 +56,22 @@ impl Ca {
         change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &*self.0).unwrap();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap()
+        serving(vec![certificate.der().clone()], &key)
     }
 
     pub(super) fn good(&self) -> ServerConfig {
         self.server(&["localhost", "hook.test", "127.0.0.1"], |_| ())
     }
+}
+
+pub(super) fn serving(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> ServerConfig {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap()
 }
 
 // Receivers that follow a script and record everything.
@@ -62,6 +83,8 @@ pub(super) enum Act {
     SayForEver(String),
     /// Waits for another request on the same connection and starts the script again.
     Again,
+    /// Waits for another request on the same connection and goes on with the script.
+    OnceMore,
     Close,
     Reset,
     Stall,
@@ -130,6 +153,10 @@ pub(super) async fn follow(mut tls: TlsStream<TcpStream>, requests: &Mutex<Vec<S
                 }
                 Act::SayForEver(text) => while tls.write_all(text.as_bytes()).await.is_ok() {},
                 Act::Again => continue 'request,
+                Act::OnceMore => {
+                    let Some(request) = read_request(&mut tls).await else { return };
+                    requests.lock().unwrap().push(request);
+                }
                 Act::Close => {
                     let _ = tls.shutdown().await;
                     return;
@@ -180,6 +207,7 @@ pub(super) fn settings(ca: &Ca, timeout: u64) -> SendSettings {
     SendSettings {
         allowed: vec!["127.0.0.1".parse().unwrap()],
         extra_roots_pem: vec![ca.pem()],
+        client_certificate: None,
         timeout: Duration::from_millis(timeout),
     }
 }
@@ -223,6 +251,16 @@ pub(super) fn uncut() -> CancellationToken {
 
 pub(super) async fn post(sender: &Sender, url: &str) -> Reply {
     sender.send(request(url), || true, &uncut()).await.unwrap()
+}
+
+/// Waits until the sender has this many idle connections that may be used.
+pub(super) async fn kept(sender: &Sender, number: usize) {
+    let waiting = async {
+        while sender.pool.fit() != number {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("connections are kept");
 }
 
 /// What a good TLS server that follows this script makes of one POST, and how many requests it got.

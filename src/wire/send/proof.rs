@@ -1,0 +1,144 @@
+//! What an error of the client proves: `docs/outcomes.md` in code. The only place where an error is read.
+
+use std::error::Error as StdError;
+use std::io;
+
+use rustls::{AlertDescription as Alert, CertificateError, PeerMisbehaved};
+
+use super::connection::Broken;
+use super::identity::Asked;
+use crate::notification::outcome::{NotSent, Outcome, Unknown};
+
+/// Why no TCP connection could be made.
+pub(super) fn of_dialling(error: &io::Error) -> NotSent {
+    match error.kind() {
+        _ if is_out_of_descriptors(error) => NotSent::NoDescriptor,
+        io::ErrorKind::ConnectionRefused => NotSent::Refused,
+        _ => NotSent::Unreachable,
+    }
+}
+
+/// `WSAEMFILE`.
+#[cfg(not(unix))]
+const TOO_MANY_SOCKETS: i32 = 10024;
+
+/// Whether this process, or the machine, has no file descriptor left.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return matches!(
+        rustix::io::Errno::from_io_error(error),
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
+    );
+    #[cfg(not(unix))]
+    return matches!(error.raw_os_error(), Some(TOO_MANY_SOCKETS));
+}
+
+/// Why there is no TLS with this server.
+pub(super) fn of_handshake(error: &io::Error, asked: Asked) -> NotSent {
+    match find::<rustls::Error>(error) {
+        Some(rustls::Error::InvalidCertificate(objection)) => certificate(objection),
+        Some(rustls::Error::AlertReceived(Alert::NoApplicationProtocol))
+        | Some(rustls::Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol)) => NotSent::NoHttp1,
+        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => NotSent::ClientCertificate,
+        // Before TLS 1.3 there was no alert of its own for a certificate that is missing.
+        Some(rustls::Error::AlertReceived(Alert::HandshakeFailure)) if asked == Asked::InVain => {
+            NotSent::ClientCertificate
+        }
+        _ => NotSent::Tls,
+    }
+}
+
+/// What came of an exchange without a status line, on a connection that had been made.
+pub(super) fn of_exchange(broken: &Broken) -> Outcome {
+    let Broken::During { error, first } = broken else {
+        return Outcome::NotSent { why: NotSent::Unreachable };
+    };
+    match find::<rustls::Error>(error) {
+        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
+            Outcome::NotSent { why: NotSent::ClientCertificate }
+        }
+        Some(rustls::Error::AlertReceived(alert)) if *first && ends_a_handshake(*alert) => {
+            Outcome::NotSent { why: NotSent::Tls }
+        }
+        _ if error.is_parse() => Outcome::Unknown { why: Unknown::BadReply },
+        _ => Outcome::Unknown { why: Unknown::ConnectionLost },
+    }
+}
+
+/// Alerts by which a server refuses a client without a certificate that it accepts. This client never offers to
+/// authenticate after the handshake, so none of them can follow a request that was processed.
+fn is_about_our_certificate(alert: Alert) -> bool {
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
+}
+
+/// Alerts that a server sends only while it negotiates.
+fn ends_a_handshake(alert: Alert) -> bool {
+    matches!(
+        alert,
+        Alert::HandshakeFailure
+            | Alert::DecryptError
+            | Alert::ProtocolVersion
+            | Alert::InsufficientSecurity
+            | Alert::MissingExtension
+            | Alert::UnsupportedExtension
+            | Alert::UnrecognisedName
+            | Alert::NoApplicationProtocol
+    )
+}
+
+fn certificate(objection: &CertificateError) -> NotSent {
+    match objection {
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => NotSent::CertificateExpired,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => NotSent::CertificateName,
+        CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => NotSent::CertificateSignature,
+        CertificateError::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
+            Some(webpki::Error::CaUsedAsEndEntity) => NotSent::CertificateIsCa,
+            _ => NotSent::CertificateUntrusted,
+        },
+        _ => NotSent::CertificateUntrusted,
+    }
+}
+
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    std::iter::successors(Some(error), cause).find_map(|cause| cause.downcast_ref())
+}
+
+/// `source()` of an `io::Error` skips the very error that it carries, so this looks inside.
+fn cause<'a>(error: &&'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    // Not by auto-deref: a reference to an error is an error as well.
+    let error: &'a (dyn StdError + 'static) = *error;
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inside) => Some(inside),
+        None => error.source(),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_way_of_a_connection_is_told_apart() {
+        let of = |errno: rustix::io::Errno| of_dialling(&io::Error::from(errno));
+        assert_eq!(of(rustix::io::Errno::MFILE), NotSent::NoDescriptor);
+        assert_eq!(of(rustix::io::Errno::NFILE), NotSent::NoDescriptor);
+        assert_eq!(of(rustix::io::Errno::CONNREFUSED), NotSent::Refused);
+        assert_eq!(of(rustix::io::Errno::NETUNREACH), NotSent::Unreachable);
+    }
+}
