@@ -127,7 +127,6 @@ async fn a_mark_of_what_is_not_stored_that_is_dropped_is_there_or_not<S: Store +
             world.settle().await;
             let stored = world.told_once(&order).await;
             assert!(stored.len() == 1 || marked.is_none(), "{cut:?}");
-            assert_eq!(world.receiver.received().iter().filter(|request| request.body.is_empty()).count(), 0);
             marked.is_none()
         })
         .await;

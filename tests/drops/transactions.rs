@@ -67,11 +67,8 @@ async fn an_insert_in_a_transaction_that_is_dropped_leaves_all_or_nothing_and_a_
         most += 1;
     }
     assert!(most > 3, "it waits for the savepoint, for each statement, and for the release");
-    let (orders,): (usize,) = {
-        let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM orders").fetch_one(&pool).await.unwrap();
-        (usize::try_from(count).unwrap(),)
-    };
-    assert_eq!(orders, most + 1);
+    let (orders,): (i64,) = sqlx::query_as("SELECT count(*) FROM orders").fetch_one(&pool).await.unwrap();
+    assert_eq!(usize::try_from(orders).unwrap(), most + 1);
 }
 
 #[tokio::test]

@@ -124,7 +124,7 @@ impl<S: Store + Clone> World<S> {
 
     /// The code of an order that there was not before.
     pub(crate) fn code(&self) -> OrderCode {
-        OrderCode::new(&format!("A-{}", self.orders.fetch_add(1, Ordering::Relaxed))).unwrap()
+        OrderCode::new(format!("A-{}", self.orders.fetch_add(1, Ordering::Relaxed))).unwrap()
     }
 
     /// A new order of both suppliers.
