@@ -17,3 +17,4 @@ mod outbox;
 mod sharing;
 mod support;
 mod version_1;
+mod working;
