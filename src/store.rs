@@ -80,7 +80,7 @@ pub use selection::{Intervened, Selection};
 /// delivers reckons from there.
 ///
 /// The methods may be dropped at any await: what they do then either happened or did not. A store that has a queue of its
-/// own does what stands in it, also when nobody waits for the answer any more: a step is the record of something that has
+/// own does what stands in it, also when the caller is gone: a step is the record of something that has
 /// happened. Only a claim is not made for a caller who is gone, or is taken back: a dropped claim holds nothing.
 ///
 /// When it is not certain whether a change has become durable, the call fails with an error that is

@@ -7,7 +7,7 @@ pub enum Intervention {
     Reopen,
     /// Pending, failed, unreadable, and sending with a lease that has run out: closed.
     Withdraw {
-        /// In the words of whoever does.
+        /// In the words of the person who withdraws it.
         reason: String,
     },
     /// Pending, failed, unreadable, and sending with a lease that has run out: notified.

@@ -93,7 +93,7 @@ pub fn hand_out(waited_in: Queue, until: Timestamp) -> Change {
     Change::to(State::Sending { until }, queue)
 }
 
-/// What becomes of a notification whose claim nobody has, because its caller was gone before it was answered. A store that
+/// What becomes of a notification whose claim has no holder, because the caller was gone before it was answered. A store that
 /// finds this out takes the claim back under its token, and leaves the ledger as it is.
 pub fn take_back(claim: &Claim, now: Timestamp) -> Change {
     match claim.taken_over {

@@ -18,3 +18,4 @@ mod outbox;
 mod sharing;
 mod support;
 mod version_1;
+mod working;

@@ -285,7 +285,7 @@ pub async fn a_dropped_claim_strands_nothing(harness: &impl Harness) {
         let mut held = case.claim_due(LIVE).await;
         held.sort_by(|one, other| one.key.cmp(&other.key));
         case.same("what a dropped claim was for can be claimed at once", &keys_of(&held)[..], &keys[..]);
-        case.holds("nobody was interrupted", held.iter().all(|claim| !claim.taken_over), &held);
+        case.holds("no holder was interrupted", held.iter().all(|claim| !claim.taken_over), &held);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 
-/// Which row has a name. The names themselves stand in the rows: whoever asks says whether a row is the one.
+/// Which row has a name. The names themselves stand in the rows: the caller says whether a row is the one.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     random: RandomState,

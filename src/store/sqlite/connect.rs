@@ -67,8 +67,8 @@ impl Opener {
         }
     }
 
-    /// Refuses to go on when the path does not name that file any more: SQLite would go on writing into a file that nobody
-    /// else can find. A path that cannot be looked at for another reason says nothing.
+    /// Refuses to go on when the path does not name that file any more: SQLite would go on writing into a file that no
+    /// other process can find. A path that cannot be looked at for another reason says nothing.
     pub(super) fn check_file(&self) -> Result<(), StoreError> {
         let Some(opened) = self.file.get() else { return Ok(()) };
         let (is_there, cause) = match FileIdentity::of(self.options.get_filename()) {

@@ -32,7 +32,7 @@ struct Idle {
 }
 
 /// What a connection is doing. It is shared with the connection itself, which lets go of it when it is closed: a reader that
-/// is dropped gives its permit back when SQLite has really stopped, not when nobody waits for it any more.
+/// is dropped gives its permit back when SQLite has really stopped, not when its caller is gone.
 #[derive(Debug, Default)]
 struct Work {
     permit: Mutex<Option<OwnedSemaphorePermit>>,

@@ -53,8 +53,8 @@ pub(super) async fn transaction(
     Ok(answers)
 }
 
-/// Answers each. Whoever asks at the same time has no claim to an order: what is alike is done together, and claims come
-/// last, when there is most to be had.
+/// Answers each. Requests of the same time have no order among them: what is alike is done together, and claims come last,
+/// when there is most to be had.
 async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answer>, Error> {
     let (mut slices, mut steps, mut claims) = (Vec::new(), Vec::new(), Vec::new());
     for request in requests {

@@ -95,7 +95,7 @@ async fn a_claim_of_an_unclear_commit_is_not_given_and_strands_nothing() {
     fail_after(&store, 0);
     let error = store.claim(&claim(Pick::New)).await.unwrap_err();
     assert!(is_unclear(&error), "{error}");
-    // At once, though its lease would have a minute left; and nobody was interrupted.
+    // At once, though its lease would have a minute left; and no holder was interrupted.
     let claims = store.claim(&claim(Pick::New)).await.unwrap().claims;
     assert_eq!(claims.len(), 1);
     assert!(!claims[0].taken_over);

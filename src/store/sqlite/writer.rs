@@ -34,7 +34,7 @@ pub(super) enum Request {
     Claim(ClaimRequest),
     Write(Vec<Step>),
     Intervene(Selection, Intervention, u32),
-    /// Claims that nobody has: they become what they were.
+    /// Claims without a holder: they become what they were.
     TakeBack(Vec<Claim>),
 }
 
@@ -139,8 +139,8 @@ impl Writer {
         Ok(Writer { jobs })
     }
 
-    /// Has something written, and waits until it is durable. Once it stands in the queue it happens, also when nobody waits
-    /// for it any more; only a claim does not.
+    /// Has something written, and waits until it is durable. Once it stands in the queue it happens, also when its caller
+    /// is gone; only a claim does not.
     pub(super) async fn write(&self, request: Request) -> Result<Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
         let sent = self.jobs.send(Message::Job(Job { request, reply })).await;
@@ -171,7 +171,7 @@ struct Work {
     connection: Option<SqliteConnection>,
     opener: Opener,
     shared: Arc<Shared>,
-    /// Claims of a commit of which it is not known whether it has happened. Nobody has them.
+    /// Claims of a commit of which it is not known whether it has happened. They have no holder.
     unclear_claims: Vec<Claim>,
 }
 
@@ -184,7 +184,7 @@ impl Work {
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
-                    // Nobody would have what it claims. What else is asked for happens: it is the record of something.
+                    // Its claims would have no holder. What else is asked for happens: it is the record of something.
                     Message::Job(job) if job.reply.is_closed() && matches!(job.request, Request::Claim(_)) => {}
                     Message::Job(job) => jobs.push(job),
                     Message::Close(done) => {
@@ -232,7 +232,7 @@ impl Work {
     }
 
     async fn reply(&mut self, job: Job, outcome: Result<Answer, StoreError>) {
-        // The caller is gone: nobody has these claims.
+        // The caller is gone: these claims have no holder.
         if let Err(Ok(Answer::Claims(claims))) = job.reply.send(outcome)
             && !claims.claims.is_empty()
         {
@@ -241,7 +241,7 @@ impl Work {
         }
     }
 
-    /// After a commit whose outcome is unclear its claims may stand in the file under tokens that nobody has.
+    /// After a commit whose outcome is unclear its claims may stand in the file under tokens that no holder has.
     async fn take_back_unclear_claims(&mut self) {
         if self.unclear_claims.is_empty() {
             return;
