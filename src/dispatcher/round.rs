@@ -8,7 +8,7 @@ use crate::delivery::error::Error;
 use crate::delivery::report::{Enqueued, Entry, Report, Stored};
 use crate::delivery::traffic::{Entry as TrafficEntry, Who};
 use crate::event::Event;
-use crate::notification::{FailureReason, Key, Notification, State, StateName};
+use crate::notification::{FailureReason, Key, Ledger, Notification, State, StateName};
 use crate::order::PaidOrder;
 use crate::store::{
     Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page, Pick, Selection, Start,
@@ -40,7 +40,7 @@ impl Engine {
             let supplier = self.supplier(id).await?;
             // A supplier out of the order's own list has lines in it.
             let event = Event::order_created(order, id, supplier.privacy()).map_err(Error::Event)?;
-            new.extend(event.map(|event| self.new_notification(id, order.order_code(), event)));
+            new.extend(event.map(|event| self.new_notification(&supplier, order.order_code(), event)));
         }
         Ok(new)
     }
@@ -51,8 +51,8 @@ impl Engine {
         order: &OrderCode,
         event: Event,
     ) -> Result<Vec<NewNotification>, Error> {
-        self.supplier(supplier).await?;
-        Ok(vec![self.new_notification(supplier, order, event)])
+        let supplier = self.supplier(supplier).await?;
+        Ok(vec![self.new_notification(&supplier, order, event)])
     }
 
     pub(super) async fn supplier(&self, id: &SupplierId) -> Result<Supplier, Error> {
@@ -66,10 +66,11 @@ impl Engine {
             .ok_or_else(|| Error::UnknownSupplier { supplier: id.clone() })
     }
 
-    fn new_notification(&self, supplier: &SupplierId, order: &OrderCode, event: Event) -> NewNotification {
+    fn new_notification(&self, supplier: &Supplier, order: &OrderCode, event: Event) -> NewNotification {
         let (source, kind, occurrence) = (self.source.clone(), event.kind().clone(), event.occurrence().clone());
-        let key = Key::new(source, supplier.clone(), order.clone(), kind, occurrence);
+        let key = Key::new(source, supplier.id().clone(), order.clone(), kind, occurrence);
         let mut new = NewNotification::new(key, Start::Pending(event.body().clone()));
+        new.ledger = Ledger::expecting(supplier.endpoints().first());
         new.content_digest = Some(event.digest());
         new.memo = event.memo().cloned();
         new

@@ -7,7 +7,7 @@ use crate::delivery::error::Error;
 use crate::delivery::report::{Enqueued, Report};
 use crate::event::{Body, ContentDigest, EventKind, Memo, Occurrence};
 use crate::fulfilment::{Lifecycle, StageEvent};
-use crate::notification::{Key, Stream};
+use crate::notification::{Key, Ledger, Stream};
 use crate::store::{Append, Filter, Inserted, NewNotification, Start, StoreError, StoreErrorKind};
 use crate::supplier::Supplier;
 use crate::value::names::{OrderCode, SupplierId};
@@ -139,6 +139,7 @@ fn new(key: Key, position: u64, event: &StageEvent, client: &Supplier) -> Result
     };
     let mut new = NewNotification::new(key, start);
     new.append = Append::At(position);
+    new.ledger = Ledger::expecting(client.endpoints().first());
     new.content_digest = Some(ContentDigest::of(&event.content()));
     new.memo = Some(Memo::new(event.transition().to_memo()).map_err(Error::Event)?);
     Ok(new)

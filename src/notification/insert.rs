@@ -1,6 +1,7 @@
 //! What is to be stored, and what became of it.
 
 use super::key::Key;
+use super::ledger::Ledger;
 use crate::event::{Body, ContentDigest, EventId, Memo};
 
 /// A notification to be stored. Exhaustive on purpose: a new field must break every store at compile time.
@@ -14,6 +15,9 @@ pub struct NewNotification {
     pub append: Append,
     /// Where it begins.
     pub start: Start,
+    /// What is known at the beginning: which endpoint the first claim calls first. Opaque to the store, like the ledger of a
+    /// [`Step`](super::Step), and empty when nothing is known.
+    pub ledger: Ledger,
     /// The content in brief; without one nothing is found to differ.
     pub content_digest: Option<ContentDigest>,
     /// A note to be kept as long as the row.
@@ -23,13 +27,14 @@ pub struct NewNotification {
 }
 
 impl NewNotification {
-    /// A notification at the end of its stream, with the id that follows from its key, and no digest, memo and trace.
+    /// A notification at the end of its stream, with the id that follows from its key, and no ledger, digest, memo and trace.
     pub fn new(key: Key, start: Start) -> Self {
         NewNotification {
             event_id: key.event_id(),
             key,
             append: Append::Next,
             start,
+            ledger: Ledger::default(),
             content_digest: None,
             memo: None,
             traceparent: None,

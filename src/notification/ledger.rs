@@ -200,6 +200,11 @@ impl Ledger {
         self.round.is_some()
     }
 
+    /// The ledger of a notification that nothing was done for, whose first claim calls this endpoint first.
+    pub(crate) fn expecting(first: Option<&Endpoint>) -> Ledger {
+        Ledger { next: first.map(Named::of), ..Ledger::default() }
+    }
+
     /// The endpoint that a holder calls first, as far as the record knows.
     pub(crate) fn next(&self) -> Option<&Named> {
         self.next.as_ref()

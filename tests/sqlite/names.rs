@@ -1,6 +1,8 @@
 //! Names that were stored when more characters were allowed.
 
-use orderhook::store::{Filter, Page, Store};
+use std::time::Duration;
+
+use orderhook::store::{ClaimRequest, Filter, Page, Pick, Store};
 
 use crate::support::*;
 
@@ -22,7 +24,7 @@ async fn a_stored_name_that_would_be_refused_now_is_listed_claimed_and_shown_esc
     let shown = stored.to_string();
     assert!(shown.chars().all(|c| !matches!(c, '\u{202e}' | '\u{200b}' | '\u{2066}')), "{shown:?}");
     assert!(store.get(stored).await.unwrap().is_some());
-    let claims = store.claim(&due(10)).await.unwrap();
+    let claims = store.claim(&ClaimRequest::new(source(), Pick::New, 10, Duration::from_secs(60))).await.unwrap();
     assert_eq!((claims.claims.len(), claims.refused.len()), (1, 0));
     assert_eq!(&claims.claims[0].key, stored);
 }

@@ -193,6 +193,7 @@ impl Table {
         let mut notification = Notification::new(key.clone(), new.event_id.clone(), position, state, now);
         notification.body = body.cloned();
         notification.content_digest = new.content_digest;
+        notification.ledger = new.ledger.clone();
         notification.memo = new.memo.clone();
         notification.traceparent = new.traceparent.clone();
 
