@@ -345,7 +345,10 @@ impl<'a> Delivery<'a> {
         };
         let at = self.now();
         let reply = {
-            let may_send = || self.is_time_for_a_call() && !self.has_to_stop();
+            let may_send = || {
+                pass.leaves();
+                self.is_time_for_a_call() && !self.has_to_stop()
+            };
             let mut sending = std::pin::pin!(engine.out.send(request, may_send, &self.hand_back));
             tokio::select! {
                 biased;

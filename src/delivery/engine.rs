@@ -1,7 +1,9 @@
 //! What every delivery needs, and the one way to start one.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -180,13 +182,20 @@ impl Engine {
     }
 
     /// The supplier as it is configured now. The lookup is the host's own code: it may take as long as an exchange, and no
-    /// longer.
+    /// longer, and a panic in it is a lookup that failed, or its notification would be taken over and panic for ever.
     pub(crate) async fn look_up(&self, id: &SupplierId, cut: &CancellationToken) -> Found {
-        let late = || Err(LookupError::unavailable("no answer within the limit of an exchange"));
+        let failed = |why: &'static str| Err(LookupError::unavailable(why));
+        let mut find = std::pin::pin!(self.suppliers.find(id));
+        let found = std::future::poll_fn(|context| {
+            catch_unwind(AssertUnwindSafe(|| find.as_mut().poll(context)))
+                .unwrap_or_else(|_| Poll::Ready(failed("the lookup panicked")))
+        });
         tokio::select! {
             biased;
-            found = tokio::time::timeout(self.timing.timeout, self.suppliers.find(id)) => found.unwrap_or_else(|_| late()),
-            () = cut.cancelled() => Err(LookupError::unavailable("it did not answer in time")),
+            found = tokio::time::timeout(self.timing.timeout, found) => {
+                found.unwrap_or_else(|_| failed("no answer within the limit of an exchange"))
+            }
+            () = cut.cancelled() => failed("it did not answer in time"),
         }
     }
 }

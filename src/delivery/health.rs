@@ -13,7 +13,7 @@ use super::pace::{ENDPOINTS, PAUSES_FOR_NEW, Pace};
 /// What is known of an endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct News {
-    /// When each of its open calls began; numbers grow, so the first is the oldest.
+    /// When each of its open calls began.
     open: BTreeMap<u64, Moment>,
     last_answer: Option<Moment>,
     hung: Option<Hung>,
@@ -61,7 +61,7 @@ impl News {
         let is_silent = |start: Moment| {
             now.since(start) >= pace.silent_after && self.last_answer.is_none_or(|answer| answer < start)
         };
-        if self.hung.is_some() || self.open.values().next().copied().is_some_and(is_silent) {
+        if self.hung.is_some() || self.oldest_call().is_some_and(is_silent) {
             Condition::Silent
         } else if self.last_answer.is_some() {
             Condition::Answers
@@ -70,13 +70,17 @@ impl News {
         }
     }
 
+    fn oldest_call(&self) -> Option<Moment> {
+        self.open.values().min().copied()
+    }
+
     pub(crate) fn open_calls(&self) -> usize {
         self.open.len()
     }
 
     /// Whether one of its calls has been open for so long that it is silent.
     pub(crate) fn has_silent_call(&self, pace: &Pace, now: Moment) -> bool {
-        self.open.values().next().is_some_and(|start| now.since(*start) >= pace.silent_after)
+        self.oldest_call().is_some_and(|start| now.since(start) >= pace.silent_after)
     }
 
     /// Whether a silent one may be called again: by what was handed out before at the moment of its next call, by what is
@@ -89,7 +93,7 @@ impl News {
 
     /// For how long it has been silent.
     pub(crate) fn silent_for(&self, now: Moment) -> Duration {
-        let since = self.silent_since.or(self.open.values().next().copied());
+        let since = self.silent_since.or(self.oldest_call());
         since.map_or(Duration::ZERO, |since| now.since(since))
     }
 }
@@ -118,6 +122,13 @@ impl Health {
         self.touch(endpoint, pace, now).open.insert(call, now);
         // Whoever waits for it hears of the end of this call.
         self.schedule(endpoint, None);
+    }
+
+    /// The request of a call leaves now: what was waited for since it was admitted says nothing of the endpoint.
+    pub(crate) fn left(&mut self, endpoint: &EndpointId, call: u64, now: Moment) {
+        if let Some(start) = self.news.get_mut(endpoint).and_then(|news| news.open.get_mut(&call)) {
+            *start = now;
+        }
     }
 
     /// A call is over. Answers which suppliers have been waiting for an answer.

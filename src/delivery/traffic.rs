@@ -225,7 +225,7 @@ impl Traffic {
                 }
                 Judgement::LeaveOut { silent_for } => (Answer::Now(Admission::LeaveOut { silent_for }), None),
                 Judgement::HandBack { after } => (Answer::Now(Admission::HandBack { after }), None),
-                Judgement::Wait if state.in_line() >= state.slots => {
+                Judgement::Wait if state.is_line_full() => {
                     let after = state.turn_away(now);
                     (Answer::Now(Admission::HandBack { after }), None)
                 }
@@ -294,6 +294,15 @@ impl State {
     /// How many claims wait.
     fn in_line(&self) -> usize {
         self.line.len() + self.line_of_unknown.len() + self.waiting
+    }
+
+    /// Whether as many wait as may. Those who have gone meanwhile do not count.
+    fn is_line_full(&mut self) -> bool {
+        if self.in_line() >= self.slots {
+            self.line.retain(|(_, tell)| !tell.is_closed());
+            self.line_of_unknown.retain(|(_, tell)| !tell.is_closed());
+        }
+        self.in_line() >= self.slots
     }
 
     /// Whether somebody may take a slot now; one who is seated has it already.
@@ -560,6 +569,14 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
+    /// The request leaves now.
+    pub(crate) fn leaves(&self) {
+        let mut state = self.traffic.lock();
+        if let Some(endpoint) = state.calls.get(&self.call).map(|call| call.endpoint.clone()) {
+            state.health.left(&endpoint, self.call, Moment::now());
+        }
+    }
+
     /// The call has been open for so long that it is silent.
     pub(crate) fn grow(&self) {
         let now = Moment::now();

@@ -198,10 +198,14 @@ impl DispatcherBuilder {
         Dispatcher { engine: Arc::new(engine), lives: Arc::new(Lives::default()) }
     }
 
-    /// For tests in simulated time: with simulated endpoints, and places for all of them.
+    /// For tests in simulated time: with simulated endpoints, and this limit of descriptors.
     #[cfg(test)]
-    pub(crate) fn build_simulated(self, endpoints: Arc<dyn crate::delivery::engine::Simulated>) -> Dispatcher {
-        let (slots, places) = slots_and_places(self.concurrency.get(), None);
+    pub(crate) fn build_simulated(
+        self,
+        endpoints: Arc<dyn crate::delivery::engine::Simulated>,
+        descriptors: Option<u64>,
+    ) -> Dispatcher {
+        let (slots, places) = slots_and_places(self.concurrency.get(), descriptors);
         self.build_with(Out::Simulated(endpoints), slots, places)
     }
 

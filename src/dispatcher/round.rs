@@ -202,7 +202,7 @@ impl Engine {
             room = room => room,
             () = tokio::time::sleep(self.traffic.pace().visit) => None,
         };
-        let Some((stay, seat)) = room else { return Ok(Visited::NoRoom) };
+        let Some((stay, seat)) = room.filter(|_| !self.stopping.is_cancelled()) else { return Ok(Visited::NoRoom) };
         let (pick, calling) = match who {
             Who::Person => (Pick::NowOf(vec![key.clone()]), Calling::WhatIsOpen),
             Who::Visitor | Who::Worker => (Pick::DueOf(vec![key.clone()]), Calling::WhatIsDue),

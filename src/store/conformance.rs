@@ -222,6 +222,7 @@ macro_rules! conformance_tests {
             bodies_come_back_byte_for_byte
             memos_come_back_byte_for_byte
             ledgers_come_back_as_they_were_written
+            a_ledger_that_comes_with_an_insert_is_kept
             attempts_come_back_as_they_were_written
             names_come_back_as_they_were_given
             names_that_look_alike_are_told_apart

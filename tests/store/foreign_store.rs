@@ -166,7 +166,10 @@ impl ForeignStore {
             taken_over_before: false,
             waits: Waits::ForAFirstTry,
             reopened: 0,
-            ledger: Ledger::default().encode(),
+            ledger: match self.has(Fault::BeginsWithNoLedger) {
+                true => Ledger::default().encode(),
+                false => new.ledger.encode(),
+            },
             attempts: "[]".to_owned(),
             body,
             digest: new.content_digest.map(|digest| digest.to_bytes()),

@@ -124,6 +124,43 @@ async fn what_was_interrupted_is_held_when_the_supplier_wants_that() {
 }
 
 #[tokio::test]
+async fn a_takeover_after_an_edit_names_who_may_have_been_called_and_calls_who_is_listed_now() {
+    for on_unknown in [OnUnknown::Hold, OnUnknown::Resend] {
+        let world = World::new();
+        let receiver = Receiver::start(&world.ca).await;
+        let books = |path: &str| supplier("books").endpoint(receiver.url(path)).on_unknown(on_unknown);
+        world.put(books("/old"));
+        let key = world.enqueue("books", "A-1").await;
+        assert_eq!(abandon(&world, Pick::New).await, 1);
+        world.put(books("/new"));
+        world.tick().await;
+        let stored = world.notification(&key).await;
+        let named: Vec<_> = stored.attempts.iter().map(|attempt| attempt.endpoint.as_str()).collect();
+        assert_eq!(named, [receiver.url("/old"), receiver.url("/new")], "{on_unknown:?}");
+        assert_eq!(world.outcomes(&key).await, ["unknown", "accepted"], "{on_unknown:?}");
+        assert!(world.is_notified(&key).await && receiver.count() == 1, "{on_unknown:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_holder_that_begins_with_another_endpoint_than_expected_writes_so_before_it_calls() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    let gate = Gate::new();
+    receiver.answer(Reply::ok().gated(&gate));
+    world.put(supplier("books").endpoint(receiver.url("/old")));
+    let key = world.enqueue("books", "A-1").await;
+    world.put(supplier("books").endpoint(receiver.url("/new")));
+    die_while_sending(&world, &receiver, 1).await;
+    gate.open();
+    world.put(supplier("books").endpoint(receiver.url("/third")));
+    world.tick().await;
+    let stored = world.notification(&key).await;
+    let named: Vec<_> = stored.attempts.iter().map(|attempt| attempt.endpoint.as_str()).collect();
+    assert_eq!(named, [receiver.url("/new"), receiver.url("/third")]);
+}
+
+#[tokio::test]
 async fn a_pause_does_not_make_anybody_forget_what_was_interrupted() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;

@@ -120,6 +120,22 @@ pub async fn ledgers_come_back_as_they_were_written(harness: &impl Harness) {
 }
 
 /// Holds a store to sentence 11 of the [contract](crate::store::Store#contract).
+pub async fn a_ledger_that_comes_with_an_insert_is_kept(harness: &impl Harness) {
+    let case = Case::open(harness, "sentence 11").await;
+    let text = r#"{"endpoints":[],"next":{"id":"a","shown":"https://a.example/"}}"#;
+    let ledger = Ledger::decode(text.as_bytes()).expect("a ledger");
+    let mut new = pending(&key("A-1"));
+    new.ledger = ledger.clone();
+    case.insert(std::slice::from_ref(&new)).await;
+    case.same("a ledger is found as it was inserted", &case.get(&new.key).await.ledger, &ledger);
+    let claim = case.hold(&new.key, LIVE).await;
+    case.same("and claimed as it was inserted", &claim.ledger, &ledger);
+    new.ledger = Ledger::default();
+    case.insert(std::slice::from_ref(&new)).await;
+    case.same("the first one stays", &case.get(&new.key).await.ledger, &ledger);
+}
+
+/// Holds a store to sentence 11 of the [contract](crate::store::Store#contract).
 pub async fn attempts_come_back_as_they_were_written(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 11").await;
     let mut outcomes: Vec<_> = [100, 301, 404, 999].map(|status| Outcome::Rejected { status }).to_vec();

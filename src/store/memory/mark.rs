@@ -80,8 +80,8 @@ impl Mark {
         let source = names.sources.value(packed.number()?)?.clone();
         let supplier = names.suppliers.value(packed.number()?)?.clone();
         let kind = names.kinds.value(packed.number()?)?.clone();
-        let occurrence = Occurrence::new(packed.text()?).ok()?;
-        let order = OrderCode::new(packed.text()?).ok()?;
+        let occurrence = Occurrence::from_stored(packed.text()?).ok()?;
+        let order = OrderCode::from_stored(packed.text()?).ok()?;
         let key = Key::new(source, supplier, order, kind, occurrence);
         let position = packed.number()?;
         let reopened = u32::try_from(packed.number()?).ok()?;

@@ -103,6 +103,40 @@ async fn two_processes_keep_each_other_from_nothing_and_call_a_silent_endpoint_o
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn twenty_quiet_suppliers_are_served_while_hundreds_hang_with_many_descriptors_and_with_few() {
+    // With 1,024 descriptors there are 256 places, and a thousand that hang stand in one line with the others, once.
+    for (hanging, descriptors, most, seed) in [
+        (100, None, 1, 42),
+        (400, None, 2, 43),
+        (1_000, None, 8, 44),
+        (100, Some(1024), 1, 45),
+        (400, Some(1024), 3, 46),
+        (1_000, Some(1024), 130, 47),
+    ] {
+        for is_cold in [false, true] {
+            let manner = |supplier| if supplier < hanging { Manner::Hangs } else { Manner::Well };
+            let mut plan = Plan::of((0..hanging + 20).map(manner));
+            plan.descriptors = descriptors;
+            let mut world = plan.build(seed);
+            if !is_cold {
+                // The quiet ones are never known.
+                world.is_known(0..hanging);
+            }
+            world.enqueue((0..hanging).chain(0..hanging).chain(0..hanging).chain(0..hanging)).await;
+            world.work();
+            for quiet in 0..20 {
+                world.enqueue([hanging + quiet]).await;
+                tokio::time::sleep(secs(3)).await;
+            }
+            tokio::time::sleep(secs(120)).await;
+            let (descriptors, knowledge) = (descriptors.unwrap_or(0), if is_cold { "cold" } else { "warm" });
+            let what = format!("{hanging} hang with four orders each, {knowledge}, descriptors {descriptors}");
+            world.delays(0, |order| order.supplier >= hanging).within(&what, secs(most));
+        }
+    }
+}
+
 /// Every cell of the table; takes minutes in a debug build.
 #[tokio::test(start_paused = true)]
 #[ignore = "the whole table: cargo test --release --lib -- --ignored --nocapture every_cell"]

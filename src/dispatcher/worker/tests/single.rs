@@ -84,6 +84,25 @@ async fn beside_a_backup_that_is_unavailable_nothing_waits_and_nothing_is_silent
 }
 
 #[tokio::test(start_paused = true)]
+async fn for_six_hours_each_policy_gets_new_orders_to_the_endpoint_that_answers() {
+    for acceptance in [Acceptance::Every, Acceptance::Any, Acceptance::First] {
+        for other in [Manner::Hangs, Manner::Unavailable] {
+            for (healthy, most, seed) in [(0, secs(1), 9), (1, LIMIT + secs(1), 10)] {
+                let mut manners = [other, other];
+                manners[healthy] = Manner::Well;
+                let mut world = Plan::one(acceptance, &manners).build(seed);
+                world.work();
+                world.orders(40, 6 * HOUR, |_| 0).await;
+                tokio::time::sleep(LIMIT * 2).await;
+                let delays = world.delays(healthy, |_| true);
+                delays.within(&format!("{acceptance:?}, the other one {other:?}, healthy at {healthy}"), most);
+                assert!(delays.of_share(0.98) <= secs(1), "{acceptance:?}, {other:?}: {:?}", delays.of_share(0.98));
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_supplier_that_was_silent_for_a_quarter_of_an_hour_gets_its_backlog_and_its_new_orders() {
     for (per_second, within, seed) in [(2, 180, 7), (6, 720, 8)] {
         let manner = Manner::HangsUntil(secs(1000), Duration::from_millis(500));

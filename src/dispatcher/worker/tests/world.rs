@@ -36,8 +36,6 @@ pub(super) const fn secs(seconds: u64) -> Duration {
 pub(super) enum Manner {
     /// Answers 200 after 0.1 s.
     Well,
-    /// Answers 200 after so long.
-    After(Duration),
     /// Answers 200 after 5 to 10 s.
     Slow,
     /// Answers 503 after 0.1 s.
@@ -80,7 +78,6 @@ impl Simulated for Endpoints {
         let quick = Duration::from_millis(100);
         let (took, outcome) = match self.manners[endpoint] {
             Manner::Well => ok(quick),
-            Manner::After(after) => ok(after),
             Manner::Slow => ok(secs(5) + secs(5).mul_f64(random())),
             Manner::Unavailable => (quick, Outcome::Rejected { status: 503 }),
             Manner::Hangs => hang,
@@ -124,18 +121,20 @@ pub(super) struct Plan {
     pub(super) suppliers: Vec<(Acceptance, Vec<Manner>)>,
     pub(super) concurrency: usize,
     pub(super) processes: usize,
+    /// The limit of descriptors; without one there are places enough.
+    pub(super) descriptors: Option<u64>,
 }
 
 impl Plan {
     /// Suppliers with one endpoint each.
     pub(super) fn of(manners: impl IntoIterator<Item = Manner>) -> Plan {
         let suppliers = manners.into_iter().map(|manner| (Acceptance::Every, vec![manner])).collect();
-        Plan { suppliers, concurrency: 256, processes: 1 }
+        Plan { suppliers, concurrency: 256, processes: 1, descriptors: None }
     }
 
     /// One supplier with these endpoints.
     pub(super) fn one(acceptance: Acceptance, manners: &[Manner]) -> Plan {
-        Plan { suppliers: vec![(acceptance, manners.to_vec())], concurrency: 256, processes: 1 }
+        Plan { suppliers: vec![(acceptance, manners.to_vec())], concurrency: 256, processes: 1, descriptors: None }
     }
 
     pub(super) fn build(self, seed: u64) -> World {
@@ -164,7 +163,7 @@ impl Plan {
             .map(|_| {
                 let builder: DispatcherBuilder = Dispatcher::builder(source(), store.clone(), by_id.clone());
                 let concurrency = self.concurrency.try_into().unwrap();
-                builder.concurrency(concurrency).build_simulated(Arc::clone(&endpoints) as Arc<dyn Simulated>)
+                builder.concurrency(concurrency).build_simulated(Arc::clone(&endpoints) as _, self.descriptors)
             })
             .collect();
         let (orders, running, number) = (Vec::new(), Vec::new(), Cell::new(seed));
