@@ -96,7 +96,6 @@ async fn for_six_hours_each_policy_gets_new_orders_to_the_endpoint_that_answers(
                 tokio::time::sleep(LIMIT * 2).await;
                 let delays = world.delays(healthy, |_| true);
                 delays.within(&format!("{acceptance:?}, the other one {other:?}, healthy at {healthy}"), most);
-                assert!(delays.of_share(0.98) <= secs(1), "{acceptance:?}, {other:?}: {:?}", delays.of_share(0.98));
             }
         }
     }
