@@ -78,6 +78,11 @@ impl Engine {
             Some(found) => found,
             None => self.look_up(&held.claim.key.supplier, &held.hand_back).await,
         };
+        if let (true, Err(error @ LookupError::Unavailable { .. })) = (held.claim.taken_over, &found) {
+            // Handed back, it would be no takeover any more; and what the interruption means is the supplier's to say.
+            tracing::warn!(%error, key = %held.claim.key, "left until the lease runs out again");
+            return Ok(Delivered::Left);
+        }
         let mut delivery = Delivery::new(self, held);
         if delivery.claim.taken_over {
             delivery.take_over(found.as_ref().ok().and_then(Option::as_ref));
@@ -93,11 +98,6 @@ impl Engine {
                 failed(FailureReason::Config)
             }
             Err(error @ LookupError::Unavailable { .. }) => {
-                if delivery.claim.taken_over && delivery.unrecorded.is_empty() && delivery.ledger.next().is_none() {
-                    // Handed back, it would be no takeover any more, and nobody can say now what was interrupted.
-                    tracing::warn!(%error, key = %delivery.claim.key, "left until the lease runs out again");
-                    return Ok(Delivered::Left);
-                }
                 tracing::warn!(%error, key = %delivery.claim.key, "handed back without a try");
                 // A lookup that is cut short at a shutdown says nothing of the supplier.
                 if delivery.has_to_stop() { Then::HandBack { after: Duration::ZERO } } else { delivery.rest() }
