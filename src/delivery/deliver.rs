@@ -76,7 +76,7 @@ impl Engine {
     pub(crate) async fn deliver(&self, mut held: Held) -> Result<Delivered, StoreError> {
         let found = match held.found.take() {
             Some(found) => found,
-            None => self.look_up(&held.claim.key.supplier, &held.hand_back).await,
+            None => self.look_up_for_claim(&held.claim.key.supplier, &held.hand_back).await,
         };
         if let (true, Err(error @ LookupError::Unavailable { .. })) = (held.claim.taken_over, &found) {
             // Handed back, it would be no takeover any more; and what the interruption means is the supplier's to say.

@@ -182,20 +182,24 @@ impl Engine {
     }
 
     /// The supplier as it is configured now. The lookup is the host's own code: it may take as long as an exchange, and no
-    /// longer, and a panic in it is a lookup that failed, or its notification would be taken over and panic for ever.
+    /// longer.
     pub(crate) async fn look_up(&self, id: &SupplierId, cut: &CancellationToken) -> Found {
-        let failed = |why: &'static str| Err(LookupError::unavailable(why));
-        let mut find = std::pin::pin!(self.suppliers.find(id));
-        let found = std::future::poll_fn(|context| {
-            catch_unwind(AssertUnwindSafe(|| find.as_mut().poll(context)))
-                .unwrap_or_else(|_| Poll::Ready(failed("the lookup panicked")))
-        });
+        let late = || Err(LookupError::unavailable("no answer within the limit of an exchange"));
         tokio::select! {
             biased;
-            found = tokio::time::timeout(self.timing.timeout, found) => {
-                found.unwrap_or_else(|_| failed("no answer within the limit of an exchange"))
-            }
-            () = cut.cancelled() => failed("it did not answer in time"),
+            found = tokio::time::timeout(self.timing.timeout, self.suppliers.find(id)) => found.unwrap_or_else(|_| late()),
+            () = cut.cancelled() => Err(LookupError::unavailable("it did not answer in time")),
         }
+    }
+
+    /// The same for what is claimed already: a panic in it is a lookup that failed, or the claim would be taken over when
+    /// its lease has run out, and panic for ever.
+    pub(crate) async fn look_up_for_claim(&self, id: &SupplierId, cut: &CancellationToken) -> Found {
+        let mut looking = std::pin::pin!(self.look_up(id, cut));
+        std::future::poll_fn(|context| {
+            catch_unwind(AssertUnwindSafe(|| looking.as_mut().poll(context)))
+                .unwrap_or_else(|_| Poll::Ready(Err(LookupError::unavailable("it panicked"))))
+        })
+        .await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use orderhook::{Activity, FailureReason, State};
+use orderhook::{Activity, FailureReason, State, StateName};
 
 use super::support::{Receiver, Reply};
 use super::world::{DAY, Running, Trouble, World, supplier, supplier_id};
@@ -203,4 +203,20 @@ async fn a_running_worker_notices_that_a_pause_is_over() {
 #[tokio::test]
 async fn a_running_worker_notices_that_a_supplier_can_be_looked_up_again() {
     a_worker_notices_that_it_is_over(Activity::Active, Trouble::Down).await;
+}
+
+#[tokio::test]
+async fn a_lookup_that_panics_is_one_that_failed_and_its_order_is_sent_when_it_is_repaired() {
+    let world = World::new();
+    let receiver = Receiver::start(&world.ca).await;
+    world.put(supplier("books").endpoint(receiver.url("/orders")));
+    let key = world.enqueue("books", "A-1").await;
+    world.lookup.trouble(Trouble::Panics);
+    world.tick().await;
+    assert_eq!(world.notification(&key).await.state.name(), StateName::Pending, "handed back, not left for its lease");
+    world.lookup.trouble(Trouble::None);
+    world.store.advance(DAY);
+    world.tick().await;
+    assert!(world.is_notified(&key).await);
+    assert_eq!(world.outcomes(&key).await, ["accepted"], "nothing is said to have been interrupted");
 }

@@ -192,6 +192,8 @@ pub(crate) enum Trouble {
     Silent(Gate),
     /// The configuration is not usable.
     Invalid,
+    /// It panics.
+    Panics,
 }
 
 impl Lookup {
@@ -207,6 +209,7 @@ impl Suppliers for Lookup {
             Trouble::None => {}
             Trouble::Down => return Err(LookupError::unavailable("the table is away")),
             Trouble::Silent(gate) => gate.opened().await,
+            Trouble::Panics => panic!("the lookup of the test panics, as it should"),
             Trouble::Invalid => {
                 let refused = Supplier::builder(id.clone()).endpoint("http://not-https.example").build();
                 return Err(refused.unwrap_err().into());
