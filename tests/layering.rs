@@ -41,6 +41,17 @@ fn the_root_of_the_crate_has_these_folders_and_nothing_else() {
     assert_eq!(found, wanted);
 }
 
+/// The monotonic clock stands still while the machine sleeps and the leases run on in the store.
+#[test]
+fn what_holds_a_lease_reads_the_clock_in_which_leases_are_counted() {
+    let holds =
+        |file: &&Source| ["delivery", "dispatcher"].contains(&file.module()) || file.path.contains("store/memory");
+    for file in sources().iter().filter(holds) {
+        let named = words(&file.code).find(|(_, word)| *word == "Instant");
+        assert!(named.is_none(), "src/{}:{}: Instant", file.path, file.line(named.unwrap().0));
+    }
+}
+
 #[test]
 fn no_climb_is_excused_that_is_gone() {
     let files = sources();
