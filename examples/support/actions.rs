@@ -139,6 +139,7 @@ pub async fn withdraw(dispatcher: &Dispatcher, keys: &[Key], reason: &str, json:
                 show(dispatcher, key, None, json).await?;
                 matches!(closed, Error::Closed { .. })
             }
+            Err(Error::Setting { problem, .. }) => return Err(Failure::input("--withdraw", problem)),
             Err(error) => return Err(error.into()),
         };
         all_withdrawn &= withdrawn;
