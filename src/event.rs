@@ -1,4 +1,4 @@
-//! What is said: encoded once, named the same by every node.
+//! Events: encoded once, and named the same by every node.
 
 use std::fmt;
 use std::ops::Deref;
@@ -12,7 +12,7 @@ use crate::order::{Numbers, PaidOrder, Privacy};
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::visible::{Escaped, is_visible};
 
-/// What an event is about: `order.created`, a fulfilment stage, or a kind of the caller's own.
+/// The kind of an event: `order.created`, a fulfilment stage, or a kind of the caller's own.
 ///
 /// 1 to 64 characters out of `a-z`, `0-9`, `.`, `_` and `-`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -212,7 +212,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// A note that a store keeps beside a notification, as long as the row itself: at most 2048 bytes and no personal data.
+/// A note that a store keeps with a notification as long as the row itself: at most 2048 bytes, and no personal data.
 /// The life cycle of a fulfilment order is folded from the memos of its stream.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Memo(Arc<[u8]>);

@@ -27,9 +27,10 @@ use super::privacy::{Customer, Privacy};
 /// what is extra goes under `extra`. A null is the same as an absent key. An order without an address is one of tickets or
 /// downloads. `Debug` shows no personal data.
 ///
-/// Numbers are taken digit by digit as they are written in JSON text, by [`from_json`](Self::from_json) and by
-/// `Deserialize` alike, whatever the features of `serde_json`. From a `serde_json::Value`, a field with `flatten` or
-/// another format, `Deserialize` takes integers and strings exactly and refuses a floating-point number with its place.
+/// Numbers are read digit by digit as they are written in JSON text, by [`from_json`](Self::from_json) and by
+/// `Deserialize` alike, whatever the features of `serde_json`. A number that cannot be kept exactly is refused. From a
+/// `serde_json::Value`, a field with `flatten` or another format, `Deserialize` reads integers and strings exactly and
+/// refuses a floating-point number, which may have been rounded before.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -213,7 +214,8 @@ impl PaidOrder {
         suppliers.filter(move |supplier| seen.insert(*supplier))
     }
 
-    /// What this supplier is told: its own lines, and what its rules allow of the customer. `None` when it has no line.
+    /// The part of the order that this supplier gets: its own lines, and what its privacy rules allow of the customer. `None`
+    /// when it has no line.
     #[must_use]
     pub fn for_supplier(&self, supplier: &SupplierId, privacy: &Privacy) -> Option<OrderCreated> {
         let items: Vec<_> = self.items_of(supplier).cloned().collect();

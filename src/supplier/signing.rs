@@ -42,14 +42,14 @@ impl SigningKey {
         Ok(SigningKey { secret, from: None, until: None })
     }
 
-    /// Not used before this moment.
+    /// The same key, not valid before this moment.
     #[must_use]
     pub fn valid_from(mut self, from: Timestamp) -> Self {
         self.from = Some(from);
         self
     }
 
-    /// Not used from this moment on.
+    /// The same key, not valid from this moment on.
     #[must_use]
     pub fn valid_until(mut self, until: Timestamp) -> Self {
         self.until = Some(until);

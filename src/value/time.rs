@@ -148,9 +148,9 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// A moment as somebody wrote it: [`Timestamp`] and the offset from UTC.
+/// A moment as it was written: a [`Timestamp`] and the offset from UTC.
 ///
-/// Its text, in JSON too, is RFC 3339 with that offset (`Z` for zero). A text without an offset is refused: nobody could
+/// Its text, in JSON too, is RFC 3339 with that offset (`Z` for zero). A text without an offset is refused: it does not
 /// say which moment it means.
 ///
 /// ```
