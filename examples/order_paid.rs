@@ -1,4 +1,4 @@
-//! A paid order goes in, its suppliers are told.
+//! Stores a paid order and notifies its suppliers.
 //!
 //! Without arguments: a demonstration with real HTTPS receivers on this machine. With arguments: a tool, see `USAGE`.
 

@@ -68,7 +68,7 @@ async fn run() -> Result<ExitCode, Failure> {
     let no_more = tell.clone();
     let hear = move |news: &News| {
         if let News::Notified { key, .. } | News::Failed { key, .. } = news {
-            // Nobody listens any more only when the program ends.
+            // The receiver is gone only when the program ends.
             let _ = tell.send(Some(key.clone()));
         }
     };
@@ -106,7 +106,7 @@ async fn print(
     Ok(())
 }
 
-/// Resolves at the first SIGTERM or SIGINT from now on, also at one that comes before anybody waits for it.
+/// Resolves at the first SIGTERM or SIGINT from now on, also at one that comes before it is waited for.
 fn stopped() -> impl Future<Output = ()> {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     async move {

@@ -42,7 +42,7 @@ pub use builder::DispatcherBuilder;
 ///
 /// Their calls count against the same limits as those of the workers of this dispatcher: the slots of
 /// [`concurrency`](DispatcherBuilder::concurrency), of which they hold three quarters at most, and each supplier's
-/// [`max_concurrent`](crate::SupplierBuilder::max_concurrent). They wait 5 s for room. A notification that had none by then
+/// [`max_concurrent`](crate::SupplierBuilder::max_concurrent). They wait at most 5 s for room. A notification that had none by then
 /// is returned as it is stored, usually [`Pending`](crate::State::Pending), without an attempt, and a worker delivers it.
 ///
 /// An endpoint that does not answer at the moment is *silent* (see [`Worker`](crate::Worker#who-is-called-when)). `notify`
@@ -54,7 +54,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Begins a dispatcher for an installation, with its storage and its supplier lookup.
+    /// Begins a dispatcher for an installation, with its store and its supplier lookup.
     ///
     /// `source` names the installation for ever: it is part of every event id, and keeps staging and production, or two
     /// marketplaces, apart in one store.
@@ -88,19 +88,20 @@ impl Dispatcher {
         self.engine.insert(&new).await
     }
 
-    /// Makes the rows of an order without storing them, for an insert in the caller's own transaction.
+    /// Makes the rows of an order without storing them, for an insert in the caller's own transaction (with `insert_in` of a
+    /// SQL store): what is rolled back is never sent. Call [`wake`](Self::wake) after the commit.
     ///
     /// # Errors
-    /// As [`enqueue`](Self::enqueue), without the store's.
+    /// As [`enqueue`](Self::enqueue), but for [`Error::Store`].
     pub async fn prepare(&self, order: &PaidOrder) -> Result<Prepared, Error> {
         self.ensure_open()?;
         Ok(Prepared { rows: self.engine.prepare(order).await? })
     }
 
-    /// Makes the row of one event without storing it, for an insert in the caller's own transaction.
+    /// Makes the row of one event without storing it: [`prepare`](Self::prepare) for one event and one supplier.
     ///
     /// # Errors
-    /// As [`enqueue`](Self::enqueue), without the store's.
+    /// As [`enqueue`](Self::enqueue), but for [`Error::Store`].
     pub async fn prepare_event(
         &self,
         supplier: &SupplierId,
@@ -111,7 +112,8 @@ impl Dispatcher {
         Ok(Prepared { rows: self.engine.prepare_event(supplier, order, event).await? })
     }
 
-    /// Stores one event for one supplier, with the caller's occurrence: one durable write, nothing is sent.
+    /// Stores one event for one supplier: one durable write, nothing is sent. The event's [`Occurrence`](crate::Occurrence)
+    /// tells it apart from others of its kind about the same order.
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
@@ -146,7 +148,7 @@ impl Dispatcher {
         .await
     }
 
-    /// [`notify`](Self::notify) for one event and one supplier, with the caller's occurrence.
+    /// Stores and sends one event for one supplier: [`notify`](Self::notify) for one event.
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
@@ -295,8 +297,8 @@ impl Dispatcher {
         self.engine.bell.notify_one();
     }
 
-    /// Ends the work of this dispatcher and of its workers: from now on no POST begins, and calls that store something fail
-    /// with [`Error::ShuttingDown`]. Waits for the POSTs under way; after the grace period those that are left are cut, and
+    /// Ends the work of this dispatcher and of its workers: from now on no POST begins, and calls that store or send an event
+    /// fail with [`Error::ShuttingDown`]. Waits for the POSTs under way; after the grace period those that are left are cut, and
     /// what was claimed is handed back for another process.
     ///
     /// A POST that is cut is recorded with what is known of it: not sent while there was no connection, the status once it

@@ -126,7 +126,7 @@ impl Supplier {
         self.max_concurrent
     }
 
-    /// What follows when an event may have been received.
+    /// What is done when an event may have been received and no answer came.
     pub fn on_unknown(&self) -> OnUnknown {
         self.on_unknown
     }
@@ -163,7 +163,7 @@ pub enum Acceptance {
     First,
 }
 
-/// What follows when an event may have been received and no answer came.
+/// What is done when an event may have been received and no answer came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnUnknown {

@@ -105,7 +105,7 @@ impl DispatcherBuilder {
     /// rest is the application's. A limit of 1,024, which is usual, leaves 256 slots and 256 places: when more endpoints
     /// than places stop answering at once, calls at healthy ones wait, too.
     ///
-    /// Set this number first: how many calls begin within 2 s at a peak. Then raise the limit of descriptors to 32 times as
+    /// Set this number first: how many calls are under way at once at a peak, without those that hang. Then raise the limit of descriptors to 32 times as
     /// many, which is room for all places: 8,192 for 256 slots (`ulimit -n 8192`, or `LimitNOFILE=8192` in a systemd unit).
     /// [`build`](Self::build) logs a warning when the limit lowers slots or places.
     #[must_use]

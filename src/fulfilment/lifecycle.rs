@@ -37,7 +37,7 @@ use super::transition::{Transition, What};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Lifecycle {
-    /// What [`Lifecycle::of`] was told.
+    /// What [`Lifecycle::of`] was given.
     told: Option<Terms>,
     /// In force: as told, or as the first event said.
     terms: Option<Terms>,

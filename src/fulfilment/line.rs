@@ -13,7 +13,7 @@ use crate::value::money::Money;
 ///
 /// Portals have three shapes: the full line of `items`; the short one of `item_details`, with other names for the same
 /// (`name`, `qty`, amounts as texts); and lines that are not in a list but in an object under their ids. The accessors
-/// know all three. `Debug` shows nothing: what somebody takes is personal.
+/// know all three. `Debug` shows nothing: what a patient takes is personal.
 ///
 /// ```
 /// use orderhook::fulfilment::FulfilmentLine;

@@ -236,7 +236,7 @@ impl Transition {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransitionError {
-    /// A Re-Assign that names nobody.
+    /// A Re-Assign that names no successor.
     #[error("a re-assignment names at least one new child order")]
     NoSuccessor,
     /// An id is named twice, or is the rejected one.

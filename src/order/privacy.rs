@@ -138,7 +138,7 @@ impl Privacy {
     }
 }
 
-/// Who placed an order, or what a supplier is told of that.
+/// Who placed an order, or what a supplier gets of that.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub(in crate::order) struct Customer {
     #[serde(skip_serializing_if = "Option::is_none")]

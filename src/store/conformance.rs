@@ -1,6 +1,6 @@
 //! The contract of [`Store`] as a suite that any store can run: one function per sentence, or several.
 //!
-//! Whoever writes a store implements [`Harness`] for it, says [`conformance_tests!`](crate::conformance_tests) once, and
+//! The author of a store implements [`Harness`] for it, says [`conformance_tests!`](crate::conformance_tests) once, and
 //! has one test for each function. Needed in `dev-dependencies`: this crate with the feature `conformance`, and tokio
 //! with `macros` and `rt-multi-thread`.
 //!
@@ -95,7 +95,7 @@ pub trait Harness: Sync {
     /// process.
     fn second_handle(&self, store: &Self::Store) -> impl Future<Output = Self::Store> + Send;
 
-    /// Moves the store's time on by at least so much, for all handles. A store that goes by a clock which nobody can set
+    /// Moves the store's time on by at least so much, for all handles. A store that goes by a clock which cannot be set
     /// sleeps that long.
     fn advance(&self, store: &Self::Store, by: Duration) -> impl Future<Output = ()> + Send;
 }

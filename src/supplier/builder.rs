@@ -127,7 +127,7 @@ impl SupplierBuilder {
         self
     }
 
-    /// Sets what follows when an event may have been received. Default [`OnUnknown::Resend`].
+    /// Sets what is done when an event may have been received and no answer came. Default [`OnUnknown::Resend`].
     #[must_use]
     pub fn on_unknown(mut self, on_unknown: OnUnknown) -> Self {
         self.on_unknown = on_unknown;

@@ -1,4 +1,4 @@
-//! The names by which notifications are told apart: of an order, of a supplier, of an installation.
+//! The names that identify notifications: of an order, of a supplier, of an installation.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
