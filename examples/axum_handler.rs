@@ -63,7 +63,7 @@ async fn run() -> Result<ExitCode, Failure> {
                 return Ok(ExitCode::SUCCESS);
             }
             "--suppliers" => suppliers = Some(words.value(&option)?.into()),
-            "--port" => port = words.parsed::<u16>(&option, "a port")?,
+            "--port" => port = words.parsed::<u16>(&option, "a port from 0 to 65535")?,
             "--grace-ms" => grace = words.millis(&option)?,
             _ if common.take(&option, &mut words)? => {}
             _ => return Err(args::unknown(&option)),
