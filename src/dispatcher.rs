@@ -42,11 +42,12 @@ pub use builder::DispatcherBuilder;
 ///
 /// Their calls count against the same limits as those of the workers of this dispatcher: the slots of
 /// [`concurrency`](DispatcherBuilder::concurrency), of which they hold three quarters at most, and each supplier's
-/// [`max_concurrent`](crate::SupplierBuilder::max_concurrent). They wait at most 5 s for room. A notification that had none by then
-/// is returned as it is stored, usually [`Pending`](crate::State::Pending), without an attempt, and a worker delivers it.
+/// [`max_concurrent`](crate::SupplierBuilder::max_concurrent). They wait at most 5 s for room. A notification that had
+/// none by then is returned as it is stored, usually [`Pending`](crate::State::Pending), without an attempt, and a
+/// worker delivers it.
 ///
-/// An endpoint that does not answer at the moment is *silent* (see [`Worker`](crate::Worker#who-is-called-when)). `notify`
-/// and `resume` leave it out, as a worker does; `retry` calls it.
+/// An endpoint that does not answer at the moment is *silent* (see [`Worker`](crate::Worker#who-is-called-when)).
+/// `notify` and `resume` leave it out, as a worker does; `retry` calls it.
 #[derive(Clone)]
 pub struct Dispatcher {
     pub(crate) engine: Arc<Engine>,
@@ -74,22 +75,22 @@ impl Dispatcher {
 
     /// Stores `order.created` for each supplier that has lines in the order: one durable write, nothing is sent.
     ///
-    /// On a durable store, each notification that is stored ends as notified, as a visible failure, or closed by a person.
-    /// An order that was stored before is not stored again. Other content under the same order code is reported as a
-    /// conflict ([`Enqueued::conflicts`]) for the suppliers whose part differs, and changes nothing.
+    /// On a durable store, each notification that is stored ends as notified, as a visible failure, or closed by a
+    /// person. An order that was stored before is not stored again. Other content under the same order code is reported
+    /// as a conflict ([`Enqueued::conflicts`]) for the suppliers whose part differs, and changes nothing.
     ///
     /// # Errors
-    /// [`Error::UnknownSupplier`], [`Error::Lookup`] or [`Error::Event`]: nothing was stored. [`Error::Store`]: it is not
-    /// certain whether anything was stored; call again, the same order is stored once. [`Error::ShuttingDown`] after
-    /// [`shutdown`](Self::shutdown).
+    /// [`Error::UnknownSupplier`], [`Error::Lookup`] or [`Error::Event`]: nothing was stored. [`Error::Store`]: it is
+    /// not certain whether anything was stored; call again, the same order is stored once. [`Error::ShuttingDown`]
+    /// after [`shutdown`](Self::shutdown).
     pub async fn enqueue(&self, order: &PaidOrder) -> Result<Enqueued, Error> {
         self.ensure_open()?;
         let new = self.engine.prepare(order).await?;
         self.engine.insert(&new).await
     }
 
-    /// Makes the rows of an order without storing them, for an insert in the caller's own transaction (with `insert_in` of a
-    /// SQL store): what is rolled back is never sent. Call [`wake`](Self::wake) after the commit.
+    /// Makes the rows of an order without storing them, for an insert in the caller's own transaction (with `insert_in`
+    /// of a SQL store): what is rolled back is never sent. Call [`wake`](Self::wake) after the commit.
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue), but for [`Error::Store`].
@@ -112,8 +113,8 @@ impl Dispatcher {
         Ok(Prepared { rows: self.engine.prepare_event(supplier, order, event).await? })
     }
 
-    /// Stores one event for one supplier: one durable write, nothing is sent. The event's [`Occurrence`](crate::Occurrence)
-    /// tells it apart from others of its kind about the same order.
+    /// Stores one event for one supplier: one durable write, nothing is sent. The event's
+    /// [`Occurrence`](crate::Occurrence) tells it apart from others of its kind about the same order.
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
@@ -128,14 +129,14 @@ impl Dispatcher {
         self.engine.insert(&new).await
     }
 
-    /// Stores what is new and makes one round of calls for what is new or due: suppliers side by side, the endpoints of each
-    /// supplier one after another.
+    /// Stores what is new and makes one round of calls for what is new or due: suppliers side by side, the endpoints of
+    /// each supplier one after another.
     ///
     /// It waits for the suppliers, **up to a minute per URL**; in a request handler use [`enqueue`](Self::enqueue). The
     /// work is done in a task of the dispatcher's own: dropping this future stops the waiting, not the delivery. A
-    /// notification that is not due, is being sent by another worker or process, has failed or is final is reported as it
-    /// is, and so is one for which there was no room within 5 s: see
-    /// [the limits](Self#limits-of-notify-retry-and-resume).
+    /// notification that is not due, is being sent by another worker or process, has failed or is final is reported as
+    /// it is, and so is one for which there was no room within 5 s: see [the
+    /// limits](Self#limits-of-notify-retry-and-resume).
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue). A refused, lost or blocked POST is no error: it is in the report.
@@ -161,10 +162,11 @@ impl Dispatcher {
         .await
     }
 
-    /// Tries a notification at once, for a person who asks for it: also before it is due, also when it has failed or was set
-    /// aside as unreadable, and also at endpoints that are silent. Endpoints that have accepted are not called again. A
-    /// notification that another worker or process is sending is left alone and returned as it is; so is one for which there
-    /// was no room within 5 s, which is then pending: see [the limits](Self#limits-of-notify-retry-and-resume).
+    /// Tries a notification at once, for a person who asks for it: also before it is due, also when it has failed or
+    /// was set aside as unreadable, and also at endpoints that are silent. Endpoints that have accepted are not called
+    /// again. A notification that another worker or process is sending is left alone and returned as it is; so is one
+    /// for which there was no room within 5 s, which is then pending: see [the
+    /// limits](Self#limits-of-notify-retry-and-resume).
     ///
     /// # Errors
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::NotFound`], [`Error::Store`].
@@ -183,9 +185,10 @@ impl Dispatcher {
     }
 
     /// Reopens every notification of this supplier that failed because of its configuration (`no_endpoints`,
-    /// `supplier_removed`, `config`), so that any worker delivers it. It makes one round of calls for the first thousand of
-    /// them itself, no more at a time than the supplier's [`max_concurrent`](crate::SupplierBuilder::max_concurrent); the
-    /// report has those. See [the limits](Self#limits-of-notify-retry-and-resume).
+    /// `supplier_removed`, `config`), so that any worker delivers it. It makes one round of calls for the first
+    /// thousand of them itself, no more at a time than the supplier's
+    /// [`max_concurrent`](crate::SupplierBuilder::max_concurrent); the report has those. See [the
+    /// limits](Self#limits-of-notify-retry-and-resume).
     ///
     /// # Errors
     /// [`Error::Store`]; what was reopened before stays pending.
@@ -205,13 +208,14 @@ impl Dispatcher {
     }
 
     /// Records that the supplier knows of the event from elsewhere: by phone, or from the system before this one. A
-    /// notification that is not stored yet is stored as notified, so that an order from before the go-live is never sent. A
-    /// stage of fulfilment has to be enqueued first: its key does not say all that the life cycle of its order needs.
+    /// notification that is not stored yet is stored as notified, so that an order from before the go-live is never
+    /// sent. A stage of fulfilment has to be enqueued first: its key does not say all that the life cycle of its order
+    /// needs.
     ///
     /// # Errors
-    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while it is being sent,
-    /// [`Error::NotFound`] for a stage that is not stored, [`Error::Store`]; [`Error::Setting`] for a reference that is not 1
-    /// to 200 visible characters.
+    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while it is being sent, [`Error::NotFound`]
+    /// for a stage that is not stored, [`Error::Store`]; [`Error::Setting`] for a reference that is not 1 to 200
+    /// visible characters.
     pub async fn mark_notified(&self, key: &Key, reference: &str) -> Result<Notification, Error> {
         refuse_unfit("reference", reference)?;
         let reference = reference.to_owned();
@@ -247,8 +251,8 @@ impl Dispatcher {
         Ok((!notifications.is_empty()).then_some(OrderReport { state, notifications }))
     }
 
-    /// A page of the notifications that a filter selects, oldest first, without their bodies. Rows that cannot be read are
-    /// in [`Listing::refused`].
+    /// A page of the notifications that a filter selects, oldest first, without their bodies. Rows that cannot be read
+    /// are in [`Listing::refused`].
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -265,8 +269,8 @@ impl Dispatcher {
     }
 
     /// The notifications that were notified or failed after a cursor, in the order in which that was recorded: what a
-    /// [`listener`](DispatcherBuilder::listener) may have missed in a crash. Begin with [`Page::first`], keep the listing's
-    /// `next`, and ask again later with [`Page::after`]. A notification may come twice; none is left out.
+    /// [`listener`](DispatcherBuilder::listener) may have missed in a crash. Begin with [`Page::first`], keep the
+    /// listing's `next`, and ask again later with [`Page::after`]. A notification may come twice; none is left out.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -274,8 +278,8 @@ impl Dispatcher {
         self.engine.store.settled(&self.engine.source, page).await.map_err(Error::Store)
     }
 
-    /// Checks each endpoint of a configuration without sending an event: may it be dialled, does its name resolve, does the
-    /// TLS handshake succeed. It is the same guard that judges before each POST.
+    /// Checks each endpoint of a configuration without sending an event: may it be dialled, does its name resolve, does
+    /// the TLS handshake succeed. It is the same guard that judges before each POST.
     ///
     /// When signing keys are configured and none of them is valid now, the verdict is
     /// [`NoValidSigningKey`](crate::Verdict::NoValidSigningKey): nothing would be sent. A server that asks for a client
@@ -291,18 +295,19 @@ impl Dispatcher {
         checks
     }
 
-    /// Makes the workers of this dispatcher look at the store now: call it after the commit of a transaction in which rows
-    /// of [`prepare`](Self::prepare) were inserted. Without it they find the rows at their next look, within a second.
+    /// Makes the workers of this dispatcher look at the store now: call it after the commit of a transaction in which
+    /// rows of [`prepare`](Self::prepare) were inserted. Without it they find the rows at their next look, within a
+    /// second.
     pub fn wake(&self) {
         self.engine.bell.notify_one();
     }
 
-    /// Ends the work of this dispatcher and of its workers: from now on no POST begins, and calls that store or send an event
-    /// fail with [`Error::ShuttingDown`]. Waits for the POSTs under way; after the grace period those that are left are cut, and
-    /// what was claimed is handed back for another process.
+    /// Ends the work of this dispatcher and of its workers: from now on no POST begins, and calls that store or send an
+    /// event fail with [`Error::ShuttingDown`]. Waits for the POSTs under way; after the grace period those that are
+    /// left are cut, and what was claimed is handed back for another process.
     ///
-    /// A POST that is cut is recorded with what is known of it: not sent while there was no connection, the status once it
-    /// has arrived, otherwise unknown.
+    /// A POST that is cut is recorded with what is known of it: not sent while there was no connection, the status once
+    /// it has arrived, otherwise unknown.
     pub async fn shutdown(&self, grace: Duration) {
         self.engine.stopping.cancel();
         self.engine.tasks.close();

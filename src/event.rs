@@ -97,8 +97,8 @@ impl Occurrence {
         Ok(Occurrence(Arc::from(text)))
     }
 
-    /// The occurrence of a stage within its parent order: the child order, the rejected one for Re-Assign and Split, none for
-    /// digitization.
+    /// The occurrence of a stage within its parent order: the child order, the rejected one for Re-Assign and Split,
+    /// none for digitization.
     pub fn of_stage(transition: &Transition) -> Self {
         // A child id has at most 128 characters, none of them a control character.
         Occurrence(Arc::from(transition.occurrence()))
@@ -176,7 +176,8 @@ impl fmt::Display for EventId {
     }
 }
 
-/// The bytes of an event: the same for every endpoint, attempt and node. Cloning shares them; `Debug` shows their number.
+/// The bytes of an event: the same for every endpoint, attempt and node. Cloning shares them; `Debug` shows their
+/// number.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body(Arc<[u8]>);
 
@@ -335,7 +336,8 @@ impl Event {
         Ok(Event { kind, occurrence, digest: ContentDigest::of(&body), body: Body::new(body), memo: None })
     }
 
-    /// `order.created` for one supplier, as its privacy rules allow. `None` when the order has no line of that supplier.
+    /// `order.created` for one supplier, as its privacy rules allow. `None` when the order has no line of that
+    /// supplier.
     ///
     /// # Errors
     /// [`EventError::Encode`] when the order's extra fields do not serialise to JSON.

@@ -45,10 +45,11 @@ pub struct Notification {
     pub ledger: Ledger,
     /// Every POST that was made or may have been made, oldest first.
     pub attempts: Vec<Attempt>,
-    /// The JSON that is sent. `None` in listings, for what is never sent, and when a store has dropped it after the end.
+    /// The JSON that is sent. `None` in listings, for what is never sent, and when a store has dropped it after the
+    /// end.
     pub body: Option<Body>,
-    /// The digest of the event's content, by which a conflict is found; `None` when the content is not known, because the
-    /// notification was [marked as notified](crate::Dispatcher::mark_notified) before it was stored.
+    /// The digest of the event's content, by which a conflict is found; `None` when the content is not known, because
+    /// the notification was [marked as notified](crate::Dispatcher::mark_notified) before it was stored.
     pub content_digest: Option<ContentDigest>,
     /// A note that is kept with it as long as the row: the fulfilment life cycle keeps its own there.
     pub memo: Option<Memo>,

@@ -28,29 +28,29 @@ pub use selection::{Intervened, Selection};
 
 /// The storage of notifications: what a [`Dispatcher`](crate::Dispatcher) and its workers need of a database.
 ///
-/// [`MemoryStore`](crate::MemoryStore) and, with the feature `sqlite`, [`SqliteStore`](crate::SqliteStore) are stores. To
-/// write one for another database, implement the methods as `async fn`s and keep the contract below. What an insert, a
-/// claim, a step and an intervention make of a notification is written once, as pure functions, in [`transition`]; the
-/// feature `conformance` has a suite with one function per sentence of the contract.
+/// [`MemoryStore`](crate::MemoryStore) and, with the feature `sqlite`, [`SqliteStore`](crate::SqliteStore) are stores.
+/// To write one for another database, implement the methods as `async fn`s and keep the contract below. What an insert,
+/// a claim, a step and an intervention make of a notification is written once, as pure functions, in [`transition`];
+/// the feature `conformance` has a suite with one function per sentence of the contract.
 ///
 /// # Words
 ///
-/// A *claim* is the right to send one notification for a while, its *lease*; it carries a *token*, and every write of its
-/// holder is checked against it. What a holder records is a [`Step`]. A *stream* is all notifications of one order to one
-/// supplier, in the order of their *positions*. A notification is *abandoned* when it is being sent and its lease has run
-/// out. It is *put off* when its holder could not go on, and has handed it back with [`Then::HandBack`].
+/// A *claim* is the right to send one notification for a while, its *lease*; it carries a *token*, and every write of
+/// its holder is checked against it. What a holder records is a [`Step`]. A *stream* is all notifications of one order
+/// to one supplier, in the order of their *positions*. A notification is *abandoned* when it is being sent and its
+/// lease has run out. It is *put off* when its holder could not go on, and has handed it back with [`Then::HandBack`].
 ///
 /// # Contract
 ///
 /// 1. `insert` of an absent key stores it pending and due now (or as its [`Start`] says) and answers `New`.
 /// 2. `insert` of a present key changes nothing: `Existing`, or `Differs` when both digests are known and
-///    [differ](crate::ContentDigest::differs_from). The whole slice is one atomic step: all of it is stored or none of it, and a
-///    key that stands twice in it is new once.
+///    [differ](crate::ContentDigest::differs_from). The whole slice is one atomic step: all of it is stored or none of
+///    it, and a key that stands twice in it is new once.
 /// 3. Of any number of concurrent inserts of one key exactly one is `New`.
 /// 4. `claim` returns only what is due or abandoned; with [`Pick::PutOff`] also what is put off, and with
-///    [`Pick::NowOf`] also what is pending, before its time has come. It never returns what is failed, unreadable, final,
-///    under a live lease, of another source, or behind another notification of its stream. What was abandoned is marked
-///    [`taken_over`](Claim::taken_over).
+///    [`Pick::NowOf`] also what is pending, before its time has come. It never returns what is failed, unreadable,
+///    final, under a live lease, of another source, or behind another notification of its stream. What was abandoned is
+///    marked [`taken_over`](Claim::taken_over).
 /// 5. Of any number of concurrent claimers each notification goes to one.
 /// 6. Every claim has a token that no claim had before.
 /// 7. A token is stale once a newer claim, an end or an intervention has replaced it, and not because its lease has run
@@ -65,37 +65,37 @@ pub use selection::{Intervened, Selection};
 /// 11. Bodies, ledgers, memos and attempts come back as they were written, byte for byte, attempts in their order.
 /// 12. In one stream only the oldest unfinished notification can be claimed. Finished is what is notified, closed, or
 ///     failed with [`StreamRule::Passes`](crate::StreamRule::Passes).
-/// 13. One answer of `claim` has at most `limit` claims. [`Pick::New`] selects what no holder has recorded anything of, in
-///     the order in which it was stored or came to the front of its stream. [`Pick::Due`] selects everything else that is
-///     due, longest due first, with what was put off and what was reopened. [`Pick::PutOff`] selects what
-///     [`HandBack`](Then::HandBack) put off of these suppliers, earliest moment first, and never what waits for its next
-///     try after [`Again`](Then::Again). What a holder has handed back is never new again. What was abandoned before its
-///     holder recorded anything may come with `New` or with `Due`. A claim costs as much as what it hands out, however much
-///     else waits, is held, or is over.
+/// 13. One answer of `claim` has at most `limit` claims. [`Pick::New`] selects what no holder has recorded anything of,
+///     in the order in which it was stored or came to the front of its stream. [`Pick::Due`] selects everything else
+///     that is due, longest due first, with what was put off and what was reopened. [`Pick::PutOff`] selects what
+///     [`HandBack`](Then::HandBack) put off of these suppliers, earliest moment first, and never what waits for its
+///     next try after [`Again`](Then::Again). What a holder has handed back is never new again. What was abandoned
+///     before its holder recorded anything may come with `New` or with `Due`. A claim costs as much as what it hands
+///     out, however much else waits, is held, or is over.
 /// 14. All handles of one store see the same notifications.
 /// 15. Paging neither skips nor repeats a notification while others change. Listings are in the order of insertion,
 ///     and leave bodies out.
 /// 16. [`Append::At`] is stored only when it is the stream's next position, otherwise the answer is `Stale` with the
-///     position that is next; [`Append::Next`] takes the next one. Positions start at 1, without gaps, each given once. The
-///     key is looked at first: a present one is `Existing` or `Differs` whatever position was asked for.
-/// 17. `settled` lists everything that is notified or failed, in the order in which that became visible: what settles after
-///     a page was read comes after its `next`. It may list a notification twice, and never leaves one out.
+///     position that is next; [`Append::Next`] takes the next one. Positions start at 1, without gaps, each given once.
+///     The key is looked at first: a present one is `Existing` or `Differs` whatever position was asked for.
+/// 17. `settled` lists everything that is notified or failed, in the order in which that became visible: what settles
+///     after a page was read comes after its `next`. It may list a notification twice, and never leaves one out.
 /// 18. A notification that cannot be read when it is to be claimed is set aside: it becomes
-///     [`Unreadable`](crate::State::Unreadable), is reported in [`Claims::refused`] once, is counted, holds its stream as a
-///     failure with [`StreamRule::Holds`](crate::StreamRule::Holds) does, and waits for a person. It can be withdrawn, and
-///     it can be reopened, after which the next claim reads it again. A store whose rows cannot be damaged from outside, as
-///     one in memory, need not do this.
+///     [`Unreadable`](crate::State::Unreadable), is reported in [`Claims::refused`] once, is counted, holds its stream
+///     as a failure with [`StreamRule::Holds`](crate::StreamRule::Holds) does, and waits for a person. It can be
+///     withdrawn, and it can be reopened, after which the next claim reads it again. A store whose rows cannot be
+///     damaged from outside, as one in memory, need not do this.
 ///
-/// A store has ONE timeline. It is given durations and never a node's clock. [`Claims::now`] is its time, from which the
-/// sender counts on.
+/// A store has ONE timeline. It is given durations and never a node's clock. [`Claims::now`] is its time, from which
+/// the sender counts on.
 ///
-/// The methods may be dropped at any await: what they do then either happened or did not. A store that has a queue of its
-/// own does what stands in it, also when the caller is gone, because a step is the record of something that has happened.
-/// Only a claim is not made for a caller that is gone, or is taken back: a dropped claim holds nothing.
+/// The methods may be dropped at any await: what they do then either happened or did not. A store that has a queue of
+/// its own does what stands in it, also when the caller is gone, because a step is the record of something that has
+/// happened. Only a claim is not made for a caller that is gone, or is taken back: a dropped claim holds nothing.
 ///
 /// When it is not certain whether a change has become durable, the call fails with an error that is
-/// [transient](StoreError::is_transient), and nothing is handed out. Calls may then be repeated: what was stored answers
-/// `Existing`, a step is recorded once, and a claim whose outcome was unclear has no holder.
+/// [transient](StoreError::is_transient), and nothing is handed out. Calls may then be repeated: what was stored
+/// answers `Existing`, a step is recorded once, and a claim whose outcome was unclear has no holder.
 pub trait Store: Send + Sync + 'static {
     /// Stores notifications, all in one atomic and durable step; one answer each, in their order. When an
     /// [`Append::At`] of the slice is stale, nothing of the slice is stored, and the others answer as if it had been.
@@ -115,8 +115,8 @@ pub trait Store: Send + Sync + 'static {
     /// commit.
     ///
     /// # Errors
-    /// When it is not certain that the steps are durable. The call may be repeated: a step that was recorded before then
-    /// answers `Stale`, and the notification shows what happened.
+    /// When it is not certain that the steps are durable. The call may be repeated: a step that was recorded before
+    /// then answers `Stale`, and the notification shows what happened.
     fn write(&self, steps: &[Step]) -> impl Future<Output = Result<Vec<Written>, StoreError>> + Send;
 
     /// Applies what a person has decided, to at most `limit` of the selected notifications, oldest first.

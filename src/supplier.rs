@@ -93,8 +93,8 @@ impl Supplier {
         &self.custom_headers
     }
 
-    /// When the supplier counts as notified of an event of this kind: as configured, else [`Acceptance::Any`] for the stages of
-    /// fulfilment and [`Acceptance::Every`] for everything else.
+    /// When the supplier counts as notified of an event of this kind: as configured, else [`Acceptance::Any`] for the
+    /// stages of fulfilment and [`Acceptance::Every`] for everything else.
     pub fn acceptance(&self, kind: &EventKind) -> Acceptance {
         let of_kind = if kind.stage().is_some() { Acceptance::Any } else { Acceptance::Every };
         self.acceptance.unwrap_or(of_kind)
@@ -155,11 +155,11 @@ impl Supplier {
 pub enum Acceptance {
     /// When all listed endpoints have accepted. The default for everything but the stages of fulfilment.
     Every,
-    /// When at least one endpoint has accepted. Every endpoint that is not left out is called once a round. The default for
-    /// the stages of fulfilment.
+    /// When at least one endpoint has accepted. Every endpoint that is not left out is called once a round. The default
+    /// for the stages of fulfilment.
     Any,
-    /// When at least one endpoint has accepted. The next one is called only if the one before did not accept, or is left out
-    /// (failover).
+    /// When at least one endpoint has accepted. The next one is called only if the one before did not accept, or is
+    /// left out (failover).
     First,
 }
 

@@ -66,8 +66,8 @@ pub async fn show_all(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Resu
     Ok(all_told)
 }
 
-/// Orders and suppliers side by side, the notifications of one order to one supplier one after the other, for a later one
-/// waits for those before it. The lines come in the order of the keys.
+/// Orders and suppliers side by side, the notifications of one order to one supplier one after the other, for a later
+/// one waits for those before it. The lines come in the order of the keys.
 pub async fn retry(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<bool, Failure> {
     let mut streams: BTreeMap<Stream, Vec<Key>> = BTreeMap::new();
     for key in keys {

@@ -7,8 +7,8 @@ use crate::store::StoreError;
 use crate::supplier::lookup::LookupError;
 use crate::value::names::{OrderCode, SupplierId};
 
-/// Why a call of a [`Dispatcher`](crate::Dispatcher) could not be done. A POST that was refused or lost is no error: it is
-/// an [`Outcome`](crate::Outcome) in the report.
+/// Why a call of a [`Dispatcher`](crate::Dispatcher) could not be done. A POST that was refused or lost is no error: it
+/// is an [`Outcome`](crate::Outcome) in the report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -36,8 +36,8 @@ pub enum Error {
     /// The stage of fulfilment may not follow what its order has had so far. Nothing was stored.
     #[error(transparent)]
     NotAllowed(Box<NotAllowed>),
-    /// The life cycle of a fulfilment order cannot be read out of its stored notifications, which a person has to look at.
-    /// Nothing was stored.
+    /// The life cycle of a fulfilment order cannot be read out of its stored notifications, which a person has to look
+    /// at. Nothing was stored.
     #[error("the life of order {order} cannot be read")]
     LifeUnreadable {
         /// Which order.

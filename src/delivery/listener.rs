@@ -28,8 +28,8 @@ pub enum News {
         /// Why it failed, and so what is to be repaired.
         reason: FailureReason,
     },
-    /// An endpoint may have only one more try before it is given up: it is time to call the supplier. When the random spread
-    /// of the delays turns out short, there is one more try than announced.
+    /// An endpoint may have only one more try before it is given up: it is time to call the supplier. When the random
+    /// spread of the delays turns out short, there is one more try than announced.
     LastTryAhead {
         /// Which notification.
         key: Key,

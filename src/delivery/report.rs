@@ -27,8 +27,8 @@ impl Enqueued {
 
 /// The rows of an order, ready to be stored in the caller's own transaction (transactional outbox).
 ///
-/// Make it before the transaction begins, for it asks the supplier lookup; give its rows to the `insert_in` of a SQL store;
-/// call [`Dispatcher::wake`](crate::Dispatcher::wake) after the commit.
+/// Make it before the transaction begins, for it asks the supplier lookup; give its rows to the `insert_in` of a SQL
+/// store; call [`Dispatcher::wake`](crate::Dispatcher::wake) after the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
     pub(crate) rows: Vec<NewNotification>,
@@ -53,8 +53,8 @@ pub struct Stored {
     pub inserted: Inserted,
 }
 
-/// The answer of [`Dispatcher::notify`](crate::Dispatcher::notify) and [`resume`](crate::Dispatcher::resume): where each
-/// notification stands after the round of calls.
+/// The answer of [`Dispatcher::notify`](crate::Dispatcher::notify) and [`resume`](crate::Dispatcher::resume): where
+/// each notification stands after the round of calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -80,8 +80,8 @@ impl Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// The notification. Its state says what happens next; its attempts and [endpoints](Notification::endpoints) say which
-    /// endpoints have accepted, and what failed and why.
+    /// The notification. Its state says what happens next; its attempts and [endpoints](Notification::endpoints) say
+    /// which endpoints have accepted, and what failed and why.
     pub notification: Notification,
     /// Whether it was stored by this call, was there before, or is in conflict.
     pub inserted: Inserted,

@@ -25,22 +25,22 @@ const PAGE: u32 = 500;
 impl Dispatcher {
     /// Stores a stage of a fulfilment order for a client: one durable write, nothing is sent.
     ///
-    /// The stage is checked against the life cycle of its order so far, which is read from the stored notifications of the
-    /// order, and gets the next position among them: when two processes append at the same time, one of them reads again. The
-    /// same stage offered twice is recognised and stored once. A stage that the client has not subscribed to is recorded and
-    /// not sent.
+    /// The stage is checked against the life cycle of its order so far, which is read from the stored notifications of
+    /// the order, and gets the next position among them: when two processes append at the same time, one of them reads
+    /// again. The same stage offered twice is recognised and stored once. A stage that the client has not subscribed to
+    /// is recorded and not sent.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] when the stage may not follow now; it names those that may. [`Error::LifeUnreadable`] when the
-    /// life cycle cannot be read. A transient [`Error::Store`] also when other processes were first 256 times in a row. The
-    /// others are those of [`enqueue`](Self::enqueue).
+    /// [`Error::NotAllowed`] when the stage may not follow now; it names those that may. [`Error::LifeUnreadable`] when
+    /// the life cycle cannot be read. A transient [`Error::Store`] also when other processes were first 256 times in a
+    /// row. The others are those of [`enqueue`](Self::enqueue).
     pub async fn enqueue_stage(&self, client: &SupplierId, event: &StageEvent) -> Result<Enqueued, Error> {
         self.ensure_open()?;
         self.append(client, event).await
     }
 
-    /// Stores a stage as [`enqueue_stage`](Self::enqueue_stage) does, and sends it if it is its turn: a stage waits for those
-    /// before it. See [`notify`](Self::notify).
+    /// Stores a stage as [`enqueue_stage`](Self::enqueue_stage) does, and sends it if it is its turn: a stage waits for
+    /// those before it. See [`notify`](Self::notify).
     ///
     /// # Errors
     /// As [`enqueue_stage`](Self::enqueue_stage).

@@ -166,8 +166,8 @@ impl FulfilmentLine {
         if nested.is_empty() { vec![FulfilmentLine(by_id)] } else { nested }
     }
 
-    /// A line as it is sent: its prices as exact decimal texts, everything else as it was given. `None` when it is not an
-    /// object, or has a key twice.
+    /// A line as it is sent: its prices as exact decimal texts, everything else as it was given. `None` when it is not
+    /// an object, or has a key twice.
     pub(super) fn admit(raw: &RawValue) -> Option<Box<RawValue>> {
         let mut line = Object::read(raw, Reading::Strict, "").ok()?;
         for key in ["mrp", "price", "amount", "total"] {

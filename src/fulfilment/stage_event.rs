@@ -20,9 +20,9 @@ use crate::value::time::OffsetTimestamp;
 ///
 /// Made from a [`Transition`] and typed data, or read from the JSON of an events file ([`StageEvent::from_json`], or
 /// `Deserialize`): `{"client"?, "parent_order", "child_order"?, "flow", "prescription"?, "stage", "occurred_at"?,
-/// "data"?}`. Unknown keys are refused there; in `data` they are passed on as they are. What has a meaning in `data` must
-/// make sense: texts are texts, amounts are amounts (numbers become exact decimal texts), lines are lists of objects, and
-/// `""`, `0`, `{}`, `[]` and null are left out; an amount of 0 stays.
+/// "data"?}`. Unknown keys are refused there; in `data` they are passed on as they are. What has a meaning in `data`
+/// must make sense: texts are texts, amounts are amounts (numbers become exact decimal texts), lines are lists of
+/// objects, and `""`, `0`, `{}`, `[]` and null are left out; an amount of 0 stays.
 ///
 /// `Debug` shows ids, stage and time only.
 ///

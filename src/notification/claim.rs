@@ -7,8 +7,8 @@ use super::ledger::Ledger;
 
 /// The right to send one notification for a while, with all that is needed to send it.
 ///
-/// It holds until its lease runs out, which the holder extends with [`Then::Keep`](crate::store::Then::Keep). After that
-/// another worker may claim the notification; the [`Token`] then keeps this holder from changing anything.
+/// It holds until its lease runs out, which the holder extends with [`Then::Keep`](crate::store::Then::Keep). After
+/// that another worker may claim the notification; the [`Token`] then keeps this holder from changing anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
@@ -52,7 +52,8 @@ impl Claim {
     }
 }
 
-/// The number that tells the claims of a notification apart (a fencing token): every claim has one that no claim had before.
+/// The number that tells the claims of a notification apart (a fencing token): every claim has one that no claim had
+/// before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(i64);
 

@@ -15,8 +15,8 @@ pub struct NewNotification {
     pub append: Append,
     /// The state in which it begins.
     pub start: Start,
-    /// What is known at the beginning, which is the endpoint that the first claim calls first. It is opaque to the store, like
-    /// the ledger of a [`Step`](crate::store::Step), and empty when nothing is known.
+    /// What is known at the beginning, which is the endpoint that the first claim calls first. It is opaque to the
+    /// store, like the ledger of a [`Step`](crate::store::Step), and empty when nothing is known.
     pub ledger: Ledger,
     /// The digest of the event's content, by which other content under the same key is found; without one there is no
     /// [`Differs`](Inserted::Differs).
@@ -28,7 +28,8 @@ pub struct NewNotification {
 }
 
 impl NewNotification {
-    /// A notification at the end of its stream, with the id that follows from its key, and no ledger, digest, memo and trace.
+    /// A notification at the end of its stream, with the id that follows from its key, and no ledger, digest, memo and
+    /// trace.
     pub fn new(key: Key, start: Start) -> Self {
         NewNotification {
             event_id: key.event_id(),
@@ -43,7 +44,8 @@ impl NewNotification {
     }
 }
 
-/// The position in its stream that a notification gets. Exhaustive on purpose: a new variant must break every store at compile time.
+/// The position in its stream that a notification gets. Exhaustive on purpose: a new variant must break every store at
+/// compile time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Append {
     /// The next one, whatever it is.
@@ -52,7 +54,8 @@ pub enum Append {
     At(u64),
 }
 
-/// The state in which a notification begins. Exhaustive on purpose: a new variant must break every store at compile time.
+/// The state in which a notification begins. Exhaustive on purpose: a new variant must break every store at compile
+/// time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
     /// Pending and due now, with the bytes to send.

@@ -1,6 +1,7 @@
 //! What a person decides about a notification.
 
-/// What a person decides about a notification, and from which states. Exhaustive on purpose: a new variant must break every store at compile time.
+/// What a person decides about a notification, and from which states. Exhaustive on purpose: a new variant must break
+/// every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intervention {
     /// Makes a failed or unreadable notification pending and due now; `reopened` is one more, ledger and attempts stay.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The outcome of one [`Attempt`](crate::Attempt), that is of one POST to one endpoint.
 ///
-/// The five variants say what a sender can know about the receiver: it has the event, has refused it, cannot have seen it,
-/// may have seen it, or was not allowed to be called.
+/// The five variants say what a sender can know about the receiver: it has the event, has refused it, cannot have seen
+/// it, may have seen it, or was not allowed to be called.
 ///
 #[doc = include_str!("../../docs/outcomes.md")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,8 +33,8 @@ pub enum Outcome {
         /// How the answer was lost.
         why: Unknown,
     },
-    /// This crate's own guard refused to dial the endpoint. It counts as a try and follows the schedule, so that a repair
-    /// takes effect.
+    /// This crate's own guard refused to dial the endpoint. It counts as a try and follows the schedule, so that a
+    /// repair takes effect.
     Blocked {
         /// What the guard objects to.
         why: Blocked,
@@ -98,11 +98,11 @@ pub enum NotSent {
     CertificateName,
     /// The receiver's certificate was not issued by a trusted root.
     CertificateUntrusted,
-    /// The receiver's certificate is one of a certificate authority, for example a self-signed one that was made without
-    /// saying what it is for. The receiver needs a certificate for a server.
+    /// The receiver's certificate is one of a certificate authority, for example a self-signed one that was made
+    /// without saying what it is for. The receiver needs a certificate for a server.
     CertificateIsCa,
-    /// A signature of the receiver's certificate cannot be verified: it was made by another authority of the same name as
-    /// one that is trusted, or the key or the algorithm behind it is too weak (RSA below 2048 bits, SHA-1).
+    /// A signature of the receiver's certificate cannot be verified: it was made by another authority of the same name
+    /// as one that is trusted, or the key or the algorithm behind it is too weak (RSA below 2048 bits, SHA-1).
     CertificateSignature,
     /// The server demands a client certificate and got none, or refused the one that it got.
     ClientCertificate,
@@ -160,8 +160,8 @@ pub enum Unknown {
     ConnectionLost,
     /// The reply is not HTTP/1.1, or its head is too large.
     BadReply,
-    /// The sender was shut down after the request may have left, or died or was suspended. In the latter cases the process
-    /// that took the notification over records it.
+    /// The sender was shut down after the request may have left, or died or was suspended. In the latter cases the
+    /// process that took the notification over records it.
     Interrupted,
 }
 

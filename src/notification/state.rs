@@ -45,8 +45,8 @@ pub enum State {
         /// Why it is not sent.
         why: Closed,
     },
-    /// Its row in the store is damaged: it could not be read when it was to be claimed, and was set aside so that the others
-    /// go on. It holds its stream. A person repairs the row and [retries](crate::Dispatcher::retry) it, or
+    /// Its row in the store is damaged: it could not be read when it was to be claimed, and was set aside so that the
+    /// others go on. It holds its stream. A person repairs the row and [retries](crate::Dispatcher::retry) it, or
     /// [withdraws](crate::Dispatcher::withdraw) it. As long as the row cannot be read, listings have it in
     /// [`refused`](crate::store::Listing::refused).
     Unreadable {
@@ -79,8 +79,8 @@ impl State {
         }
     }
 
-    /// From when it can be claimed, when it is the oldest unfinished of its stream: when it is due, or when its lease runs
-    /// out. `None` when time alone does not make it claimable.
+    /// From when it can be claimed, when it is the oldest unfinished of its stream: when it is due, or when its lease
+    /// runs out. `None` when time alone does not make it claimable.
     pub fn claimable_from(&self) -> Option<Timestamp> {
         match self {
             State::Pending { due } => Some(*due),
@@ -173,7 +173,8 @@ pub enum FailureReason {
     SupplierRemoved,
     /// The supplier's configuration cannot be used.
     Config,
-    /// The schedule of its endpoints has come to its end, by default after 72 h, and what has been accepted is not enough.
+    /// The schedule of its endpoints has come to its end, by default after 72 h, and what has been accepted is not
+    /// enough.
     Exhausted,
     /// An endpoint answered 410 Gone, and the supplier's acceptance rule cannot be met without it.
     EndpointGone,
@@ -223,8 +224,8 @@ impl FromStr for FailureReason {
     }
 }
 
-/// The error of reading a word that is no name of a state, reason or rule. A store that finds one has a row from a newer
-/// version, or a damaged one.
+/// The error of reading a word that is no name of a state, reason or rule. A store that finds one has a row from a
+/// newer version, or a damaged one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a known word")]
 pub struct UnknownName;

@@ -17,13 +17,14 @@ use crate::value::time::OffsetTimestamp;
 
 /// The body of `order.created`: the part of a paid order that one supplier gets.
 ///
-/// Made by [`PaidOrder::for_supplier`](crate::PaidOrder::for_supplier). In JSON, in this order: `order_code`, `customer_name`?, `email`?,
-/// `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?, `items`, `built_at`, `extra`?. What is absent, or withheld by the
-/// supplier's [`Privacy`](crate::Privacy), is left out, never null. `Debug` shows no personal data.
+/// Made by [`PaidOrder::for_supplier`](crate::PaidOrder::for_supplier). In JSON, in this order: `order_code`,
+/// `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?, `items`, `built_at`,
+/// `extra`?. What is absent, or withheld by the supplier's [`Privacy`](crate::Privacy), is left out, never null.
+/// `Debug` shows no personal data.
 ///
-/// Receivers may read it with `serde`; what [`PaidOrder`](crate::PaidOrder) says of numbers holds here too. Keys that are
-/// not known are passed over, so that the marketplace can add some. The others are held to the same rules as when they were
-/// written.
+/// Receivers may read it with `serde`; what [`PaidOrder`](crate::PaidOrder) says of numbers holds here too. Keys that
+/// are not known are passed over, so that the marketplace can add some. The others are held to the same rules as when
+/// they were written.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -75,7 +75,8 @@ impl Line {
         Ok(self)
     }
 
-    /// With whatever else the supplier is to know. [`Privacy`](crate::Privacy) does not cover it: put no personal data here.
+    /// With whatever else the supplier is to know. [`Privacy`](crate::Privacy) does not cover it: put no personal data
+    /// here.
     #[must_use]
     pub fn with_extra(mut self, extra: Extra) -> Self {
         self.item.extra = extra;

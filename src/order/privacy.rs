@@ -41,16 +41,16 @@ impl Rule {
 /// - the name, to the initial of each word: `A*** R***`; a word of one or two characters is hidden wholly;
 /// - the e-mail address, to its first character and its domain: `a***@example.com`; before the `@` as with a word;
 /// - the mobile number, to its last four characters: `*********0142`; one of fewer than eight digits is hidden wholly;
-/// - the address, to `city`, `state`, `postal_code` and `country`: `line1` becomes `***`, `line2` is left out, `name` and `phone`
-///   are masked as above.
+/// - the address, to `city`, `state`, `postal_code` and `country`: `line1` becomes `***`, `line2` is left out, `name`
+///   and `phone` are masked as above.
 ///
-/// The address does not give away what is withheld of the customer's name, e-mail address and mobile number. When its `name`
-/// or `phone` repeats one of them, the stricter of the two rules holds for the whole field; from its other texts the value is
-/// cut out (`c/o ***, 12 Lake Road`). Values are compared as people see them: accents, case, full-width forms, the script of
-/// digits and the signs between words and digits do not matter, the words of a name may come in any order, and a number may
-/// lack its country code. Not found are a name in another spelling or script, one of its words alone outside of `name`, a
-/// value that is divided over two fields, and a number without its area code. `extra` is not covered. Where that is not
-/// enough, mask or omit the address.
+/// The address does not give away what is withheld of the customer's name, e-mail address and mobile number. When its
+/// `name` or `phone` repeats one of them, the stricter of the two rules holds for the whole field; from its other texts
+/// the value is cut out (`c/o ***, 12 Lake Road`). Values are compared as people see them: accents, case, full-width
+/// forms, the script of digits and the signs between words and digits do not matter, the words of a name may come in
+/// any order, and a number may lack its country code. Not found are a name in another spelling or script, one of its
+/// words alone outside of `name`, a value that is divided over two fields, and a number without its area code. `extra`
+/// is not covered. Where that is not enough, mask or omit the address.
 ///
 /// ```
 /// use orderhook::{Privacy, Rule};

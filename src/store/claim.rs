@@ -31,16 +31,17 @@ impl ClaimRequest {
 pub enum Pick {
     /// What is due and no holder has recorded anything of yet, oldest first: new orders.
     New,
-    /// Everything else that is due: what waited for its next try, was put off, reopened or abandoned; longest due first.
+    /// Everything else that is due: what waited for its next try, was put off, reopened or abandoned; longest due
+    /// first.
     Due,
-    /// What is put off of these suppliers, whether its time has come or not, earliest moment first; never what waits for
-    /// its next try. A worker asks for it when a supplier or an endpoint can be called again. A store looks at the first
-    /// [`MOST_SUPPLIERS`](Self::MOST_SUPPLIERS) of the suppliers.
+    /// What is put off of these suppliers, whether its time has come or not, earliest moment first; never what waits
+    /// for its next try. A worker asks for it when a supplier or an endpoint can be called again. A store looks at the
+    /// first [`MOST_SUPPLIERS`](Self::MOST_SUPPLIERS) of the suppliers.
     PutOff(Vec<SupplierId>),
     /// The notifications of these keys that are due or abandoned.
     DueOf(Vec<Key>),
-    /// The notifications of these keys, also before their next try or the time to which they are put off. It breaks neither
-    /// a live lease nor the order of a stream.
+    /// The notifications of these keys, also before their next try or the time to which they are put off. It breaks
+    /// neither a live lease nor the order of a stream.
     NowOf(Vec<Key>),
 }
 

@@ -91,8 +91,8 @@ pub trait Harness: Sync {
     /// name.
     fn open(&self) -> impl Future<Output = Self::Store> + Send;
 
-    /// Another handle of the same store, as far apart from the first as users may have them: another connection, pool or
-    /// process.
+    /// Another handle of the same store, as far apart from the first as users may have them: another connection, pool
+    /// or process.
     fn second_handle(&self, store: &Self::Store) -> impl Future<Output = Self::Store> + Send;
 
     /// Moves the store's time on by at least so much, for all handles. A store that goes by a clock which cannot be set
@@ -138,8 +138,8 @@ pub async fn all(harness: &impl Harness) {
     }
 }
 
-/// One `#[tokio::test]` for every function of the [suite](crate::store::conformance); the harness is an expression, made
-/// anew for each.
+/// One `#[tokio::test]` for every function of the [suite](crate::store::conformance); the harness is an expression,
+/// made anew for each.
 ///
 /// ```
 /// # use std::time::Duration;

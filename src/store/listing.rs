@@ -7,8 +7,8 @@ use crate::value::names::{OrderCode, Source, SupplierId};
 
 use super::Refused;
 
-/// The notifications that are listed or counted. Exhaustive on purpose: a store that overlooks a new field would make a bulk
-/// change hit everything.
+/// The notifications that are listed or counted. Exhaustive on purpose: a store that overlooks a new field would make a
+/// bulk change hit everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     /// Those of this installation.
@@ -73,7 +73,8 @@ impl Cursor {
 pub struct Listing {
     /// The notifications, without their bodies.
     pub notifications: Vec<Notification>,
-    /// Where to go on; `None` when this was the last page of a `list`. A `settled` always says where, to ask again later.
+    /// Where to go on; `None` when this was the last page of a `list`. A `settled` always says where, to ask again
+    /// later.
     pub next: Option<Cursor>,
     /// Rows of this page that cannot be read, which are no notifications of it.
     pub refused: Vec<Refused>,

@@ -26,13 +26,14 @@ use table::Table;
 ///
 /// # Memory
 ///
-/// The last 1,000 notifications that were notified, withdrawn or not wanted are kept whole. Of older ones only a mark is
-/// kept, with state, position, reference or reason, digest and memo: at most 300 bytes each with names of 20 characters and
-/// no memo, whatever the size of the body. The mark is kept as long as the process lives, so that nothing is sent twice:
-/// about 300 MB for a million. [`get`](Store::get) answers with it, without body, attempts and ledger.
+/// The last 1,000 notifications that were notified, withdrawn or not wanted are kept whole. Of older ones only a mark
+/// is kept, with state, position, reference or reason, digest and memo: at most 300 bytes each with names of 20
+/// characters and no memo, whatever the size of the body. The mark is kept as long as the process lives, so that
+/// nothing is sent twice: about 300 MB for a million. [`get`](Store::get) answers with it, without body, attempts and
+/// ledger.
 ///
-/// Its timeline begins at the wall clock and goes on by the monotonic clock; [`advance`](Self::advance) moves all of it,
-/// so that a test lives through three days in a millisecond.
+/// Its timeline begins at the wall clock and goes on by the monotonic clock; [`advance`](Self::advance) moves all of
+/// it, so that a test lives through three days in a millisecond.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

@@ -3,7 +3,8 @@
 use crate::notification::{FailureReason, Key};
 use crate::value::names::{Source, SupplierId};
 
-/// The notifications that a person decides about. Exhaustive on purpose: a new variant must break every store at compile time.
+/// The notifications that a person decides about. Exhaustive on purpose: a new variant must break every store at
+/// compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// Those of these keys.

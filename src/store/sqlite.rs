@@ -61,11 +61,11 @@ use writer::{Answer, Request, Shared, Writer};
 ///
 /// # Versions of the file
 ///
-/// The tables have a version, which is 2. A file of an older version is migrated when it is opened. A program of an older
-/// version that has the file open at that moment goes on rightly: what it stores and records counts for both, and its
-/// claims and those of this program exclude each other. It lists what is [`Unreadable`](crate::State::Unreadable) as refused
-/// and leaves it alone. When it opens the file again, it gets [`Incompatible`](StoreErrorKind::Incompatible) and changes
-/// nothing. So update all programs, and keep a copy of the file to be able to go back.
+/// The tables have a version, which is 2. A file of an older version is migrated when it is opened. A program of an
+/// older version that has the file open at that moment goes on rightly: what it stores and records counts for both, and
+/// its claims and those of this program exclude each other. It lists what is [`Unreadable`](crate::State::Unreadable)
+/// as refused and leaves it alone. When it opens the file again, it gets [`Incompatible`](StoreErrorKind::Incompatible)
+/// and changes nothing. So update all programs, and keep a copy of the file to be able to go back.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -171,8 +171,8 @@ impl SqliteStore {
     /// application's commit that makes them visible and durable, and its rollback that makes them never have been.
     ///
     /// The transaction holds the lock for writing from here on, so commit soon. One that has read before should have
-    /// begun with `BEGIN IMMEDIATE` (`pool.begin_with`): SQLite cannot turn a reading transaction into a writing one when
-    /// another connection has written in between, and fails with an error that is
+    /// begun with `BEGIN IMMEDIATE` (`pool.begin_with`): SQLite cannot turn a reading transaction into a writing one
+    /// when another connection has written in between, and fails with an error that is
     /// [transient](StoreError::is_transient); roll back and repeat then. After the commit, call
     /// [`Dispatcher::wake`](crate::Dispatcher::wake), or workers find the notifications at their next look.
     ///

@@ -89,8 +89,9 @@ impl SupplierBuilder {
     }
 
     /// Sets where in the JSON of a 2xx reply the supplier's own reference stands (a JSON pointer, RFC 6901), as in
-    /// `/data/order_id`. At most 64 KiB of the reply are read, for at most 2 s; a reference has at most 200 characters, all
-    /// of them visible. Without a pointer, or where the reply has no such text or number, the order code is the reference.
+    /// `/data/order_id`. At most 64 KiB of the reply are read, for at most 2 s; a reference has at most 200 characters,
+    /// all of them visible. Without a pointer, or where the reply has no such text or number, the order code is the
+    /// reference.
     #[must_use]
     pub fn reference_pointer(mut self, pointer: impl Into<String>) -> Self {
         self.reference_pointer = Some(pointer.into());
@@ -99,9 +100,9 @@ impl SupplierBuilder {
 
     /// Adds a key that events are signed with. When several keys are valid, each event carries a signature by each.
     ///
-    /// Once there is a key, nothing is sent unsigned. While none of the keys is valid, a notification waits for one that
-    /// begins within the hour; when none does, it fails for [`config`](crate::FailureReason::Config): repair the keys and
-    /// [`resume`](crate::Dispatcher::resume) the supplier.
+    /// Once there is a key, nothing is sent unsigned. While none of the keys is valid, a notification waits for one
+    /// that begins within the hour; when none does, it fails for [`config`](crate::FailureReason::Config): repair the
+    /// keys and [`resume`](crate::Dispatcher::resume) the supplier.
     #[must_use]
     pub fn signing_key(mut self, key: SigningKey) -> Self {
         self.signing_keys.push(key);
@@ -118,9 +119,9 @@ impl SupplierBuilder {
     /// Sets how many calls may be under way at this supplier at the same time. Default 8.
     ///
     /// Calls at endpoints that answer count, those of `notify`, `retry`, `resume` and the workers of one dispatcher
-    /// together. Calls at [silent](crate::Worker#who-is-called-when) endpoints do not count, so that an endpoint that hangs
-    /// does not use up the limit; but at one endpoint there are never more calls than this. Each process counts its own
-    /// calls: across processes the limit holds for each of them.
+    /// together. Calls at [silent](crate::Worker#who-is-called-when) endpoints do not count, so that an endpoint that
+    /// hangs does not use up the limit; but at one endpoint there are never more calls than this. Each process counts
+    /// its own calls: across processes the limit holds for each of them.
     #[must_use]
     pub fn max_concurrent(mut self, number: NonZeroU32) -> Self {
         self.max_concurrent = number;
@@ -148,7 +149,8 @@ impl SupplierBuilder {
         self
     }
 
-    /// Sets what a stage of fulfilment that failed means for the later stages of its order. Default [`FailedStages::Hold`].
+    /// Sets what a stage of fulfilment that failed means for the later stages of its order. Default
+    /// [`FailedStages::Hold`].
     #[must_use]
     pub fn stages_that_fail(mut self, rule: FailedStages) -> Self {
         self.stages_that_fail = rule;
@@ -158,9 +160,9 @@ impl SupplierBuilder {
     /// Checks the settings and builds the supplier.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first setting that is wrong: a URL that is not https, has a user name, a fragment, port 0, no
-    /// host or one that cannot be, or is listed twice; a token that is empty or has white space; a header that is invalid,
-    /// reserved or listed twice; an invalid JSON pointer; a signing key that ends before it begins.
+    /// [`ConfigError`] for the first setting that is wrong: a URL that is not https, has a user name, a fragment, port
+    /// 0, no host or one that cannot be, or is listed twice; a token that is empty or has white space; a header that is
+    /// invalid, reserved or listed twice; an invalid JSON pointer; a signing key that ends before it begins.
     pub fn build(self) -> Result<Supplier, ConfigError> {
         let id = self.id.clone();
         let wrong = |setting: String, problem: &str| ConfigError::new(Some(id.clone()), setting, problem);

@@ -36,11 +36,11 @@ pub trait Suppliers: Send + Sync + 'static {
     /// The supplier's configuration as it is now; `None` when there is no such supplier.
     ///
     /// # Errors
-    /// [`LookupError::Unavailable`] when the configuration cannot be read now: nothing is stored, or the notification is put
-    /// off without a try. No answer within the limit of an exchange (60 s), and a panic, count as that.
+    /// [`LookupError::Unavailable`] when the configuration cannot be read now: nothing is stored, or the notification
+    /// is put off without a try. No answer within the limit of an exchange (60 s), and a panic, count as that.
     /// [`LookupError::Invalid`] when the supplier exists and its configuration cannot be used: when storing, nothing is
-    /// stored for any supplier of the order, because it is not known what this one may see; when sending, the notification
-    /// fails for [`config`](crate::FailureReason::Config).
+    /// stored for any supplier of the order, because it is not known what this one may see; when sending, the
+    /// notification fails for [`config`](crate::FailureReason::Config).
     fn find(&self, id: &SupplierId) -> impl Future<Output = Result<Option<Supplier>, LookupError>> + Send;
 }
 
@@ -48,8 +48,8 @@ pub trait Suppliers: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
-    /// The lookup failed, for example because its database cannot be reached. The operator repairs this; the same question may
-    /// be answered later.
+    /// The lookup failed, for example because its database cannot be reached. The operator repairs this; the same
+    /// question may be answered later.
     #[error("the supplier lookup is not available: {what}")]
     Unavailable {
         /// What is in the way, without secrets.

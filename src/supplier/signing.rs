@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::value::time::Timestamp;
 
-/// A signing key of Standard Webhooks: `whsec_` and base64 of 24 to 64 random bytes, valid for a span of time so that two
-/// keys can overlap while a receiver changes over.
+/// A signing key of Standard Webhooks: `whsec_` and base64 of 24 to 64 random bytes, valid for a span of time so that
+/// two keys can overlap while a receiver changes over.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningKey {
     secret: Zeroizing<Vec<u8>>,

@@ -85,8 +85,8 @@ impl Identity {
         Ok(Arc::new(Identity { files, state: Mutex::new(loaded), provider: Arc::clone(provider) }))
     }
 
-    /// What is presented now. Files that were replaced are taken up; those that are not usable leave the last good ones in
-    /// force.
+    /// What is presented now. Files that were replaced are taken up; those that are not usable leave the last good ones
+    /// in force.
     pub(super) async fn current(self: &Arc<Self>) -> Arc<Presenting> {
         if let Some(read) = self.look_again() {
             let _ = tokio::time::timeout(READ_LIMIT, read).await;
