@@ -149,9 +149,9 @@ impl DispatcherBuilder {
         self
     }
 
-    /// Presents the [`client_certificate`](Self::client_certificate) that is in two files, chain and private key. They are
-    /// read again, at most once a second, when a connection is made, so that replaced files take effect with the next
-    /// connection. When they cannot be used, the last good ones stay in force, and the log says so.
+    /// [`client_certificate`](Self::client_certificate) out of two files. They are read again, at most once a second, when a
+    /// connection is made; what was replaced takes effect with the next connection. Files that are not usable leave the
+    /// last good ones in force, and the log says so.
     #[must_use]
     pub fn client_certificate_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.client_certificate = Some(ClientCertificate::Files { chain: chain.into(), key: key.into() });
