@@ -1,4 +1,4 @@
-//! A small marketplace backend: the handler that runs when an order is paid answers at once, and the worker beside it tells
+//! A small marketplace backend: the handler that runs when an order is paid answers at once, and a worker notifies
 //! the suppliers.
 //!
 //!     axum_handler --suppliers examples/suppliers.json --store memory: --port 8080
@@ -40,7 +40,7 @@ const USAGE: &str = "axum_handler: a marketplace backend that tells suppliers ab
   GET  /orders/{id}        where the order stands
 
 listens on 127.0.0.1 and prints its address; SIGTERM and SIGINT: no new request, drain (10000 ms), exit 0
-exit status: 0; 1 unusable input; 3 the store failed";
+exit status: 0; 1 unusable input; 3 the store cannot be used";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -63,7 +63,7 @@ async fn run() -> Result<ExitCode, Failure> {
                 return Ok(ExitCode::SUCCESS);
             }
             "--suppliers" => suppliers = Some(words.value(&option)?.into()),
-            "--port" => port = words.parsed::<u16>(&option, "a port")?,
+            "--port" => port = words.parsed::<u16>(&option, "a port from 0 to 65535")?,
             "--grace-ms" => grace = words.millis(&option)?,
             _ if common.take(&option, &mut words)? => {}
             _ => return Err(args::unknown(&option)),
@@ -112,7 +112,7 @@ fn app(dispatcher: Dispatcher) -> Router {
     Router::new().route("/orders/{id}/paid", post(order_paid)).route("/orders/{id}", get(order)).with_state(dispatcher)
 }
 
-/// The order was paid. One durable write; the suppliers are told by the worker.
+/// The order was paid. One durable write; the worker notifies the suppliers.
 async fn order_paid(
     State(dispatcher): State<Dispatcher>,
     Path(id): Path<String>,
@@ -146,7 +146,7 @@ async fn order(State(dispatcher): State<Dispatcher>, Path(id): Path<String>) -> 
     Ok(Json(json!({ "order_code": id, "state": state, "notifications": notifications })))
 }
 
-/// What the caller is told when it could not be done.
+/// The answer to the caller when it could not be done.
 struct Refusal(StatusCode, String);
 
 impl From<Error> for Refusal {
@@ -181,7 +181,7 @@ impl IntoResponse for Refusal {
 }
 
 async fn becomes_true(mut state: watch::Receiver<bool>) {
-    // Nobody is left who could say so: the program ends.
+    // There is nothing left to report to: the program ends.
     let _ = state.wait_for(|is| *is).await;
 }
 

@@ -23,7 +23,10 @@ const USAGE: &str = "fulfilment: tells clients the stages of their orders, in or
 each line of the events file: {\"client\",\"parent_order\",\"child_order\"?,\"flow\":\"delivery|pickup\",
              \"prescription\"?:bool,\"stage\",\"occurred_at\"?,\"data\":{..}}
 
-exit status: 0; 2 something was refused or is not told; 1 unusable input; 3 the store failed";
+without an action: stores each event and sends it when it is its turn
+  --show makes no store; --check touches none
+
+exit status: 0; 2 something was refused or is not notified; 1 unusable input; 3 the store cannot be used";
 
 #[tokio::main]
 async fn main() -> ExitCode {

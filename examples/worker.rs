@@ -21,8 +21,11 @@ const USAGE: &str = "worker: delivers what is stored
          [--source NAME] [--ca PEM] [--allow-network CIDR].. [--timeout-ms N] [--lease-margin-ms N]
          [--concurrency N] [--first-delay-ms N] [--grace-ms N] [--until-idle] [--json]
 
+  --concurrency N    slots for calls (256); the limit of open files may lower it (ulimit -n)
+  --first-delay-ms N the first delay of the schedule (5000); later ones double
+  --until-idle       ends when nothing is pending or being sent any more
 SIGTERM and SIGINT: no new claim, drain for the grace period (10000 ms), hand back the rest, exit 0
-exit status: 0; 2 with --until-idle if something failed meanwhile; 1 unusable input; 3 the store failed";
+exit status: 0; 2 with --until-idle if something failed meanwhile; 1 unusable input; 3 the store cannot be used";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -65,7 +68,7 @@ async fn run() -> Result<ExitCode, Failure> {
     let no_more = tell.clone();
     let hear = move |news: &News| {
         if let News::Notified { key, .. } | News::Failed { key, .. } = news {
-            // Nobody listens any more only when the program ends.
+            // The receiver is gone only when the program ends.
             let _ = tell.send(Some(key.clone()));
         }
     };
@@ -103,7 +106,7 @@ async fn print(
     Ok(())
 }
 
-/// Resolves at the first SIGTERM or SIGINT from now on, also at one that comes before anybody waits for it.
+/// Resolves at the first SIGTERM or SIGINT from now on, also at one that comes before it is waited for.
 fn stopped() -> impl Future<Output = ()> {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     async move {

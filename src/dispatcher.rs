@@ -1,4 +1,4 @@
-//! The front door: an order goes in, its suppliers are told.
+//! The entry point of an application: it stores orders and notifies their suppliers.
 
 mod builder;
 mod lives;
@@ -26,10 +26,28 @@ use crate::value::visible::is_visible;
 
 pub use builder::DispatcherBuilder;
 
-/// Tells suppliers about orders. Build one, keep it in the application's state, clone it freely: clones are handles.
+/// Stores orders and notifies their suppliers: the entry point of this crate. Build one, keep it in the application's
+/// state, and clone it freely: clones are handles of the same dispatcher.
 ///
-/// In a request handler call [`enqueue`](Self::enqueue), which returns after one durable write. [`notify`](Self::notify)
-/// also waits for the suppliers, up to a minute per URL.
+/// - [`enqueue`](Self::enqueue) is for request handlers: it returns after one durable write, and a
+///   [`Worker`](crate::Worker) delivers what is stored. [`prepare`](Self::prepare) is the same for the caller's own
+///   transaction.
+/// - [`notify`](Self::notify) stores the order, calls its suppliers and waits for them, up to a minute per URL.
+/// - [`retry`](Self::retry), [`resume`](Self::resume), [`withdraw`](Self::withdraw) and
+///   [`mark_notified`](Self::mark_notified) are what a person does about a notification that failed or waits.
+/// - [`order`](Self::order), [`notification`](Self::notification), [`list`](Self::list), [`count`](Self::count) and
+///   [`settled_since`](Self::settled_since) show what is stored.
+///
+/// # Limits of `notify`, `retry` and `resume`
+///
+/// Their calls count against the same limits as those of the workers of this dispatcher: the slots of
+/// [`concurrency`](DispatcherBuilder::concurrency), of which they hold three quarters at most, and each supplier's
+/// [`max_concurrent`](crate::SupplierBuilder::max_concurrent). They wait at most 5 s for room. A notification that had
+/// none by then is returned as it is stored, usually [`Pending`](crate::State::Pending), without an attempt, and a
+/// worker delivers it.
+///
+/// An endpoint that does not answer at the moment is *silent* (see [`Worker`](crate::Worker#who-is-called-when)).
+/// `notify` and `resume` leave it out, as a worker does; `retry` calls it.
 #[derive(Clone)]
 pub struct Dispatcher {
     pub(crate) engine: Arc<Engine>,
@@ -37,7 +55,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Begins a dispatcher for an installation, with its storage and its supplier lookup.
+    /// Begins a dispatcher for an installation, with its store and its supplier lookup.
     ///
     /// `source` names the installation for ever: it is part of every event id, and keeps staging and production, or two
     /// marketplaces, apart in one store.
@@ -57,32 +75,34 @@ impl Dispatcher {
 
     /// Stores `order.created` for each supplier that has lines in the order: one durable write, nothing is sent.
     ///
-    /// When this has returned, each of them ends as notified, as a visible failure, or closed by somebody. An order that
-    /// was stored before is not stored again; other content under the same code is reported as a conflict for the
-    /// suppliers whose part differs, and changes nothing.
+    /// On a durable store, each notification that is stored ends as notified, as a visible failure, or closed by a
+    /// person. An order that was stored before is not stored again. Other content under the same order code is reported
+    /// as a conflict ([`Enqueued::conflicts`]) for the suppliers whose part differs, and changes nothing.
     ///
     /// # Errors
-    /// [`Error::UnknownSupplier`], [`Error::Lookup`] or [`Error::Event`]: nothing was stored. [`Error::Store`]: it is not
-    /// certain that anything was; call again, the same order is stored once.
+    /// [`Error::UnknownSupplier`], [`Error::Lookup`] or [`Error::Event`]: nothing was stored. [`Error::Store`]: it is
+    /// not certain whether anything was stored; call again, the same order is stored once. [`Error::ShuttingDown`]
+    /// after [`shutdown`](Self::shutdown).
     pub async fn enqueue(&self, order: &PaidOrder) -> Result<Enqueued, Error> {
         self.ensure_open()?;
         let new = self.engine.prepare(order).await?;
         self.engine.insert(&new).await
     }
 
-    /// Makes the rows of an order without storing them, for an insert in the caller's own transaction.
+    /// Makes the rows of an order without storing them, for an insert in the caller's own transaction (with `insert_in`
+    /// of a SQL store): what is rolled back is never sent. Call [`wake`](Self::wake) after the commit.
     ///
     /// # Errors
-    /// As [`enqueue`](Self::enqueue), without the store's.
+    /// As [`enqueue`](Self::enqueue), but for [`Error::Store`].
     pub async fn prepare(&self, order: &PaidOrder) -> Result<Prepared, Error> {
         self.ensure_open()?;
         Ok(Prepared { rows: self.engine.prepare(order).await? })
     }
 
-    /// Makes the row of one event without storing it, for an insert in the caller's own transaction.
+    /// Makes the row of one event without storing it: [`prepare`](Self::prepare) for one event and one supplier.
     ///
     /// # Errors
-    /// As [`enqueue`](Self::enqueue), without the store's.
+    /// As [`enqueue`](Self::enqueue), but for [`Error::Store`].
     pub async fn prepare_event(
         &self,
         supplier: &SupplierId,
@@ -93,7 +113,8 @@ impl Dispatcher {
         Ok(Prepared { rows: self.engine.prepare_event(supplier, order, event).await? })
     }
 
-    /// Stores one event for one supplier, with the caller's occurrence: one durable write, nothing is sent.
+    /// Stores one event for one supplier: one durable write, nothing is sent. The event's
+    /// [`Occurrence`](crate::Occurrence) tells it apart from others of its kind about the same order.
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
@@ -108,12 +129,14 @@ impl Dispatcher {
         self.engine.insert(&new).await
     }
 
-    /// Stores what is new and does one round for what is new or due: suppliers side by side, the endpoints of each one
-    /// after another.
+    /// Stores what is new and makes one round of calls for what is new or due: suppliers side by side, the endpoints of
+    /// each supplier one after another.
     ///
     /// It waits for the suppliers, **up to a minute per URL**; in a request handler use [`enqueue`](Self::enqueue). The
-    /// work is done in a task of the dispatcher's own: dropping this future stops the waiting, not the delivery. What is
-    /// not due, being sent by somebody else, failed or final is reported as it is.
+    /// work is done in a task of the dispatcher's own: dropping this future stops the waiting, not the delivery. A
+    /// notification that is not due, is being sent by another worker or process, has failed or is final is reported as
+    /// it is, and so is one for which there was no room within 5 s: see [the
+    /// limits](Self#limits-of-notify-retry-and-resume).
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue). A refused, lost or blocked POST is no error: it is in the report.
@@ -126,7 +149,7 @@ impl Dispatcher {
         .await
     }
 
-    /// [`notify`](Self::notify) for one event and one supplier, with the caller's occurrence.
+    /// Stores and sends one event for one supplier: [`notify`](Self::notify) for one event.
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
@@ -139,8 +162,11 @@ impl Dispatcher {
         .await
     }
 
-    /// Tries a notification at once, by hand: also before it is due, and also when it has failed. Endpoints that have
-    /// accepted are not called again. One that somebody is sending is left alone and returned as it is.
+    /// Tries a notification at once, for a person who asks for it: also before it is due, also when it has failed or
+    /// was set aside as unreadable, and also at endpoints that are silent. Endpoints that have accepted are not called
+    /// again. A notification that another worker or process is sending is left alone and returned as it is; so is one
+    /// for which there was no room within 5 s, which is then pending: see [the
+    /// limits](Self#limits-of-notify-retry-and-resume).
     ///
     /// # Errors
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::NotFound`], [`Error::Store`].
@@ -158,12 +184,14 @@ impl Dispatcher {
         .await
     }
 
-    /// Reopens all that failed for want of a configuration of this supplier (`no_endpoints`, `supplier_removed`,
-    /// `config`), so that it is pending for every worker, and tries the first thousand itself, no more at a time than the
-    /// supplier takes. The report has those.
+    /// Reopens every notification of this supplier that failed because of its configuration (`no_endpoints`,
+    /// `supplier_removed`, `config`), so that any worker delivers it. It makes one round of calls for the first
+    /// thousand of them itself, no more at a time than the supplier's
+    /// [`max_concurrent`](crate::SupplierBuilder::max_concurrent); the report has those. See [the
+    /// limits](Self#limits-of-notify-retry-and-resume).
     ///
     /// # Errors
-    /// [`Error::Store`]; what was reopened until then stays pending.
+    /// [`Error::Store`]; what was reopened before stays pending.
     pub async fn resume(&self, supplier: &SupplierId) -> Result<Report, Error> {
         let supplier = supplier.clone();
         self.run(async move |engine| engine.resume(supplier).await).await
@@ -172,21 +200,22 @@ impl Dispatcher {
     /// Closes a notification that is not notified yet, for example because the order was refunded.
     ///
     /// # Errors
-    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while somebody is sending it,
+    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while it is being sent,
     /// [`Error::NotFound`], [`Error::Store`]; [`Error::Setting`] for a reason that is not 1 to 200 visible characters.
     pub async fn withdraw(&self, key: &Key, reason: &str) -> Result<Notification, Error> {
         refuse_unfit("reason", reason)?;
         self.engine.decide_by_hand(key, Intervention::Withdraw { reason: reason.to_owned() }).await
     }
 
-    /// Records that the supplier was told elsewhere: by phone, or by the system before this one. A notification that is
-    /// not stored yet is stored as notified, so that an order from before the go-live is never sent. Not so a stage of
-    /// fulfilment: its key does not say all that the life of its order has to know, so it is enqueued first.
+    /// Records that the supplier knows of the event from elsewhere: by phone, or from the system before this one. A
+    /// notification that is not stored yet is stored as notified, so that an order from before the go-live is never
+    /// sent. A stage of fulfilment has to be enqueued first: its key does not say all that the life cycle of its order
+    /// needs.
     ///
     /// # Errors
-    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while somebody is sending it,
-    /// [`Error::NotFound`] for a stage that is not stored, [`Error::Store`]; [`Error::Setting`] for a reference that is not 1
-    /// to 200 visible characters.
+    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while it is being sent, [`Error::NotFound`]
+    /// for a stage that is not stored, [`Error::Store`]; [`Error::Setting`] for a reference that is not 1 to 200
+    /// visible characters.
     pub async fn mark_notified(&self, key: &Key, reference: &str) -> Result<Notification, Error> {
         refuse_unfit("reference", reference)?;
         let reference = reference.to_owned();
@@ -201,7 +230,7 @@ impl Dispatcher {
         }
     }
 
-    /// One notification with everything.
+    /// The notification of this key, with its body and all attempts; `None` when it is not stored.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -209,10 +238,11 @@ impl Dispatcher {
         self.engine.store.get(key).await.map_err(Error::Store)
     }
 
-    /// Where an order stands, with its notifications; `None` when nothing is stored about it.
+    /// The state of an order and its notifications, without their bodies; `None` when nothing is stored about it.
     ///
     /// # Errors
-    /// [`Error::Store`], also when a row of the order cannot be read.
+    /// [`Error::Store`], also when a row of the order cannot be read
+    /// ([`Corrupt`](crate::store::StoreErrorKind::Corrupt)); [`list`](Self::list) shows the others.
     pub async fn order(&self, order: &OrderCode) -> Result<Option<OrderReport>, Error> {
         let mut filter = Filter::of(self.engine.source.clone());
         filter.order = Some(order.clone());
@@ -221,7 +251,8 @@ impl Dispatcher {
         Ok((!notifications.is_empty()).then_some(OrderReport { state, notifications }))
     }
 
-    /// Notifications of the whole installation, page by page, without their bodies.
+    /// A page of the notifications that a filter selects, oldest first, without their bodies. Rows that cannot be read
+    /// are in [`Listing::refused`].
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -229,7 +260,7 @@ impl Dispatcher {
         self.engine.store.list(filter, page).await.map_err(Error::Store)
     }
 
-    /// How many notifications there are in each state.
+    /// The number of notifications in each state.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -237,8 +268,9 @@ impl Dispatcher {
         self.engine.store.count(filter).await.map_err(Error::Store)
     }
 
-    /// What was notified or failed since a cursor, in the order in which it was recorded: what a listener may have missed in a
-    /// crash. Begin without a cursor, keep the listing's `next`, and ask again later with it. May repeat, never skips.
+    /// The notifications that were notified or failed after a cursor, in the order in which that was recorded: what a
+    /// [`listener`](DispatcherBuilder::listener) may have missed in a crash. Begin with [`Page::first`], keep the
+    /// listing's `next`, and ask again later with [`Page::after`]. A notification may come twice; none is left out.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -246,10 +278,12 @@ impl Dispatcher {
         self.engine.store.settled(&self.engine.source, page).await.map_err(Error::Store)
     }
 
-    /// What the guard, name resolution and TLS say about each endpoint of a configuration: the same guard that judges when
-    /// sending. Sends no event. An endpoint that can be reached is told apart when there are signing keys and none of them
-    /// is valid now, for nothing is sent to it then. A server that asks for a client certificate is given a second to refuse
-    /// the connection.
+    /// Checks each endpoint of a configuration without sending an event: may it be dialled, does its name resolve, does
+    /// the TLS handshake succeed. It is the same guard that judges before each POST.
+    ///
+    /// When signing keys are configured and none of them is valid now, the verdict is
+    /// [`NoValidSigningKey`](crate::Verdict::NoValidSigningKey): nothing would be sent. A server that asks for a client
+    /// certificate is given a second to refuse the connection.
     pub async fn check(&self, supplier: &Supplier) -> Vec<EndpointCheck> {
         let mut checks = Vec::with_capacity(supplier.endpoints().len());
         let client_certificate_until = self.engine.out.client_certificate_until().await;
@@ -261,15 +295,19 @@ impl Dispatcher {
         checks
     }
 
-    /// Says that something may have been stored behind the dispatcher's back: call it after the commit of a transaction
-    /// that an event was inserted in. A hint; without it the next look finds the event.
+    /// Makes the workers of this dispatcher look at the store now: call it after the commit of a transaction in which
+    /// rows of [`prepare`](Self::prepare) were inserted. Without it they find the rows at their next look, within a
+    /// second.
     pub fn wake(&self) {
         self.engine.bell.notify_one();
     }
 
-    /// Takes nothing new, waits for what is being sent, and after the grace period hands back the rest. A POST that is in
-    /// flight then is cut and recorded with what is known of it: not sent while there was no connection, the status once
-    /// it has arrived, else unknown.
+    /// Ends the work of this dispatcher and of its workers: from now on no POST begins, and calls that store or send an
+    /// event fail with [`Error::ShuttingDown`]. Waits for the POSTs under way; after the grace period those that are
+    /// left are cut, and what was claimed is handed back for another process.
+    ///
+    /// A POST that is cut is recorded with what is known of it: not sent while there was no connection, the status once
+    /// it has arrived, otherwise unknown.
     pub async fn shutdown(&self, grace: Duration) {
         self.engine.stopping.cancel();
         self.engine.tasks.close();
@@ -300,7 +338,7 @@ impl std::fmt::Debug for Dispatcher {
     }
 }
 
-/// What a person writes is kept for ever and shown to others.
+/// A text that a person writes is kept as long as the row and is shown to others.
 fn refuse_unfit(setting: &'static str, text: &str) -> Result<(), Error> {
     let fits = !text.trim().is_empty() && text.chars().count() <= 200 && text.chars().all(is_visible);
     let problem = "must be 1 to 200 characters, all of them visible";

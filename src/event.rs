@@ -1,4 +1,4 @@
-//! What is said: encoded once, named the same by every node.
+//! Events: encoded once, and named the same by every node.
 
 use std::fmt;
 use std::ops::Deref;
@@ -12,7 +12,7 @@ use crate::order::{Numbers, PaidOrder, Privacy};
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::visible::{Escaped, is_visible};
 
-/// What an event is about: `order.created`, a fulfilment stage, or a kind of the caller's own.
+/// The kind of an event: `order.created`, a fulfilment stage, or a kind of the caller's own.
 ///
 /// 1 to 64 characters out of `a-z`, `0-9`, `.`, `_` and `-`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,8 +97,8 @@ impl Occurrence {
         Ok(Occurrence(Arc::from(text)))
     }
 
-    /// The occurrence of a stage within its parent order: the child order, the rejected one for Re-Assign and Split, none for
-    /// digitization.
+    /// The occurrence of a stage within its parent order: the child order, the rejected one for Re-Assign and Split,
+    /// none for digitization.
     pub fn of_stage(transition: &Transition) -> Self {
         // A child id has at most 128 characters, none of them a control character.
         Occurrence(Arc::from(transition.occurrence()))
@@ -176,7 +176,8 @@ impl fmt::Display for EventId {
     }
 }
 
-/// The bytes of an event: the same for every endpoint, attempt and node. Cloning shares them; `Debug` shows their number.
+/// The bytes of an event: the same for every endpoint, attempt and node. Cloning shares them; `Debug` shows their
+/// number.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body(Arc<[u8]>);
 
@@ -212,7 +213,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// A note that a store keeps beside a notification, as long as the row itself: at most 2048 bytes and no personal data.
+/// A note that a store keeps with a notification as long as the row itself: at most 2048 bytes, and no personal data.
 /// The life cycle of a fulfilment order is folded from the memos of its stream.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Memo(Arc<[u8]>);
@@ -335,7 +336,8 @@ impl Event {
         Ok(Event { kind, occurrence, digest: ContentDigest::of(&body), body: Body::new(body), memo: None })
     }
 
-    /// `order.created` for one supplier, as its privacy rules allow. `None` when the order has no line of that supplier.
+    /// `order.created` for one supplier, as its privacy rules allow. `None` when the order has no line of that
+    /// supplier.
     ///
     /// # Errors
     /// [`EventError::Encode`] when the order's extra fields do not serialise to JSON.

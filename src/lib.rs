@@ -1,4 +1,4 @@
-//! Tells suppliers about paid orders by HTTPS webhooks: durably, in order, once.
+//! Notifies suppliers of paid orders by HTTPS webhooks: durably, in order, once.
 //!
 //! ```
 //! use orderhook::{Dispatcher, MemoryStore, PaidOrder, Source, Supplier, SupplierId};
@@ -25,37 +25,44 @@
 //!
 //! # The nouns
 //!
-//! A [`PaidOrder`] has lines of several suppliers. A [`Supplier`] has [`Endpoint`]s, in order. An [`Event`] is what is said,
-//! encoded once. A [`Notification`] is the duty to tell ONE supplier ONE event of ONE order: what is stored, tried again, and
-//! done once. An [`Attempt`] is one POST and has an [`Outcome`]. The [`Ledger`] knows per endpoint who
-//! has accepted. A [`Claim`](store::Claim) is the right to send for a while, fenced by a token. The [`Dispatcher`] is the
-//! front door; a [`Worker`] delivers what is due; a [`Store`](store::Store) keeps it all.
+//! A [`PaidOrder`] has lines of several suppliers. A [`Supplier`] has [`Endpoint`]s, in order. An [`Event`] is what a
+//! supplier receives, encoded once. A [`Notification`] is the duty to tell ONE supplier ONE event of ONE order: it is
+//! what is stored, tried again, and done once. An [`Attempt`] is one POST and has an [`Outcome`]. The [`Ledger`] of a
+//! notification says per endpoint whether it has accepted. A [`Claim`](store::Claim) is the right to send one
+//! notification for a while, fenced by a token. An application stores orders through a [`Dispatcher`]; a [`Worker`]
+//! delivers what is due; a [`Store`](store::Store) keeps it all.
 //!
 //! # What is promised
 //!
-//! - **Accepted means durable.** When [`enqueue`](Dispatcher::enqueue) returns `Ok` on a durable store, each notification ends
-//!   as notified, as a visible failure, or closed by somebody. Nothing is dropped for load or limits.
+//! - **Accepted means durable.** When [`enqueue`](Dispatcher::enqueue) returns `Ok` on a durable store, each
+//!   notification ends as notified, as a visible failure, or closed by a person. Nothing is dropped for load or limits.
 //! - **Notified once.** After `Notified` is recorded nothing is sent again; a retry by hand gets
 //!   [`Error::AlreadyNotified`].
-//! - **One after another.** The endpoints of a supplier are called in order, never side by side; a failing one does not stop
-//!   the next. One that has accepted is not called again: its acceptance is durable before the next one is called.
-//! - **The same bytes** and the same `webhook-id` for every endpoint, attempt and node.
+//! - **A slow or dead endpoint delays nothing else**: no other supplier, and not the other endpoints of its own
+//!   supplier. A new order is tried at once, however many old ones wait for another try.
+//!   [`Worker`](Worker#who-is-called-when) has the rules, and [`concurrency`](DispatcherBuilder::concurrency) the
+//!   limits.
+//! - **One after another.** The endpoints of a supplier are called in order, never side by side; a failing one does not
+//!   stop the next. One that has accepted is not called again: its acceptance is durable before the next one is called.
+//! - **The same bytes** and the same `webhook-id` for every endpoint, attempt and node. Numbers keep the digits with
+//!   which they were written.
 //! - **One sender at a time**, fenced: a holder that was overtaken changes nothing.
 //! - **In order.** The notifications of one order to one supplier are sent in the order in which they were stored.
+//! - **Never unsigned** once a supplier has signing keys, and never to an address that the guard does not allow.
 //! - **No secret and no personal datum** in a log, an error, a `Debug` or a listing.
 //!
 //! # What is not promised
 //!
-//! Exactly-once over HTTP, which nobody can. A POST is repeated in two cases: its sender died, was suspended or lost its store
-//! between sending and recording; or its outcome is [`Unknown`](Outcome::Unknown) and the policy is to resend. Always with the
-//! same id and bytes, and the record shows it. A supplier's primary and backup both get the order, by design. Receivers
-//! deduplicate on `webhook-id`.
+//! Exactly-once over HTTP, which no sender can give. A POST is repeated in two cases: its sender died, was suspended or
+//! lost its store between sending and recording; or its outcome is [`Unknown`](Outcome::Unknown) and the policy is to
+//! resend. Always with the same id and bytes, and the record shows it. A supplier's primary and backup both get the
+//! order, by design. Receivers deduplicate on `webhook-id`.
 //!
 //! # Features
 //!
-//! - `sqlite`: [`SqliteStore`], one file on disk, durable, for the processes of one machine. SQLite is bundled and built with
-//!   a C compiler.
-//! - `conformance`: the suite that holds the contract of [`Store`](store::Store), for stores of your own.
+//! - `sqlite`: [`SqliteStore`], one file on disk, durable, for the processes of one machine. SQLite is bundled and
+//!   built with a C compiler.
+//! - `conformance`: the suite that tests the contract of [`Store`](store::Store), for stores of your own.
 
 // Here and not in Cargo.toml: they hold for the library, and not for the tests beside it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

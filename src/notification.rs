@@ -27,29 +27,31 @@ pub(crate) use ledger::{Named, Round, Tried};
 pub use state::{Closed, FailureReason, OrderState, State, StateName, StreamRule, UnknownName};
 pub use step::{Step, Then, Written};
 
-/// A notification as a store knows it.
+/// The duty to tell one supplier one event of one order, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Notification {
-    /// Which notification it is.
+    /// The identity: installation, supplier, order and event.
     pub key: Key,
-    /// The id that receivers deduplicate on; given when it was stored, the same ever after.
+    /// The id that receivers deduplicate on (`webhook-id`). It never changes.
     pub event_id: EventId,
     /// Its place in the stream of its order and supplier; the first is 1.
     pub position: u64,
-    /// Where it stands.
+    /// The state.
     pub state: State,
-    /// How often a failed one was reopened; each time starts a new schedule.
+    /// How often it was reopened after a failure; each reopening starts a new schedule.
     pub reopened: u32,
-    /// What is known per endpoint.
+    /// What is known per endpoint, in stored form; [`endpoints`](Self::endpoints) shows it.
     pub ledger: Ledger,
-    /// Every POST that was made, or may have been made; oldest first.
+    /// Every POST that was made or may have been made, oldest first.
     pub attempts: Vec<Attempt>,
-    /// The JSON that is sent. `None` where none is wanted, in listings, and when it was erased.
+    /// The JSON that is sent. `None` in listings, for what is never sent, and when a store has dropped it after the
+    /// end.
     pub body: Option<Body>,
-    /// The content in brief; `None` when it is not known (marked as told from elsewhere).
+    /// The digest of the event's content, by which a conflict is found; `None` when the content is not known, because
+    /// the notification was [marked as notified](crate::Dispatcher::mark_notified) before it was stored.
     pub content_digest: Option<ContentDigest>,
-    /// The note kept beside it.
+    /// A note that is kept with it as long as the row: the fulfilment life cycle keeps its own there.
     pub memo: Option<Memo>,
     /// W3C trace context of the request that stored it.
     pub traceparent: Option<String>,

@@ -1,4 +1,4 @@
-//! Paid orders, and what each supplier is told of them.
+//! Paid orders, and what each supplier gets of them.
 
 mod address;
 mod content;

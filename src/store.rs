@@ -1,4 +1,4 @@
-//! Storage: the contract that every store keeps, and what goes in and out of it.
+//! The storage contract, the values that go in and out of a store, and the stores themselves.
 
 mod claim;
 #[cfg(feature = "conformance")]
@@ -26,25 +26,36 @@ pub use error::{StoreError, StoreErrorKind};
 pub use listing::{Counts, Cursor, Filter, Listing, Page};
 pub use selection::{Intervened, Selection};
 
-/// Where notifications live.
+/// The storage of notifications: what a [`Dispatcher`](crate::Dispatcher) and its workers need of a database.
 ///
-/// Implement it as `async fn`s; the `conformance` feature has a suite with one function per sentence of this contract.
+/// [`MemoryStore`](crate::MemoryStore) and, with the feature `sqlite`, [`SqliteStore`](crate::SqliteStore) are stores.
+/// To write one for another database, implement the methods as `async fn`s and keep the contract below. What an insert,
+/// a claim, a step and an intervention make of a notification is written once, as pure functions, in [`transition`];
+/// the feature `conformance` has a suite with one function per sentence of the contract.
+///
+/// # Words
+///
+/// A *claim* is the right to send one notification for a while, its *lease*; it carries a *token*, and every write of
+/// its holder is checked against it. What a holder records is a [`Step`]. A *stream* is all notifications of one order
+/// to one supplier, in the order of their *positions*. A notification is *abandoned* when it is being sent and its
+/// lease has run out. It is *put off* when its holder could not go on, and has handed it back with [`Then::HandBack`].
 ///
 /// # Contract
 ///
 /// 1. `insert` of an absent key stores it pending and due now (or as its [`Start`] says) and answers `New`.
 /// 2. `insert` of a present key changes nothing: `Existing`, or `Differs` when both digests are known and
-///    [differ](crate::ContentDigest::differs_from). The whole slice is one atomic step: all of it is stored or none of it, and a
-///    key that stands twice in it is new once.
+///    [differ](crate::ContentDigest::differs_from). The whole slice is one atomic step: all of it is stored or none of
+///    it, and a key that stands twice in it is new once.
 /// 3. Of any number of concurrent inserts of one key exactly one is `New`.
-/// 4. `claim` returns only what is due or abandoned (sending, with a lease that has run out); with
-///    [`Pick::PutOff`] also what is put off, and with [`Pick::NowOf`] also what is pending, before its time has come. Never
-///    what is failed, unreadable, final, under a live lease, of another source, or behind another of its stream. What was
-///    abandoned is marked `taken_over`.
+/// 4. `claim` returns only what is due or abandoned; with [`Pick::PutOff`] also what is put off, and with
+///    [`Pick::NowOf`] also what is pending, before its time has come. It never returns what is failed, unreadable,
+///    final, under a live lease, of another source, or behind another notification of its stream. What was abandoned is
+///    marked [`taken_over`](Claim::taken_over).
 /// 5. Of any number of concurrent claimers each notification goes to one.
 /// 6. Every claim has a token that no claim had before.
 /// 7. A token is stale once a newer claim, an end or an intervention has replaced it, and not because its lease has run
-///    out: a late outcome is still recorded when nobody took over. A stale step changes nothing and answers `Stale`.
+///    out: a late outcome is still recorded when no other holder took over. A stale step changes nothing and answers
+///    `Stale`.
 /// 8. A step is atomic: attempts, ledger, lease and state change together or not at all. Its attempts are numbered from
 ///    [`Step::first_attempt`], and numbers that are there already are left alone: a step that is repeated because its
 ///    first outcome was unclear is recorded once.
@@ -54,63 +65,61 @@ pub use selection::{Intervened, Selection};
 /// 11. Bodies, ledgers, memos and attempts come back as they were written, byte for byte, attempts in their order.
 /// 12. In one stream only the oldest unfinished notification can be claimed. Finished is what is notified, closed, or
 ///     failed with [`StreamRule::Passes`](crate::StreamRule::Passes).
-/// 13. One answer of `claim` has at most `limit` claims. [`Pick::New`] has what no holder has recorded anything of, in the
-///     order in which it was stored or came to the front of its stream; [`Pick::Due`] has all else that is due, longest due
-///     first, and among it what was put off and what was reopened; [`Pick::PutOff`] has what
-///     [`HandBack`](Then::HandBack) put off of these suppliers, earliest moment first, and never what
-///     [`Again`](Then::Again) lets wait for its next try. What a holder gave back is never new again. What was abandoned
-///     before its holder recorded anything may come with `New` or with `Due`. What is left out does not slow the rest: a
-///     claim costs what it hands out, whatever else waits, is held, or is over.
-/// 14. Two handles of one store see the same.
+/// 13. One answer of `claim` has at most `limit` claims. [`Pick::New`] selects what no holder has recorded anything of,
+///     in the order in which it was stored or came to the front of its stream. [`Pick::Due`] selects everything else
+///     that is due, longest due first, with what was put off and what was reopened. [`Pick::PutOff`] selects what
+///     [`HandBack`](Then::HandBack) put off of these suppliers, earliest moment first, and never what waits for its
+///     next try after [`Again`](Then::Again). What a holder has handed back is never new again. What was abandoned
+///     before its holder recorded anything may come with `New` or with `Due`. A claim costs as much as what it hands
+///     out, however much else waits, is held, or is over.
+/// 14. All handles of one store see the same notifications.
 /// 15. Paging neither skips nor repeats a notification while others change. Listings are in the order of insertion,
 ///     and leave bodies out.
-/// 16. [`Append::At`] is stored only when it is the stream's next position, else `Stale` with the position that is;
-///     [`Append::Next`] takes the next one. Positions start at 1; there are no gaps and no twins. The key is looked at
-///     first: a present one is `Existing` or `Differs` whatever position was asked for.
-///
-/// 17. `settled` has everything that is notified or failed, in the order in which that became visible: what settles after a
-///     page was read comes after its `next`. It may repeat, and never skips.
-///
+/// 16. [`Append::At`] is stored only when it is the stream's next position, otherwise the answer is `Stale` with the
+///     position that is next; [`Append::Next`] takes the next one. Positions start at 1, without gaps, each given once.
+///     The key is looked at first: a present one is `Existing` or `Differs` whatever position was asked for.
+/// 17. `settled` lists everything that is notified or failed, in the order in which that became visible: what settles
+///     after a page was read comes after its `next`. It may list a notification twice, and never leaves one out.
 /// 18. A notification that cannot be read when it is to be claimed is set aside: it becomes
-///     [`Unreadable`](crate::State::Unreadable), is reported in [`Claims::refused`] once, is counted, holds its stream as a
-///     failure does that holds it, and waits for a person. Withdrawing it works, and so does reopening it, after which the
-///     next claim reads it again. Only a store that keeps its rows where others can reach them needs this.
+///     [`Unreadable`](crate::State::Unreadable), is reported in [`Claims::refused`] once, is counted, holds its stream
+///     as a failure with [`StreamRule::Holds`](crate::StreamRule::Holds) does, and waits for a person. It can be
+///     withdrawn, and it can be reopened, after which the next claim reads it again. A store whose rows cannot be
+///     damaged from outside, as one in memory, need not do this.
 ///
-/// A store has ONE timeline. It is given durations and never a node's clock; [`Claims::now`] is its time, and whoever
-/// delivers reckons from there.
+/// A store has ONE timeline. It is given durations and never a node's clock. [`Claims::now`] is its time, from which
+/// the sender counts on.
 ///
-/// The methods may be dropped at any await: what they do then either happened or did not. A store that has a queue of its
-/// own does what stands in it, also when the caller is gone: a step is the record of something that has
-/// happened. Only a claim is not made for a caller who is gone, or is taken back: a dropped claim holds nothing.
+/// The methods may be dropped at any await: what they do then either happened or did not. A store that has a queue of
+/// its own does what stands in it, also when the caller is gone, because a step is the record of something that has
+/// happened. Only a claim is not made for a caller that is gone, or is taken back: a dropped claim holds nothing.
 ///
 /// When it is not certain whether a change has become durable, the call fails with an error that is
-/// [transient](StoreError::is_transient), and nothing is handed out. Calls may then be repeated: what was stored answers
-/// `Existing`, a step is recorded once, and a claim whose outcome was unclear is not held by anyone. What
-/// [`transition`] says is what all stores of this crate go by.
+/// [transient](StoreError::is_transient), and nothing is handed out. Calls may then be repeated: what was stored
+/// answers `Existing`, a step is recorded once, and a claim whose outcome was unclear has no holder.
 pub trait Store: Send + Sync + 'static {
     /// Stores notifications, all in one atomic and durable step; one answer each, in their order. When an
-    /// [`Append::At`] of the slice is stale nothing of the slice is stored; the others answer what they would have.
+    /// [`Append::At`] of the slice is stale, nothing of the slice is stored, and the others answer as if it had been.
     ///
     /// # Errors
     /// When the outcome is not certain to be durable. Nothing is half-stored; the call may be repeated, and answers
     /// `Existing` for what it had stored.
     fn insert(&self, new: &[NewNotification]) -> impl Future<Output = Result<Vec<Inserted>, StoreError>> + Send;
 
-    /// Hands out the right to send.
+    /// Hands out claims: the right to send some of the notifications that the request selects.
     ///
     /// # Errors
-    /// When it is not certain that the claims are held; nothing may be sent then, and the store lets go of them.
+    /// When it is not certain that the claims are held. The caller sends nothing then, and the store releases them.
     fn claim(&self, request: &ClaimRequest) -> impl Future<Output = Result<Claims, StoreError>> + Send;
 
     /// Records what holders of claims did; one answer each, in their order. Each step is atomic, and the slice is one
     /// commit.
     ///
     /// # Errors
-    /// When it is not certain that the steps are durable. The call may be repeated: a step whose token has already been
-    /// spent by itself answers `Stale` then, and the notification shows what happened.
+    /// When it is not certain that the steps are durable. The call may be repeated: a step that was recorded before
+    /// then answers `Stale`, and the notification shows what happened.
     fn write(&self, steps: &[Step]) -> impl Future<Output = Result<Vec<Written>, StoreError>> + Send;
 
-    /// Changes what a person decides, at most `limit` notifications, oldest first.
+    /// Applies what a person has decided, to at most `limit` of the selected notifications, oldest first.
     ///
     /// # Errors
     /// When the outcome is not certain to be durable.
@@ -121,32 +130,33 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<Intervened, StoreError>> + Send;
 
-    /// One notification with everything, its body included.
+    /// The notification of this key with all that is kept of it, its body included; `None` when the key is absent.
     ///
     /// # Errors
-    /// When it cannot be read; a damaged row is an error of [`StoreErrorKind::Corrupt`].
+    /// When it cannot be read; a damaged row is [`StoreErrorKind::Corrupt`].
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Notification>, StoreError>> + Send;
 
-    /// Notifications in the order of insertion, without their bodies.
+    /// A page of the notifications that the filter selects, in the order of insertion, without their bodies.
     ///
     /// # Errors
     /// When they cannot be read. A damaged row is no error of the call; it is left out and reported in the listing.
     fn list(&self, filter: &Filter, page: &Page) -> impl Future<Output = Result<Listing, StoreError>> + Send;
 
-    /// What is notified or failed at the moment, in the order in which that was recorded, without bodies. The listing's `next`
-    /// is never `None` unless nothing was ever there: it is where to go on later.
+    /// A page of the notifications that are notified or failed at the moment, in the order in which that was recorded,
+    /// without bodies. The listing's `next` is where to go on later; it is `None` only when nothing has settled yet.
     ///
     /// # Errors
     /// When they cannot be read. A damaged row is no error of the call; it is left out and reported in the listing.
     fn settled(&self, source: &Source, page: &Page) -> impl Future<Output = Result<Listing, StoreError>> + Send;
 
-    /// How many there are in each state.
+    /// The number of notifications in each state, of those that the filter selects.
     ///
     /// # Errors
     /// When they cannot be counted.
     fn count(&self, filter: &Filter) -> impl Future<Output = Result<Counts, StoreError>> + Send;
 
-    /// Resolves when there may be something new to claim: a hint. The default never does; polling is the net.
+    /// Resolves when there may be something new to claim. It is a hint; the default never resolves, and workers
+    /// [poll](crate::Worker::poll) all the same.
     fn changed(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }

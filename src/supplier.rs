@@ -1,4 +1,4 @@
-//! Who is told, and how: the webhook configuration of one supplier, impossible to build wrongly.
+//! The webhook configuration of one supplier: whom to notify, and how. One that exists is valid.
 
 mod builder;
 mod config_error;
@@ -64,128 +64,134 @@ pub struct Supplier {
 }
 
 impl Supplier {
-    /// How many notifications of one supplier are sent at the same time, unless it says otherwise: 8.
+    /// The default of [`max_concurrent`](SupplierBuilder::max_concurrent): 8.
     pub const DEFAULT_MAX_CONCURRENT: NonZeroU32 = NonZeroU32::new(8).unwrap();
 
-    /// A configuration with this id and nothing else; see [`SupplierBuilder::build`] for what is checked.
+    /// Begins a configuration with this id and nothing else.
     pub fn builder(id: SupplierId) -> SupplierBuilder {
         SupplierBuilder::new(id)
     }
 
-    /// Who it is.
+    /// The supplier's id.
     pub fn id(&self) -> &SupplierId {
         &self.id
     }
 
-    /// Where it is told, in order; may be empty, and then telling it fails until somebody adds an endpoint.
+    /// The URLs that are called, in this order. While the list is empty, notifications of the supplier fail for
+    /// [`no_endpoints`](crate::FailureReason::NoEndpoints).
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
     }
 
-    /// Sent as `Authorization: Bearer ..` (RFC 6750).
+    /// The token that is sent as `Authorization: Bearer ..` (RFC 6750).
     pub fn bearer_token(&self) -> Option<&Secret> {
         self.bearer_token.as_ref()
     }
 
-    /// Sent with every POST.
+    /// The headers that are sent with every POST.
     pub fn custom_headers(&self) -> &[CustomHeader] {
         &self.custom_headers
     }
 
-    /// When the supplier counts as told of an event of this kind: as configured, else [`Acceptance::Any`] for the stages of
-    /// fulfilment and [`Acceptance::Every`] for everything else.
+    /// When the supplier counts as notified of an event of this kind: as configured, else [`Acceptance::Any`] for the
+    /// stages of fulfilment and [`Acceptance::Every`] for everything else.
     pub fn acceptance(&self, kind: &EventKind) -> Acceptance {
         let of_kind = if kind.stage().is_some() { Acceptance::Any } else { Acceptance::Every };
         self.acceptance.unwrap_or(of_kind)
     }
 
-    /// Which personal fields it may see.
+    /// The personal fields that the supplier may see.
     pub fn privacy(&self) -> &Privacy {
         &self.privacy
     }
 
-    /// Where in the JSON of a 2xx reply its own reference stands (RFC 6901).
+    /// Where in the JSON of a 2xx reply the supplier's own reference stands (RFC 6901).
     pub fn reference_pointer(&self) -> Option<&str> {
         self.reference_pointer.as_deref()
     }
 
-    /// What its events are signed with.
+    /// The keys that its events are signed with.
     pub fn signing_keys(&self) -> &[SigningKey] {
         &self.signing_keys
     }
 
-    /// Its own schedule, if it has one.
+    /// The schedule of this supplier; `None` for the dispatcher's.
     pub fn retry(&self) -> Option<&RetryPolicy> {
         self.retry.as_ref()
     }
 
-    /// How many of its notifications are sent at the same time. Default 8.
+    /// How many calls may be under way at this supplier at the same time; see
+    /// [`SupplierBuilder::max_concurrent`].
     pub fn max_concurrent(&self) -> NonZeroU32 {
         self.max_concurrent
     }
 
-    /// What follows when an event may have been received.
+    /// What is done when an event may have been received and no answer came.
     pub fn on_unknown(&self) -> OnUnknown {
         self.on_unknown
     }
 
-    /// Whether it is told at the moment.
+    /// Whether notifications are sent to the supplier at the moment.
     pub fn activity(&self) -> Activity {
         self.activity
     }
 
-    /// Which stages of fulfilment it wants to be told.
+    /// The stages of fulfilment that are sent to the supplier.
     pub fn subscription(&self) -> &Subscription {
         &self.subscription
     }
 
-    /// What a stage that failed for good means for those after it.
+    /// What a stage of fulfilment that failed means for the later stages of its order.
     pub fn stages_that_fail(&self) -> FailedStages {
         self.stages_that_fail
     }
 }
 
-/// When a supplier with several endpoints counts as told; judged on the list as it is at that moment.
+/// When a supplier with several endpoints counts as notified; judged on the list of endpoints as it is at that moment.
+///
+/// An endpoint that is [silent](crate::Worker#who-is-called-when) is left out of a round, and costs no try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Acceptance {
-    /// When all listed endpoints have accepted. The default for `order.created`.
+    /// When all listed endpoints have accepted. The default for everything but the stages of fulfilment.
     Every,
-    /// When at least one has; every endpoint is called once a round.
+    /// When at least one endpoint has accepted. Every endpoint that is not left out is called once a round. The default
+    /// for the stages of fulfilment.
     Any,
-    /// When at least one has; the next is called only if the one before did not accept (failover).
+    /// When at least one endpoint has accepted. The next one is called only if the one before did not accept, or is
+    /// left out (failover).
     First,
 }
 
-/// What follows when an event may have been received and no answer came.
+/// What is done when an event may have been received and no answer came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnUnknown {
     /// It is sent again, with the same id and bytes; the receiver deduplicates. The default.
     #[default]
     Resend,
-    /// It is not sent to that endpoint again until a person says so.
+    /// It is not sent to that endpoint again until a person [retries](crate::Dispatcher::retry) it.
     Hold,
 }
 
-/// What a stage of fulfilment that failed for good means for the later stages of its order.
+/// What a stage of fulfilment that failed means for the later stages of its order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailedStages {
-    /// They wait until somebody has repaired or withdrawn it. The default.
+    /// They wait until the failed one is notified or withdrawn. The default.
     #[default]
     Hold,
-    /// They are told; the failure stays visible.
+    /// They are sent; the failure stays visible.
     Pass,
 }
 
-/// Whether a supplier is told at the moment.
+/// Whether notifications are sent to a supplier at the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Activity {
-    /// It is. The default.
+    /// They are sent. The default.
     #[default]
     Active,
-    /// Not now: what is for it waits, and no try is spent.
+    /// They are put off, without a try; a worker looks every 5 s whether the supplier is active again.
     Paused,
 }

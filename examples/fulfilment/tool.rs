@@ -1,5 +1,6 @@
 //! The tool: a file of events, one action, one line for each event.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,6 +55,13 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
             return Err(Failure::input(place, format!("{} is not in the clients file", stranger.client)));
         }
     }
+    if let Action::Check = action {
+        let dispatcher = stores::without_store(&common, file.clone())?;
+        let clients: BTreeSet<_> = offered.iter().map(|offered| &offered.client).collect();
+        let all_well = actions::check(&dispatcher, clients, &file, common.json).await;
+        return Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::from(2) });
+    }
+    common.only_reads = matches!(action, Action::Show);
     let dispatcher = stores::dispatcher(&common, file.clone()).await?;
     let mut keys: Vec<Key> = Vec::new();
     for offered in &offered {
@@ -69,11 +77,8 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
         Action::Retry => actions::retry(&dispatcher, &keys, common.json).await?,
         Action::Resume => actions::resume(&dispatcher, &keys, common.json).await?,
         Action::Withdraw(reason) => actions::withdraw(&dispatcher, &keys, &reason, common.json).await?,
-        Action::Show => actions::show_all(&dispatcher, &keys, common.json).await?,
-        Action::Check => {
-            let clients: std::collections::BTreeSet<_> = offered.iter().map(|offered| &offered.client).collect();
-            actions::check(&dispatcher, clients, &file, common.json).await
-        }
+        // A check has been made without a store.
+        Action::Show | Action::Check => actions::show_all(&dispatcher, &keys, common.json).await?,
     };
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

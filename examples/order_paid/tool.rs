@@ -1,9 +1,10 @@
 //! The tool: one order, one action, one line for each supplier.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use orderhook::{Dispatcher, Key, PaidOrder, SuppliersFile};
+use orderhook::{Dispatcher, Key, PaidOrder, SupplierId, SuppliersFile};
 
 use super::support::actions::{self, Action};
 use super::support::args::{self, Common, Words};
@@ -39,16 +40,31 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
             return Err(Failure::input(&option, "only one action at a time"));
         }
     }
+    let action = action.unwrap_or(Action::Notify);
+    if let Action::Check = action {
+        let order = order.map(|path| args::order(&path)).transpose()?;
+        return check(&common, order.as_ref(), &args::suppliers(&args::required(suppliers, "--suppliers")?)?).await;
+    }
     let order_path = args::required(order, "--order")?;
     let order = args::order(&order_path)?;
     let file = args::suppliers(&args::required(suppliers, "--suppliers")?)?;
-    let action = action.unwrap_or(Action::Notify);
+    common.only_reads = matches!(action, Action::Show);
     if matches!(action, Action::Notify | Action::EnqueueOnly) {
         all_known(&order, &file, &order_path)?;
     }
     let dispatcher = stores::dispatcher(&common, file.clone()).await?;
-    let told = act(&dispatcher, &order, &file, action, common.json).await?;
+    let told = act(&dispatcher, &order, action, common.json).await?;
     Ok(if told { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+/// Looks at the endpoints of the suppliers of an order, or of all suppliers.
+async fn check(common: &Common, order: Option<&PaidOrder>, file: &SuppliersFile) -> Result<ExitCode, Failure> {
+    let dispatcher = stores::without_store(common, file.clone())?;
+    let suppliers = file.suppliers();
+    let ids: BTreeSet<&SupplierId> =
+        order.map_or_else(|| suppliers.keys().collect(), |order| order.suppliers().collect());
+    let all_well = actions::check(&dispatcher, ids, file, common.json).await;
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
 /// Names the line of a supplier that is not in the file.
@@ -61,13 +77,7 @@ fn all_known(order: &PaidOrder, file: &SuppliersFile, path: &Path) -> Result<(),
     })
 }
 
-async fn act(
-    dispatcher: &Dispatcher,
-    order: &PaidOrder,
-    file: &SuppliersFile,
-    action: Action,
-    json: bool,
-) -> Result<bool, Failure> {
+async fn act(dispatcher: &Dispatcher, order: &PaidOrder, action: Action, json: bool) -> Result<bool, Failure> {
     let keys: Vec<Key> = order.suppliers().map(|supplier| dispatcher.key(supplier, order.order_code())).collect();
     match action {
         Action::Notify => {
@@ -89,7 +99,7 @@ async fn act(
         Action::Retry => actions::retry(dispatcher, &keys, json).await,
         Action::Resume => actions::resume(dispatcher, &keys, json).await,
         Action::Withdraw(reason) => actions::withdraw(dispatcher, &keys, &reason, json).await,
-        Action::Show => actions::show_all(dispatcher, &keys, json).await,
-        Action::Check => Ok(actions::check(dispatcher, order.suppliers(), file, json).await),
+        // A check has been made without a store.
+        Action::Show | Action::Check => actions::show_all(dispatcher, &keys, json).await,
     }
 }

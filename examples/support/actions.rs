@@ -38,12 +38,12 @@ impl Action {
     }
 }
 
-/// Whether the supplier was told.
+/// Whether the supplier is notified.
 pub fn is_told(notification: &Notification) -> bool {
     matches!(notification.state, State::Notified { .. })
 }
 
-/// Prints what is stored under a key; whether the supplier is told.
+/// Prints what is stored under a key; whether the supplier is notified.
 pub async fn show(dispatcher: &Dispatcher, key: &Key, remark: Option<Remark>, json: bool) -> Result<bool, Failure> {
     match dispatcher.notification(key).await? {
         Some(notification) => {
@@ -57,7 +57,7 @@ pub async fn show(dispatcher: &Dispatcher, key: &Key, remark: Option<Remark>, js
     }
 }
 
-/// Prints what is stored; whether everybody is told.
+/// Prints what is stored; whether every supplier is notified.
 pub async fn show_all(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<bool, Failure> {
     let mut all_told = true;
     for key in keys {
@@ -66,8 +66,8 @@ pub async fn show_all(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Resu
     Ok(all_told)
 }
 
-/// Orders and suppliers side by side, the notifications of one order to one supplier one after the other, for a later one
-/// waits for those before it. The lines come in the order of the keys.
+/// Orders and suppliers side by side, the notifications of one order to one supplier one after the other, for a later
+/// one waits for those before it. The lines come in the order of the keys.
 pub async fn retry(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<bool, Failure> {
     let mut streams: BTreeMap<Stream, Vec<Key>> = BTreeMap::new();
     for key in keys {
@@ -109,7 +109,7 @@ pub async fn retry(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<
     Ok(all_told && left_to_do)
 }
 
-/// Reopens what failed for want of a configuration and tries it; whether everybody is told then.
+/// Reopens what failed because of the configuration and tries it; whether every supplier is notified then.
 pub async fn resume(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<bool, Failure> {
     let suppliers: BTreeSet<SupplierId> = keys.iter().map(|key| key.supplier.clone()).collect();
     let resuming = suppliers.into_iter().map(|supplier| {
@@ -139,6 +139,7 @@ pub async fn withdraw(dispatcher: &Dispatcher, keys: &[Key], reason: &str, json:
                 show(dispatcher, key, None, json).await?;
                 matches!(closed, Error::Closed { .. })
             }
+            Err(Error::Setting { problem, .. }) => return Err(Failure::input("--withdraw", problem)),
             Err(error) => return Err(error.into()),
         };
         all_withdrawn &= withdrawn;

@@ -67,6 +67,8 @@ pub struct Common {
     pub timeout: Duration,
     pub lease_margin: Duration,
     pub json: bool,
+    /// A store that is not there is not made: the program only reads.
+    pub only_reads: bool,
     pub concurrency: Option<NonZeroUsize>,
     pub retry: Option<RetryPolicy>,
 }
@@ -81,6 +83,7 @@ impl Default for Common {
             timeout: Duration::from_secs(60),
             lease_margin: Duration::from_secs(5),
             json: false,
+            only_reads: false,
             concurrency: None,
             retry: None,
         }
@@ -111,7 +114,7 @@ impl Common {
         Source::new(&self.source).map_err(|error| Failure::input("--source", error))
     }
 
-    /// Everything here that a dispatcher is told.
+    /// Sets everything here that a dispatcher takes.
     pub fn apply(&self, builder: DispatcherBuilder) -> Result<DispatcherBuilder, Failure> {
         let mut builder = builder.timeout(self.timeout).lease_margin(self.lease_margin);
         if let Some(number) = self.concurrency {
@@ -143,7 +146,7 @@ impl Common {
     }
 }
 
-/// An option that nobody knows.
+/// An option that does not exist.
 pub fn unknown(option: &str) -> Failure {
     Failure::input(option, "is not a known option")
 }

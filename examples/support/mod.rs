@@ -46,12 +46,12 @@ impl From<orderhook::Error> for Failure {
     }
 }
 
-/// Says a line on stdout. Nobody has to listen: the work goes on when the reader is gone.
+/// Says a line on stdout. The work goes on when its reader is gone.
 pub fn say(line: impl fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Says a line on stderr, to whoever hears it.
+/// Says a line on stderr. The work goes on when its reader is gone.
 pub fn complain(line: impl fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
@@ -65,8 +65,8 @@ pub fn log() {
     logs.log_internal_errors(false).init();
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line. Some errors repeat their cause in their own text; it is said once.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let causes = std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string);
+    causes.fold(error.to_string(), |text, cause| if text.ends_with(&cause) { text } else { format!("{text}: {cause}") })
 }

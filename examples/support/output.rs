@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::say;
 
-/// What is said about a notification beside its state.
+/// What is said about a notification besides its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remark {
     AlreadyNotified,

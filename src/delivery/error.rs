@@ -1,4 +1,4 @@
-//! What the calling code is told when it could not be done.
+//! The errors of a dispatcher.
 
 use crate::event::EventError;
 use crate::fulfilment::{FoldError, NotAllowed};
@@ -7,35 +7,37 @@ use crate::store::StoreError;
 use crate::supplier::lookup::LookupError;
 use crate::value::names::{OrderCode, SupplierId};
 
-/// We could not do what you asked. A failed attempt is not an error: it is data, in the report.
+/// Why a call of a [`Dispatcher`](crate::Dispatcher) could not be done. A POST that was refused or lost is no error: it
+/// is an [`Outcome`](crate::Outcome) in the report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The store could not do it.
+    /// The store failed.
     #[error("the store could not do it")]
     Store(#[source] StoreError),
-    /// The supplier lookup could not do it. Nothing was stored.
+    /// The supplier lookup failed. Nothing was stored.
     #[error("supplier {supplier} could not be looked up")]
     Lookup {
-        /// Whom it was about.
+        /// The supplier that could not be looked up.
         supplier: SupplierId,
         /// What is in the way.
         #[source]
         source: LookupError,
     },
-    /// The order has a line of a supplier that nobody knows. Nothing was stored.
+    /// The order has a line of a supplier that the lookup does not know. Nothing was stored.
     #[error("supplier {supplier} is not known, but the order has a line of it")]
     UnknownSupplier {
-        /// Who is not known.
+        /// The supplier that is not known.
         supplier: SupplierId,
     },
     /// The event could not be made. Nothing was stored.
     #[error("the event could not be made")]
     Event(#[source] EventError),
-    /// The stage may not come now. Nothing was stored.
+    /// The stage of fulfilment may not follow what its order has had so far. Nothing was stored.
     #[error(transparent)]
     NotAllowed(Box<NotAllowed>),
-    /// The life of a fulfilment order cannot be read out of its stream; somebody has to look.
+    /// The life cycle of a fulfilment order cannot be read out of its stored notifications, which a person has to look
+    /// at. Nothing was stored.
     #[error("the life of order {order} cannot be read")]
     LifeUnreadable {
         /// Which order.
@@ -47,39 +49,39 @@ pub enum Error {
     /// There is no such notification.
     #[error("there is no {key}")]
     NotFound {
-        /// Which one.
+        /// The key of the notification.
         key: Box<Key>,
     },
-    /// The supplier was told already, and is not told again.
+    /// The supplier has been notified already, and is not notified again.
     #[error("{key}: already notified")]
     AlreadyNotified {
-        /// Which one.
+        /// The key of the notification.
         key: Box<Key>,
         /// The external reference that was stored.
         reference: String,
     },
-    /// The notification is closed: withdrawn, or never wanted.
+    /// The notification is closed: withdrawn, or not subscribed to.
     #[error("{key}: closed")]
     Closed {
-        /// Which one.
+        /// The key of the notification.
         key: Box<Key>,
     },
-    /// Somebody is sending it at the moment.
+    /// A worker or another process is sending the notification at the moment. Try again later.
     #[error("{key}: is being sent at the moment")]
     InFlight {
-        /// Which one.
+        /// The key of the notification.
         key: Box<Key>,
     },
-    /// The dispatcher is shutting down. Nothing was stored.
+    /// The dispatcher has been [shut down](crate::Dispatcher::shutdown). Nothing was stored.
     #[error("the dispatcher is shutting down")]
     ShuttingDown,
-    /// A root certificate is not one.
+    /// A root certificate is not a PEM certificate.
     #[error("a root certificate is not a PEM certificate")]
     RootCertificate,
-    /// A value that was given is not fit for its purpose.
+    /// A setting or an argument is not valid.
     #[error("{setting}: {problem}")]
     Setting {
-        /// Which one.
+        /// The name of the setting or argument.
         setting: &'static str,
         /// What would be right.
         problem: &'static str,

@@ -1,4 +1,4 @@
-//! What the host is told, after it has become durable.
+//! The news that an application can listen to.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -6,27 +6,30 @@ use std::sync::Arc;
 use crate::notification::{FailureReason, Key};
 use crate::value::time::Timestamp;
 
-/// Something that the host may want to know about a notification. It is durable when it is told; a crash can keep the host
-/// from hearing it, and then [`Dispatcher::settled_since`](crate::Dispatcher::settled_since) tells it.
+/// An event in the life of a notification that an application may want to react to; see
+/// [`DispatcherBuilder::listener`](crate::DispatcherBuilder::listener).
+///
+/// It is durable when the listener is called. When the process dies before the call, the listener misses it;
+/// [`Dispatcher::settled_since`](crate::Dispatcher::settled_since) lists what was notified or failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum News {
-    /// The supplier was told.
+    /// The supplier is notified.
     Notified {
         /// Which notification.
         key: Key,
         /// The external reference.
         reference: String,
     },
-    /// It could not be done; somebody has to repair something.
+    /// The notification has failed and waits for a person.
     Failed {
         /// Which notification.
         key: Key,
-        /// What is to be repaired.
+        /// Why it failed, and so what is to be repaired.
         reason: FailureReason,
     },
-    /// Time to call somebody: an endpoint may have one more try only before it is given up. It has one more than announced when
-    /// the delays turn out short.
+    /// An endpoint may have only one more try before it is given up: it is time to call the supplier. When the random
+    /// spread of the delays turns out short, there is one more try than announced.
     LastTryAhead {
         /// Which notification.
         key: Key,
@@ -37,7 +40,7 @@ pub enum News {
 
 type Hear = dyn Fn(&News) + Send + Sync;
 
-/// Whoever wants to hear.
+/// The application's listener, if it has one.
 #[derive(Clone)]
 pub(crate) struct Listener(Option<Arc<Hear>>);
 

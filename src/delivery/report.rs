@@ -1,4 +1,4 @@
-//! What the dispatcher answers.
+//! The answers of a dispatcher.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::supplier::signing::NoValidKey;
 use crate::value::time::Timestamp;
 use crate::wire::send::Reached;
 
-/// What `enqueue` did, per supplier.
+/// The answer of [`Dispatcher::enqueue`](crate::Dispatcher::enqueue): what became of each notification of the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Enqueued {
@@ -27,33 +27,34 @@ impl Enqueued {
 
 /// The rows of an order, ready to be stored in the caller's own transaction (transactional outbox).
 ///
-/// Make it before the transaction begins, for it asks the supplier lookup; give its rows to the `insert_in` of a SQL store;
-/// call [`Dispatcher::wake`](crate::Dispatcher::wake) after the commit.
+/// Make it before the transaction begins, for it asks the supplier lookup; give its rows to the `insert_in` of a SQL
+/// store; call [`Dispatcher::wake`](crate::Dispatcher::wake) after the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
     pub(crate) rows: Vec<NewNotification>,
 }
 
 impl Prepared {
-    /// What has to be stored, all of it or none.
+    /// The rows, to be stored all together or not at all.
     pub fn rows(&self) -> &[NewNotification] {
         &self.rows
     }
 }
 
-/// One notification that was to be stored.
+/// What became of one notification that was to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stored {
-    /// Which one.
+    /// The key of the notification.
     pub key: Key,
     /// The id that receivers deduplicate on.
     pub event_id: EventId,
-    /// What became of it.
+    /// Whether it was stored, was there before, or is in conflict.
     pub inserted: Inserted,
 }
 
-/// What `notify` came to, per supplier.
+/// The answer of [`Dispatcher::notify`](crate::Dispatcher::notify) and [`resume`](crate::Dispatcher::resume): where
+/// each notification stands after the round of calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -62,27 +63,27 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every supplier is told, now or before, and nothing is in conflict.
+    /// Whether every supplier is notified, now or before, and nothing is in conflict.
     pub fn is_told(&self) -> bool {
         self.entries
             .iter()
             .all(|entry| matches!(entry.notification.state, State::Notified { .. }) && !entry.is_conflict())
     }
 
-    /// The entry of a supplier.
+    /// The entry of a supplier, by its id.
     pub fn of(&self, supplier: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.notification.key.supplier.as_str() == supplier)
     }
 }
 
-/// One notification after a call: who accepted, what failed and why, what happens next.
+/// One notification of a [`Report`], as the store has it after the round of calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// As the store has it: its state says what happens next, its attempts and [endpoints](Notification::endpoints) who
-    /// accepted, and what failed and why.
+    /// The notification. Its state says what happens next; its attempts and [endpoints](Notification::endpoints) say
+    /// which endpoints have accepted, and what failed and why.
     pub notification: Notification,
-    /// Whether it was new.
+    /// Whether it was stored by this call, was there before, or is in conflict.
     pub inserted: Inserted,
 }
 
@@ -93,17 +94,17 @@ impl Entry {
     }
 }
 
-/// Where an order stands.
+/// The answer of [`Dispatcher::order`](crate::Dispatcher::order): the state of an order and its notifications.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderReport {
-    /// Derived from its notifications.
+    /// The state of the order, which follows from the states of its notifications.
     pub state: OrderState,
-    /// All of them, without their bodies.
+    /// All notifications of the order, without their bodies.
     pub notifications: Vec<Notification>,
 }
 
-/// What was found about one endpoint without sending anything.
+/// What [`Dispatcher::check`](crate::Dispatcher::check) found about one endpoint, without sending an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointCheck {
@@ -111,7 +112,7 @@ pub struct EndpointCheck {
     pub endpoint: String,
     /// What was found.
     pub verdict: Verdict,
-    /// The last moment at which the certificate of the server is valid; known of an endpoint that is reachable.
+    /// The last moment at which the certificate of the server is valid; `None` when no TLS connection was made.
     pub certificate_until: Option<Timestamp>,
     /// The last moment at which the client certificate is valid that the dispatcher presents, if one is configured.
     pub client_certificate_until: Option<Timestamp>,
@@ -129,13 +130,13 @@ impl EndpointCheck {
     }
 }
 
-/// What the guard, name resolution, connection and TLS say about an endpoint.
+/// Whether events can be sent to an endpoint, and what is in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
     /// A TLS connection can be made.
     Reachable,
-    /// The guard refuses to dial it.
+    /// The guard does not allow the endpoint to be dialled.
     Blocked {
         /// What it objects to.
         why: Blocked,

@@ -1,4 +1,4 @@
-//! How a dispatcher is set up.
+//! The settings of a dispatcher.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -26,10 +26,23 @@ use crate::wire::send::{BadSettings, ClientCertificate, SendSettings, Sender};
 use super::Dispatcher;
 use super::lives::Lives;
 
-/// Sets up a [`Dispatcher`].
+/// The settings of a [`Dispatcher`]; [`build`](Self::build) checks them.
 ///
-/// Defaults: 60 s for one exchange with one endpoint, leases 5 s longer than that, 256 deliveries at the same time, the
-/// default [`RetryPolicy`], the platform's root certificates, no network allowed beside the public one.
+/// Defaults: 60 s for one exchange with one endpoint, leases 5 s longer than that, 256 slots for calls, the default
+/// [`RetryPolicy`], the platform's root certificates, no client certificate, and no network but the public one.
+///
+/// ```
+/// use std::time::Duration;
+/// use orderhook::{Dispatcher, MemoryStore, News, Source, Supplier, SupplierId};
+///
+/// let suppliers = std::collections::HashMap::<SupplierId, Supplier>::new();
+/// let dispatcher = Dispatcher::builder(Source::new("shop")?, MemoryStore::new(), suppliers)
+///     .timeout(Duration::from_secs(30))
+///     .listener(|news| if let News::Failed { key, reason } = news { eprintln!("{key}: {reason}") })
+///     .build()?;
+/// assert_eq!(dispatcher.source().as_str(), "shop");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct DispatcherBuilder {
     source: Source,
     store: AnyStore,
@@ -65,36 +78,43 @@ impl DispatcherBuilder {
         }
     }
 
-    /// The limit for one exchange with one endpoint. Default 60 s; 1 ms to 1 h. Connecting, name resolution and TLS included,
-    /// has 10 s of it, or half of it when that is less.
+    /// Sets the limit for one exchange with one endpoint. Default 60 s; 1 ms to 1 h. Connecting, with name resolution and TLS,
+    /// may take 10 s of it, or half of it when that is less.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How much longer than the timeout a lease is: what a store may take to answer while nobody takes over. Default 5 s;
-    /// 1 ms to 1 h.
+    /// Sets how much longer than the timeout a lease is. A lease is the time for which a claimed notification is left to its
+    /// holder; the margin is what the store may take to answer before another process takes over. Default 5 s; 1 ms to 1 h.
     #[must_use]
     pub fn lease_margin(mut self, margin: Duration) -> Self {
         self.lease_margin = margin;
         self
     }
 
-    /// How many slots there are. Default 256. A call holds a slot for its first 2 s (a quarter of the limit if that is less)
-    /// and then one of 15 places a slot, so that endpoints that hang do not take the slots of those that answer. `notify`,
-    /// `retry` and `resume` hold three quarters of both at most.
+    /// Sets how many slots for calls there are. Default 256. A call holds a slot for its first 2 s (a quarter of the timeout
+    /// if that is less) and then one of 15 places per slot, so that endpoints that hang do not take the slots of those that
+    /// answer. `notify`, `retry` and `resume` hold three quarters of both at most.
+    ///
+    /// # File descriptors
     ///
     /// Each call takes a file descriptor. Slots and places together are at most half of the descriptors that the process
-    /// may open (`ulimit -n`), never fewer places than slots: a limit of 1,024 leaves 256 slots and 256 places, all 3,840
-    /// places need one of 8,192. The log says when the limit lowers them.
+    /// may open, never fewer places than slots; connections that are kept open between calls take a quarter at most, and the
+    /// rest is the application's. A limit of 1,024, which is usual, leaves 256 slots and 256 places: when more endpoints
+    /// than places stop answering at once, calls at healthy ones wait, too.
+    ///
+    /// Set this number first: how many calls are under way at once at a peak, without those that hang. Then raise the limit of descriptors to 32 times as
+    /// many, which is room for all places: 8,192 for 256 slots (`ulimit -n 8192`, or `LimitNOFILE=8192` in a systemd unit).
+    /// [`build`](Self::build) logs a warning when the limit lowers slots or places.
     #[must_use]
     pub fn concurrency(mut self, number: NonZeroUsize) -> Self {
         self.concurrency = number;
         self
     }
 
-    /// The schedule for suppliers without one of their own.
+    /// Sets the schedule for suppliers without one of their own.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
@@ -102,14 +122,14 @@ impl DispatcherBuilder {
     }
 
     /// Allows a network that is not public, for test systems and partners behind a private line: any port there, and local
-    /// names that resolve into it. The operator's setting, never a supplier's.
+    /// names that resolve into it. It is a setting of the operator: no supplier's configuration can allow a network.
     #[must_use]
     pub fn allow_network(mut self, network: Network) -> Self {
         self.allowed.push(network);
         self
     }
 
-    /// Trusts one more root, or several, in PEM; the platform's roots stay.
+    /// Trusts one more root certificate, or several, in PEM; the platform's roots stay trusted.
     #[must_use]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots.push(pem.into());
@@ -117,10 +137,11 @@ impl DispatcherBuilder {
     }
 
     /// Presents this certificate to servers that ask for one: the chain in PEM, the client's own certificate first, and its
-    /// private key in PEM. All suppliers see the same. [`Dispatcher::check`] says until when it is valid.
+    /// private key in PEM. It is the same for all suppliers. [`Dispatcher::check`] says until when it is valid.
     ///
-    /// Without one, a server that asks for a certificate has 0.3 s to refuse each new connection before something is sent
-    /// on it.
+    /// A server that demands a certificate and does not get one that it accepts is not sent to; the attempt says
+    /// [`ClientCertificate`](crate::NotSent::ClientCertificate). To find that out before the order leaves, each new
+    /// connection to a server that asks for a certificate waits 0.3 s for a refusal when none is configured.
     #[must_use]
     pub fn client_certificate(mut self, chain_pem: impl Into<Vec<u8>>, key_pem: impl Into<Secret>) -> Self {
         self.client_certificate =
@@ -137,19 +158,19 @@ impl DispatcherBuilder {
         self
     }
 
-    /// Has this called after each notification of which the end is durable, and before an endpoint is given up. It runs in the
-    /// task of the delivery: be quick, hand long work on. A panic in it is logged and changes nothing.
+    /// Calls this after a notification has ended and the end is durable, and when the next try of an endpoint may be its
+    /// last. It runs in the task of the delivery: be quick, hand long work on. A panic in it is logged and changes nothing.
     #[must_use]
     pub fn listener(mut self, hear: impl Fn(&News) + Send + Sync + 'static) -> Self {
         self.listener = Listener::new(hear);
         self
     }
 
-    /// Builds it. Nothing is sent, looked up or stored yet.
+    /// Checks the settings and builds the dispatcher. Nothing is sent, looked up or stored yet.
     ///
     /// # Errors
     /// [`Error::Setting`] for a time out of its range or a client certificate that cannot be used,
-    /// [`Error::RootCertificate`] for a root that is not one.
+    /// [`Error::RootCertificate`] for a root certificate that cannot be read.
     pub fn build(mut self) -> Result<Dispatcher, Error> {
         let range = Duration::from_millis(1)..=Duration::from_secs(3600);
         for (setting, value) in [("timeout", self.timeout), ("lease_margin", self.lease_margin)] {

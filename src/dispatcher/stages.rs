@@ -25,21 +25,22 @@ const PAGE: u32 = 500;
 impl Dispatcher {
     /// Stores a stage of a fulfilment order for a client: one durable write, nothing is sent.
     ///
-    /// The stage is judged by the life of its order so far, which is folded from the stream, and stored at the next position
-    /// of the stream and no other: of two nodes that append at the same time one looks again. The same stage offered twice is
-    /// recognised. What the client has not subscribed to is recorded and not sent.
+    /// The stage is checked against the life cycle of its order so far, which is read from the stored notifications of
+    /// the order, and gets the next position among them: when two processes append at the same time, one of them reads
+    /// again. The same stage offered twice is recognised and stored once. A stage that the client has not subscribed to
+    /// is recorded and not sent.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] when the stage may not come now; it names what may. [`Error::LifeUnreadable`] when the stream
-    /// cannot be folded. A transient [`Error::Store`] also when other nodes were first 256 times in a row. Else as
-    /// [`enqueue`](Self::enqueue).
+    /// [`Error::NotAllowed`] when the stage may not follow now; it names those that may. [`Error::LifeUnreadable`] when
+    /// the life cycle cannot be read. A transient [`Error::Store`] also when other processes were first 256 times in a
+    /// row. The others are those of [`enqueue`](Self::enqueue).
     pub async fn enqueue_stage(&self, client: &SupplierId, event: &StageEvent) -> Result<Enqueued, Error> {
         self.ensure_open()?;
         self.append(client, event).await
     }
 
-    /// [`enqueue_stage`](Self::enqueue_stage), and one round for the stage if it is its turn: a stage waits for those before
-    /// it. See [`notify`](Self::notify).
+    /// Stores a stage as [`enqueue_stage`](Self::enqueue_stage) does, and sends it if it is its turn: a stage waits for
+    /// those before it. See [`notify`](Self::notify).
     ///
     /// # Errors
     /// As [`enqueue_stage`](Self::enqueue_stage).
@@ -53,16 +54,16 @@ impl Dispatcher {
         .await
     }
 
-    /// The life of a fulfilment order so far, as a client's stream has it; a new one when nothing is stored.
+    /// The life cycle of a fulfilment order so far, as it is stored for a client; a new one when nothing is stored.
     ///
     /// # Errors
-    /// [`Error::LifeUnreadable`] when the stream cannot be folded, [`Error::Store`].
+    /// [`Error::LifeUnreadable`] when what is stored cannot be read, [`Error::Store`].
     pub async fn lifecycle(&self, client: &SupplierId, parent: &OrderCode) -> Result<Lifecycle, Error> {
         let stream = Stream::new(self.engine.source.clone(), client.clone(), parent.clone());
         Ok(self.read_on(&stream, Life::default()).await?.told)
     }
 
-    /// The key of a stage for a client.
+    /// The key under which a stage is stored for a client.
     pub fn stage_key(&self, client: &SupplierId, event: &StageEvent) -> Key {
         let (kind, occurrence) = (EventKind::of_stage(event.stage()), Occurrence::of_stage(event.transition()));
         Key::new(self.engine.source.clone(), client.clone(), event.parent().clone(), kind, occurrence)

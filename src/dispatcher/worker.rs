@@ -1,4 +1,4 @@
-//! Delivers in the background what is due.
+//! The worker, which delivers in the background what is due.
 
 mod look;
 
@@ -19,10 +19,11 @@ use crate::value::clock::Moment;
 
 use look::{Claiming, Look, Looked, Next, Shared};
 
-/// Delivers what is due: from a background task ([`run_until`](Self::run_until)), until nothing is left
+/// Delivers the notifications that are due: from a background task ([`run_until`](Self::run_until)), until nothing is left
 /// ([`until_idle`](Self::until_idle)), or step by step ([`tick`](Self::tick)).
 ///
-/// Any number of workers in any number of processes may share a store.
+/// Any number of workers in any number of processes may share a store; each notification is delivered by one of them at a
+/// time. Workers of one dispatcher share its slots, so more than one of them in a process is of no use.
 ///
 /// # Who is called when
 ///
@@ -31,11 +32,18 @@ use look::{Claiming, Look, Looked, Next, Shared};
 /// ([`concurrency`](crate::DispatcherBuilder::concurrency)). Until it answers it gets one call at a time, with a pause after
 /// each that ran into the limit (5 s, doubling, at most a minute); meanwhile rounds leave it out, spend no try on it, and call
 /// the others. The first answer, whatever its status, ends that: what was put off is sent, as much at a time as the supplier
-/// allows (8, [`max_concurrent`](crate::SupplierBuilder::max_concurrent)), every second call going to new orders. Silent calls
-/// have 15 places per slot (3,840), half of them for endpoints that are known to be silent. No single endpoint, nor `notify`,
-/// nor all endpoints that nobody has called yet, get the last quarter of the slots. With
-/// [`Acceptance::First`](crate::Acceptance::First) a silent endpoint is skipped; an order that comes after ten of its pauses
-/// calls it again first, and pays up to one exchange for that. Each process knows its own calls only.
+/// allows (8, [`max_concurrent`](crate::SupplierBuilder::max_concurrent)), every second call going to new orders.
+///
+/// Silent calls have 15 places per slot (3,840), half of them for endpoints that are known to be silent. The last quarter of
+/// the slots is kept free of the calls at any single endpoint, of `notify`, `retry` and `resume`, and of first calls at
+/// endpoints that have not been called yet. With [`Acceptance::First`](crate::Acceptance::First) a silent endpoint is
+/// skipped; an order that comes after ten of its pauses calls it again first, and waits up to one exchange for that.
+///
+/// A notification that cannot be sent now, because its endpoints are silent or its supplier is paused, at its limit or
+/// cannot be looked up, is *put off*: it stays pending, no try is spent, and it is sent when the obstacle is gone, or looked
+/// at again after a minute to an hour. An endpoint that stays silent for 72 h is given up and the notification fails.
+///
+/// Each process knows its own calls only: it finds out for itself which endpoints are silent, and when they answer again.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -57,41 +65,41 @@ pub struct Worker {
     poll: Duration,
 }
 
-/// What a worker has done since it was made.
+/// How much a worker has done since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Suppliers told.
+    /// Notifications that were accepted.
     pub notified: u64,
     /// Notifications that failed.
     pub failed: u64,
 }
 
-/// What one step did.
+/// What one [`tick`](Worker::tick) of a worker did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tick {
-    /// How many notifications were claimed and delivered, or handed back.
+    /// How many notifications were claimed, and then delivered or handed back.
     pub claimed: usize,
-    /// How long from the claim until the next one is due; `None` when nothing waits for its time.
+    /// How long after the claim the next notification is due; `None` when none waits for its time.
     pub next_due: Option<Duration>,
 }
 
-/// What is due and could not be had is not asked for all the time.
+/// The least time between two claims when what is due could not be claimed.
 const LEAST: Duration = Duration::from_millis(5);
 
 /// How long a worker waits after the store could not be asked.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 impl Worker {
-    /// A worker for what the dispatcher's store holds.
+    /// Creates a worker for the notifications of a dispatcher's store and source.
     pub fn new(dispatcher: &Dispatcher) -> Self {
         let engine = Arc::clone(&dispatcher.engine);
         let shared = Arc::new(Shared::new(engine.hand_back.child_token()));
         Worker { engine, shared, grace: Duration::from_secs(10), poll: Duration::from_secs(1) }
     }
 
-    /// How long [`run_until`](Self::run_until) waits at its end for what is being sent, before the rest is handed back.
+    /// Sets how long [`run_until`](Self::run_until) waits at its end for what is being sent, before the rest is handed back.
     /// Default 10 s.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
@@ -99,14 +107,15 @@ impl Worker {
         self
     }
 
-    /// How often the store is looked at when nothing rings: the net for what other processes store. Default 1 s.
+    /// Sets how often the worker looks at the store without a hint that there is something new, and so how long it may take
+    /// until it finds what another process has stored. Default 1 s, at least 1 ms.
     #[must_use]
     pub fn poll(mut self, every: Duration) -> Self {
         self.poll = every.max(Duration::from_millis(1));
         self
     }
 
-    /// What has been done since the worker was made.
+    /// How much has been done since the worker was made.
     pub fn summary(&self) -> Summary {
         Summary {
             notified: self.shared.notified.load(Ordering::Relaxed),
@@ -114,7 +123,7 @@ impl Worker {
         }
     }
 
-    /// One step: claims what is due, as much as there are slots, delivers it, and waits until all of it is done.
+    /// Does one step: claims what is due, as much as there are slots, delivers it, and waits until all of it is done.
     ///
     /// Dropping this future stops the waiting: what was claimed is delivered all the same.
     ///
@@ -131,8 +140,9 @@ impl Worker {
         Ok(Tick { claimed: looked.claimed, next_due })
     }
 
-    /// Delivers until `shutdown` resolves; then claims nothing new, waits for what is being sent, and after the grace period
-    /// hands back the rest. Errors of the store are logged and waited out.
+    /// Delivers until `shutdown` resolves or the dispatcher is [shut down](Dispatcher::shutdown); then claims nothing more,
+    /// waits for what is being sent, and after the [grace period](Self::grace) hands back the rest. Errors of the store are
+    /// logged, and the worker tries again after a second.
     ///
     /// Dropping this future stops the claiming and lets what is being sent go on.
     pub async fn run_until(&self, shutdown: impl Future<Output = ()>) -> Summary {
@@ -158,13 +168,13 @@ impl Worker {
         self.summary()
     }
 
-    /// Delivers until nothing is pending or being sent any more, waiting for what is not due yet; what has failed, and what
-    /// is held behind it, is left. What is put off for a silent endpoint or a paused supplier is waited for. For tests: beside
-    /// an endpoint that does not answer it takes up to 72 h. Ends early when the dispatcher is shut down, with nothing under
+    /// Delivers until nothing is pending or being sent any more. It waits for what is not due yet and for what is put off; what
+    /// has failed or cannot be read, and what is held behind it in its stream, is left. It is meant for tests: with an
+    /// endpoint that does not answer it takes up to 72 h. When the dispatcher is shut down it ends early, with nothing under
     /// way.
     ///
     /// # Errors
-    /// [`Error::Store`] when nothing can be claimed and waiting does not help.
+    /// [`Error::Store`] when nothing can be claimed and the error is not transient.
     pub async fn until_idle(&self) -> Result<Summary, Error> {
         let mut run = Run::begin(self);
         loop {

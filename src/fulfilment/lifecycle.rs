@@ -11,15 +11,16 @@ use super::transition::{Transition, What};
 
 /// Where a parent order and its child orders stand, and what may come next.
 ///
-/// It has neither clock nor storage: [`apply`](Lifecycle::apply) takes one event after another and refuses what the table
-/// in the [module's documentation](super) does not have. Flow and prescription are fixed by the first event (an event
-/// that does not say counts as delivery, without prescription), or by [`Lifecycle::of`]; a later event may leave them
-/// out, but not say otherwise.
+/// It has neither clock nor storage: [`apply`](Lifecycle::apply) takes one event after another and refuses what the
+/// table in the [module's documentation](super) does not have. Flow and prescription are fixed by the first event (an
+/// event that does not say counts as delivery, without prescription), or by [`Lifecycle::of`]; a later event may leave
+/// them out, but not say otherwise.
 ///
 /// A receiver can keep one per parent order too. It sees a whole life only if it is sent every stage but the two that
 /// are off by default, and every rejection: see [`Subscription`](super::Subscription).
 ///
-/// Serialised it is the list of its events, and deserialising applies them again: a `Lifecycle` that exists is possible.
+/// Serialised it is the list of its events, and deserialising applies them again: a `Lifecycle` that exists is
+/// possible.
 ///
 /// ```
 /// use orderhook::fulfilment::{ChildId, Finality, Lifecycle, Stage, Transition};
@@ -37,7 +38,7 @@ use super::transition::{Transition, What};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Lifecycle {
-    /// What [`Lifecycle::of`] was told.
+    /// What [`Lifecycle::of`] was given.
     told: Option<Terms>,
     /// In force: as told, or as the first event said.
     terms: Option<Terms>,

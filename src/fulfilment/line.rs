@@ -13,7 +13,7 @@ use crate::value::money::Money;
 ///
 /// Portals have three shapes: the full line of `items`; the short one of `item_details`, with other names for the same
 /// (`name`, `qty`, amounts as texts); and lines that are not in a list but in an object under their ids. The accessors
-/// know all three. `Debug` shows nothing: what somebody takes is personal.
+/// know all three. `Debug` shows nothing: what a patient takes is personal.
 ///
 /// ```
 /// use orderhook::fulfilment::FulfilmentLine;
@@ -166,8 +166,8 @@ impl FulfilmentLine {
         if nested.is_empty() { vec![FulfilmentLine(by_id)] } else { nested }
     }
 
-    /// A line as it is sent: its prices as exact decimal texts, everything else as it was given. `None` when it is not an
-    /// object, or has a key twice.
+    /// A line as it is sent: its prices as exact decimal texts, everything else as it was given. `None` when it is not
+    /// an object, or has a key twice.
     pub(super) fn admit(raw: &RawValue) -> Option<Box<RawValue>> {
         let mut line = Object::read(raw, Reading::Strict, "").ok()?;
         for key in ["mrp", "price", "amount", "total"] {

@@ -140,7 +140,7 @@ impl<'de> Deserialize<'de> for Transition {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemoError {
-    /// Not a memo, or one that nobody wrote as a whole.
+    /// Not a memo, or only a part of one.
     #[error("not the memo of a fulfilment event")]
     Damaged,
     /// Written by a version of this crate that this one cannot read.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One of the ten stages at which a client is told about its order.
+/// One of the ten stages of an order that are sent to its client.
 ///
 /// Its text, in JSON and everywhere else, is what the wire calls `transaction_nature`.
 ///
@@ -31,7 +31,7 @@ pub enum Stage {
     Assigned,
     /// Order Accepted: the pharmacist took it on.
     Accepted,
-    /// Order Rejected: the pharmacist declined, or somebody cancelled. See [`Finality`].
+    /// Order Rejected: the pharmacist declined, or the order was cancelled. See [`Finality`].
     Rejected,
     /// Order Re-Assign: other child orders take the place of a rejected one.
     Reassigned,

@@ -16,13 +16,13 @@ use crate::value::json::Object;
 use crate::value::names::{OrderCode, SupplierId};
 use crate::value::time::OffsetTimestamp;
 
-/// Something that happened to a fulfilment order, with what the client is told about it.
+/// One event in the life of a fulfilment order, with the data that its client gets.
 ///
 /// Made from a [`Transition`] and typed data, or read from the JSON of an events file ([`StageEvent::from_json`], or
 /// `Deserialize`): `{"client"?, "parent_order", "child_order"?, "flow", "prescription"?, "stage", "occurred_at"?,
-/// "data"?}`. Unknown keys are refused there; in `data` they are passed on as they are. What has a meaning in `data` must
-/// make sense: texts are texts, amounts are amounts (numbers become exact decimal texts), lines are lists of objects, and
-/// `""`, `0`, `{}`, `[]` and null are left out; an amount of 0 stays.
+/// "data"?}`. Unknown keys are refused there; in `data` they are passed on as they are. What has a meaning in `data`
+/// must make sense: texts are texts, amounts are amounts (numbers become exact decimal texts), lines are lists of
+/// objects, and `""`, `0`, `{}`, `[]` and null are left out; an amount of 0 stays.
 ///
 /// `Debug` shows ids, stage and time only.
 ///
@@ -75,7 +75,7 @@ impl StageEvent {
         StageEvent { client: None, parent, event, occurred_at: None, data: Object::default() }
     }
 
-    /// With the client that is told.
+    /// The same event with the client that gets it.
     #[must_use]
     pub fn with_client(mut self, client: SupplierId) -> Self {
         self.client = Some(client);
@@ -196,7 +196,7 @@ impl StageEvent {
         Ok(self)
     }
 
-    /// The client that is told, if it is said.
+    /// The client that gets the event, if it is set.
     pub fn client(&self) -> Option<&SupplierId> {
         self.client.as_ref()
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::stage::{Finality, Flow, Stage};
 use super::transition::Transition;
 
-/// What one client wants to be told about its orders.
+/// The stages of its orders that one client wants to get.
 ///
 /// By default every stage but Digitization Completed and Order Assigned, and all rejections. What is not wanted is not
 /// sent, but counts: sequence numbers and the life cycle stay whole.
@@ -35,7 +35,7 @@ impl Subscription {
         Subscription { stages, rejections }
     }
 
-    /// Whether the client is told of this event.
+    /// Whether this event is sent to the client.
     ///
     /// A rejection in the pickup flow is final for this purpose whatever it says of itself: nothing follows it there.
     pub fn wants(&self, event: &Transition) -> bool {

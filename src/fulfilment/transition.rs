@@ -6,8 +6,8 @@ use super::table::Step;
 
 /// One event of a parent order, reduced to what decides what may come next: stage, child order, finality, successors.
 ///
-/// It has no personal data. Its serialised form, as JSON at most [`Transition::MEMO_LIMIT`] bytes, is the `memo` that is
-/// kept beside a notification, and carries its own version.
+/// It has no personal data. Its serialised form, as JSON at most [`Transition::MEMO_LIMIT`] bytes, is the `memo` that
+/// is kept beside a notification, and carries its own version.
 ///
 /// ```
 /// use orderhook::fulfilment::{ChildId, Finality, Flow, Stage, Transition};
@@ -116,8 +116,8 @@ impl Transition {
     /// Order Split: several child orders take the place of the rejected one. They need not be named.
     ///
     /// # Errors
-    /// [`TransitionError`] when an id is named twice (the rejected one counts), or when the ids are too long together for
-    /// a memo.
+    /// [`TransitionError`] when an id is named twice (the rejected one counts), or when the ids are too long together
+    /// for a memo.
     pub fn split(rejected: ChildId, successors: impl IntoIterator<Item = ChildId>) -> Result<Self, TransitionError> {
         Self::succeeded(Succession::Split, rejected, successors.into_iter().collect())
     }
@@ -186,9 +186,9 @@ impl Transition {
         self.prescription
     }
 
-    /// Which one of its stage this event is within client and parent order: the id of the child order, for Re-Assign and
-    /// Split that of the rejected one, for digitization nothing. No two events that a [`Lifecycle`](super::Lifecycle)
-    /// takes have both stage and occurrence in common.
+    /// Which one of its stage this event is within client and parent order: the id of the child order, for Re-Assign
+    /// and Split that of the rejected one, for digitization nothing. No two events that a
+    /// [`Lifecycle`](super::Lifecycle) takes have both stage and occurrence in common.
     pub fn occurrence(&self) -> &str {
         self.child().map_or("", ChildId::as_str)
     }
@@ -236,7 +236,7 @@ impl Transition {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransitionError {
-    /// A Re-Assign that names nobody.
+    /// A Re-Assign that names no successor.
     #[error("a re-assignment names at least one new child order")]
     NoSuccessor,
     /// An id is named twice, or is the rejected one.

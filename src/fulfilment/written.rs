@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// A date, mostly with a time of day, as it was written: `YYYY-MM-DD HH:MM:SS` or `YYYY-MM-DD`, without a zone.
 ///
-/// It stays text on purpose: nobody but the portal knows which moment it means. Texts of the same shape compare as the
+/// It stays text on purpose: only the portal knows which moment it means. Texts of the same shape compare as the
 /// dates do. The year 1900 and everything before it stand for "no date" and are refused.
 ///
 /// ```

@@ -8,7 +8,7 @@ use crate::notification::outcome::{Blocked, NotSent, Outcome, Unknown};
 use crate::supplier::EndpointId;
 use crate::value::time::Timestamp;
 
-/// One POST that was made, or may have been made. Never changed once it is stored.
+/// One POST to one endpoint that was made or may have been made. It is never changed once it is stored.
 ///
 /// Serialises to one small JSON object, which is a good form for a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,16 +19,16 @@ pub struct Attempt {
     pub endpoint: String,
     /// The endpoint's identity.
     pub endpoint_id: EndpointId,
-    /// What it came to.
+    /// The outcome.
     pub outcome: Outcome,
-    /// When it began, on the store's timeline; for one that was interrupted, when that was noticed.
+    /// When it began, on the store's timeline; for one that was interrupted, when the interruption was noticed.
     pub at: Timestamp,
     /// How long it took, to the millisecond.
     pub took: Duration,
 }
 
 impl Attempt {
-    /// An attempt of all five.
+    /// The attempt with these parts; `took` is cut to the millisecond.
     pub fn new(endpoint: String, endpoint_id: EndpointId, outcome: Outcome, at: Timestamp, took: Duration) -> Self {
         // To the millisecond, so that what comes back from a store equals what was written.
         Attempt { endpoint, endpoint_id, outcome, at, took: Duration::from_millis(millis(took)) }

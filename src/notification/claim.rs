@@ -5,13 +5,16 @@ use crate::event::{Body, EventId};
 use super::key::Key;
 use super::ledger::Ledger;
 
-/// The right to send one notification for a while.
+/// The right to send one notification for a while, with all that is needed to send it.
+///
+/// It holds until its lease runs out, which the holder extends with [`Then::Keep`](crate::store::Then::Keep). After
+/// that another worker may claim the notification; the [`Token`] then keeps this holder from changing anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
-    /// Which notification.
+    /// The key of the notification.
     pub key: Key,
-    /// What fences every write of this holder.
+    /// The token that every write of this holder carries; writes with a token that was replaced change nothing.
     pub token: Token,
     /// The id that receivers deduplicate on.
     pub event_id: EventId,
@@ -21,11 +24,11 @@ pub struct Claim {
     pub body: Body,
     /// What is known per endpoint.
     pub ledger: Ledger,
-    /// How often it was reopened.
+    /// How often the notification was reopened.
     pub reopened: u32,
     /// How many attempts are recorded.
     pub attempts: u32,
-    /// Whether another holder's lease had run out: what was in flight then is unknown.
+    /// Whether the notification was abandoned by another holder, whose last POST may have been received.
     pub taken_over: bool,
     /// W3C trace context of the request that stored it.
     pub traceparent: Option<String>,
@@ -49,12 +52,13 @@ impl Claim {
     }
 }
 
-/// A fencing token: new at every claim of a notification.
+/// The number that tells the claims of a notification apart (a fencing token): every claim has one that no claim had
+/// before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(i64);
 
 impl Token {
-    /// A token of this number.
+    /// The token with this number.
     pub fn new(number: i64) -> Self {
         Token(number)
     }

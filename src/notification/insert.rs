@@ -1,4 +1,4 @@
-//! What is to be stored, and what became of it.
+//! A notification that is to be stored, and what became of it.
 
 use super::key::Key;
 use super::ledger::Ledger;
@@ -7,27 +7,29 @@ use crate::event::{Body, ContentDigest, EventId, Memo};
 /// A notification to be stored. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewNotification {
-    /// Which notification it is; its stream follows from it.
+    /// The key of the notification; its stream follows from it.
     pub key: Key,
     /// The id that receivers deduplicate on.
     pub event_id: EventId,
     /// Its place in the stream.
     pub append: Append,
-    /// Where it begins.
+    /// The state in which it begins.
     pub start: Start,
-    /// What is known at the beginning: which endpoint the first claim calls first. Opaque to the store, like the ledger of a
-    /// [`Step`](super::Step), and empty when nothing is known.
+    /// What is known at the beginning, which is the endpoint that the first claim calls first. It is opaque to the
+    /// store, like the ledger of a [`Step`](crate::store::Step), and empty when nothing is known.
     pub ledger: Ledger,
-    /// The content in brief; without one nothing is found to differ.
+    /// The digest of the event's content, by which other content under the same key is found; without one there is no
+    /// [`Differs`](Inserted::Differs).
     pub content_digest: Option<ContentDigest>,
-    /// A note to be kept as long as the row.
+    /// A note that is kept as long as the row.
     pub memo: Option<Memo>,
     /// W3C trace context of the request that stores it.
     pub traceparent: Option<String>,
 }
 
 impl NewNotification {
-    /// A notification at the end of its stream, with the id that follows from its key, and no ledger, digest, memo and trace.
+    /// A notification at the end of its stream, with the id that follows from its key, and no ledger, digest, memo and
+    /// trace.
     pub fn new(key: Key, start: Start) -> Self {
         NewNotification {
             event_id: key.event_id(),
@@ -42,23 +44,25 @@ impl NewNotification {
     }
 }
 
-/// Where in its stream a notification goes. Exhaustive on purpose: a new variant must break every store at compile time.
+/// The position in its stream that a notification gets. Exhaustive on purpose: a new variant must break every store at
+/// compile time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Append {
-    /// At the end, wherever that is.
+    /// The next one, whatever it is.
     Next,
-    /// At this position and no other: the event was made in the knowledge of all before it.
+    /// This position and no other: the event was made in the knowledge of all before it.
     At(u64),
 }
 
-/// Where a notification begins. Exhaustive on purpose: a new variant must break every store at compile time.
+/// The state in which a notification begins. Exhaustive on purpose: a new variant must break every store at compile
+/// time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Pending, due now, with the bytes to send.
+    /// Pending and due now, with the bytes to send.
     Pending(Body),
     /// Closed: the supplier has not subscribed to it.
     NotWanted,
-    /// Notified: the supplier was told elsewhere, by phone or by the system before this one.
+    /// Notified: the supplier knows of it from elsewhere, by phone or from the system before this one.
     Notified {
         /// The external reference.
         reference: String,
@@ -71,7 +75,7 @@ pub enum Start {
 pub enum Inserted {
     /// It was stored.
     New {
-        /// The place that it has in its stream.
+        /// Its position in the stream.
         position: u64,
     },
     /// Its key was there with the same content, or content that cannot be compared. Nothing was changed.
@@ -80,7 +84,7 @@ pub enum Inserted {
     Differs,
     /// The position that was asked for is not the next one.
     Stale {
-        /// The one that is.
+        /// The position that is next.
         next: u64,
     },
 }

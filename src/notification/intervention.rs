@@ -1,16 +1,17 @@
-//! What a person decides.
+//! What a person decides about a notification.
 
-/// What a person decides. Exhaustive on purpose: a new variant must break every store at compile time.
+/// What a person decides about a notification, and from which states. Exhaustive on purpose: a new variant must break
+/// every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intervention {
-    /// Failed or unreadable: pending and due now; `reopened` is one more, ledger and attempts stay.
+    /// Makes a failed or unreadable notification pending and due now; `reopened` is one more, ledger and attempts stay.
     Reopen,
-    /// Pending, failed, unreadable, and sending with a lease that has run out: closed.
+    /// Closes a notification that is pending, failed, unreadable, or being sent under a lease that has run out.
     Withdraw {
-        /// In the words of the person who withdraws it.
+        /// Why, in the words of the person who withdraws it.
         reason: String,
     },
-    /// Pending, failed, unreadable, and sending with a lease that has run out: notified.
+    /// Makes a notification notified that is pending, failed, unreadable, or being sent under a lease that has run out.
     MarkNotified {
         /// The external reference.
         reference: String,

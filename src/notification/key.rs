@@ -1,4 +1,4 @@
-//! Which notification it is.
+//! The identity of a notification.
 
 use std::fmt;
 
@@ -9,20 +9,20 @@ use crate::value::names::{OrderCode, Source, SupplierId};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Key {
-    /// The installation.
+    /// The name of the installation.
     pub source: Source,
-    /// Who is told.
+    /// The supplier that is notified.
     pub supplier: SupplierId,
-    /// The order it is about.
+    /// The order.
     pub order: OrderCode,
-    /// What it says.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// Which of its kind.
+    /// Which one of several events of this kind.
     pub occurrence: Occurrence,
 }
 
 impl Key {
-    /// A key of all five.
+    /// The key with these parts.
     pub fn new(
         source: Source,
         supplier: SupplierId,
@@ -63,16 +63,16 @@ impl fmt::Display for Key {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Stream {
-    /// The installation.
+    /// The name of the installation.
     pub source: Source,
-    /// Who is told.
+    /// The supplier that is notified.
     pub supplier: SupplierId,
-    /// The order that all of it is about.
+    /// The order.
     pub order: OrderCode,
 }
 
 impl Stream {
-    /// A stream of all three.
+    /// The stream with these parts.
     pub fn new(source: Source, supplier: SupplierId, order: OrderCode) -> Self {
         Stream { source, supplier, order }
     }

@@ -8,13 +8,14 @@ use crate::supplier::retry::RetryPolicy;
 use crate::supplier::{Endpoint, EndpointId, OnUnknown};
 use crate::value::time::Timestamp;
 
-/// The ledger of a notification: per endpoint accepted, or given up, or how often tried and when to try again.
+/// What is known per endpoint of a notification: whether it has accepted or was given up, or how often it was tried and when
+/// it is tried again. An endpoint that is not in the ledger has not been called yet.
 ///
-/// Opaque to stores: they keep the bytes of [`encode`](Self::encode) and give them back. An endpoint that is not in it
-/// has not been called yet.
+/// [`Notification::endpoints`](crate::Notification::endpoints) shows what is in it. To a store it is opaque: it keeps the
+/// bytes of [`encode`](Self::encode) and gives them back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// Which schedule this was reckoned for; one behind the notification's `reopened` is out of date.
+    /// The schedule that this belongs to; one behind the notification's `reopened` is out of date.
     #[serde(default)]
     schedule: u32,
     /// The round that is under way, if the holder wrote in the middle of it.
@@ -79,12 +80,12 @@ impl Round {
     }
 }
 
-/// Where one endpoint stands.
+/// What is known of one endpoint of a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Standing {
-    /// To be called.
+    /// It has not accepted yet, and is called again.
     #[non_exhaustive]
     Open {
         /// Failed tries of this schedule.
@@ -133,7 +134,7 @@ pub enum GaveUp {
     HeldUnknown,
 }
 
-/// One endpoint of a notification and where it stands.
+/// One endpoint of a notification and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointStanding {
@@ -141,7 +142,7 @@ pub struct EndpointStanding {
     pub id: EndpointId,
     /// Scheme, host, port and path; never the query.
     pub endpoint: String,
-    /// Where it stands.
+    /// What is known of it.
     pub standing: Standing,
 }
 
@@ -149,7 +150,7 @@ pub struct EndpointStanding {
 pub(crate) struct Tried {
     pub(crate) endpoint: Named,
     pub(crate) outcome: Outcome,
-    /// When it began, and when it was over; what follows is reckoned from its end.
+    /// When it began, and when it was over; the next try is counted from its end.
     pub(crate) at: Timestamp,
     pub(crate) over: Timestamp,
     /// What the receiver asked for.
@@ -233,7 +234,7 @@ impl Ledger {
         self.set(tried.endpoint, standing);
     }
 
-    /// Enters a try that nobody saw the end of. The interrupted round goes on with the same endpoint: the lease that had
+    /// Enters a try of which the end is not known. The interrupted round goes on with the same endpoint: the lease that had
     /// to run out was delay enough. From the second in a row on it follows the schedule, so that an event that kills its
     /// sender does not do so for ever.
     pub(crate) fn enter_interrupted(&mut self, tried: Tried) {
@@ -301,7 +302,7 @@ impl Ledger {
             Outcome::Unknown { why: Unknown::Interrupted } => interrupted_before.saturating_add(1),
             _ => 0,
         };
-        // At the end of the spread, for nobody knows yet how the next delay will be spread: rather a word too early than none.
+        // At the end of the spread, for it is not known yet how the next delay will be spread: rather a word too early than none.
         let after_next = not_before.after(tried.policy.delay(tries.saturating_add(1), 1.0));
         let last = after_next.since(first_at) > tried.policy.give_up_after();
         Standing::Open { tries, first_at, not_before, interrupted, last }
@@ -364,7 +365,7 @@ impl Ledger {
     }
 }
 
-/// The bytes are not a ledger.
+/// The error of decoding bytes that are not a [`Ledger`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the ledger of the notification cannot be read")]
 pub struct LedgerError;

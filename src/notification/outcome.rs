@@ -1,13 +1,13 @@
-//! What one POST to one endpoint came to. Data that is stored and compared, never an error of a call.
+//! The outcome of one POST to one endpoint: data that is stored and compared, never an error of a call.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What one attempt came to.
+/// The outcome of one [`Attempt`](crate::Attempt), that is of one POST to one endpoint.
 ///
-/// The five classes say what may be concluded, which is all that a sender can know: whether the receiver has the
-/// event, has refused it, cannot have seen it, may have seen it, or was not allowed to be called.
+/// The five variants say what a sender can know about the receiver: it has the event, has refused it, cannot have seen
+/// it, may have seen it, or was not allowed to be called.
 ///
 #[doc = include_str!("../../docs/outcomes.md")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,9 +23,9 @@ pub enum Outcome {
         /// The status as received, also outside the registered ranges.
         status: u16,
     },
-    /// Provably no request was read: the receiver cannot have seen the event.
+    /// The receiver cannot have seen the event: it is proven that no request was read.
     NotSent {
-        /// What was in the way.
+        /// Why no request was sent.
         why: NotSent,
     },
     /// The event may have been received: it left, or may have left, and no status line came back.
@@ -33,7 +33,8 @@ pub enum Outcome {
         /// How the answer was lost.
         why: Unknown,
     },
-    /// Our own guard refused to dial. Counts as a try and follows the schedule, so that a repair takes effect.
+    /// This crate's own guard refused to dial the endpoint. It counts as a try and follows the schedule, so that a
+    /// repair takes effect.
     Blocked {
         /// What the guard objects to.
         why: Blocked,
@@ -54,7 +55,7 @@ impl Outcome {
         }
     }
 
-    /// The class as one stable word: `accepted`, `rejected`, `not_sent`, `unknown`, `blocked`.
+    /// The variant as one stable word: `accepted`, `rejected`, `not_sent`, `unknown`, `blocked`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Outcome::Accepted { .. } => "accepted",
@@ -95,13 +96,13 @@ pub enum NotSent {
     CertificateExpired,
     /// The receiver's certificate is for another name.
     CertificateName,
-    /// The receiver's certificate was issued by nobody we trust.
+    /// The receiver's certificate was not issued by a trusted root.
     CertificateUntrusted,
-    /// The receiver's certificate is one of a certificate authority, for example a self-signed one that was made without
-    /// saying what it is for. The receiver needs a certificate for a server.
+    /// The receiver's certificate is one of a certificate authority, for example a self-signed one that was made
+    /// without saying what it is for. The receiver needs a certificate for a server.
     CertificateIsCa,
-    /// A signature of the receiver's certificate cannot be verified: it was made by another authority of the same name as
-    /// one that is trusted, or the key or the algorithm behind it is too weak (RSA below 2048 bits, SHA-1).
+    /// A signature of the receiver's certificate cannot be verified: it was made by another authority of the same name
+    /// as one that is trusted, or the key or the algorithm behind it is too weak (RSA below 2048 bits, SHA-1).
     CertificateSignature,
     /// The server demands a client certificate and got none, or refused the one that it got.
     ClientCertificate,
@@ -157,9 +158,10 @@ pub enum Unknown {
     TimedOut,
     /// The connection ended before a status line.
     ConnectionLost,
-    /// What came back is not HTTP, or its head is beyond all measure.
+    /// The reply is not HTTP/1.1, or its head is too large.
     BadReply,
-    /// The sender died, was suspended or was shut down in between; written by whoever took over.
+    /// The sender was shut down after the request may have left, or died or was suspended. In the latter cases the
+    /// process that took the notification over records it.
     Interrupted,
 }
 

@@ -1,4 +1,4 @@
-//! Where a notification stands, and an order with it.
+//! The state of a notification, and of an order.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,45 +7,48 @@ use crate::value::time::Timestamp;
 
 use super::Notification;
 
-/// Where a notification stands. `Notified` and `Closed` are final; `Failed` waits for a person.
+/// The state of a notification. `Notified` and `Closed` are final; `Failed` and `Unreadable` wait for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
-    /// Will be sent when it is due and first in its stream.
+    /// It is sent when it is due and is the first unfinished one of its stream.
     Pending {
-        /// When it may be claimed, on the store's timeline.
+        /// From when a worker may send it, on the store's timeline. When it is put off, it may be sent earlier.
         due: Timestamp,
     },
-    /// Somebody holds the claim to send it.
+    /// A worker holds the claim to send it.
     Sending {
-        /// When the lease runs out, after which anybody may take over.
+        /// When the lease of the claim runs out, after which another worker may take over.
         until: Timestamp,
     },
-    /// The supplier was told. It is never sent again.
+    /// The supplier is notified. It is never sent again.
     Notified {
         /// When that was recorded.
         at: Timestamp,
         /// The external reference: the supplier's own when its reply has one, else the order code.
         reference: String,
     },
-    /// It could not be done; somebody has to repair something and reopen it.
+    /// It could not be delivered. A person repairs the cause and reopens it ([`retry`](crate::Dispatcher::retry),
+    /// [`resume`](crate::Dispatcher::resume)), or withdraws it.
     Failed {
         /// When that was recorded.
         at: Timestamp,
-        /// What is to be repaired.
+        /// Why it failed, and so what is to be repaired.
         reason: FailureReason,
         /// Whether later notifications of the stream wait for it.
         stream: StreamRule,
     },
-    /// It will not be sent, and that is as it should be.
+    /// It is not sent, by a person's or the supplier's wish.
     Closed {
         /// When that was recorded.
         at: Timestamp,
         /// Why it is not sent.
         why: Closed,
     },
-    /// What is stored of it could not be read when it was to be claimed, and it was set aside. A person repairs the row and
-    /// reopens it, or withdraws it. As long as the row cannot be read, listings show it as refused.
+    /// Its row in the store is damaged: it could not be read when it was to be claimed, and was set aside so that the
+    /// others go on. It holds its stream. A person repairs the row and [retries](crate::Dispatcher::retry) it, or
+    /// [withdraws](crate::Dispatcher::withdraw) it. As long as the row cannot be read, listings have it in
+    /// [`refused`](crate::store::Listing::refused).
     Unreadable {
         /// When that was recorded.
         at: Timestamp,
@@ -53,7 +56,7 @@ pub enum State {
 }
 
 impl State {
-    /// The state's name without what belongs to it.
+    /// The name of the state.
     pub fn name(&self) -> StateName {
         match self {
             State::Pending { .. } => StateName::Pending,
@@ -66,7 +69,8 @@ impl State {
         }
     }
 
-    /// Whether it holds back what comes later in its stream: not notified, not closed, not failed and passed.
+    /// Whether later notifications of its stream wait for it. Notified and closed ones, and failed ones with
+    /// [`StreamRule::Passes`], do not hold the stream.
     pub fn holds_stream(&self) -> bool {
         match self {
             State::Pending { .. } | State::Sending { .. } | State::Unreadable { .. } => true,
@@ -75,8 +79,8 @@ impl State {
         }
     }
 
-    /// From when it can be claimed, when it is the oldest unfinished of its stream: when it is due, or when its lease runs
-    /// out. `None` when time alone does not make it claimable.
+    /// From when it can be claimed, when it is the oldest unfinished of its stream: when it is due, or when its lease
+    /// runs out. `None` when time alone does not make it claimable.
     pub fn claimable_from(&self) -> Option<Timestamp> {
         match self {
             State::Pending { due } => Some(*due),
@@ -86,7 +90,7 @@ impl State {
     }
 }
 
-/// The states by name, as they are listed, counted and filtered.
+/// The name of a state, as it is listed, counted and filtered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum StateName {
@@ -150,16 +154,16 @@ impl FromStr for StateName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Closed {
-    /// Somebody withdrew it.
+    /// A person withdrew it.
     Withdrawn {
-        /// In the words of whoever did.
+        /// Why, in that person's words.
         reason: String,
     },
-    /// The supplier has not subscribed to it; it is kept so that its stream stays whole.
+    /// The supplier has not subscribed to this stage of fulfilment; it is kept so that its stream stays whole.
     NotWanted,
 }
 
-/// Why a notification failed, as a word for whoever has to repair it.
+/// Why a notification failed, and so what a person has to repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FailureReason {
@@ -169,9 +173,10 @@ pub enum FailureReason {
     SupplierRemoved,
     /// The supplier's configuration cannot be used.
     Config,
-    /// The schedule of every open endpoint has come to its end.
+    /// The schedule of its endpoints has come to its end, by default after 72 h, and what has been accepted is not
+    /// enough.
     Exhausted,
-    /// An endpoint answered 410 Gone and no other can make up for it.
+    /// An endpoint answered 410 Gone, and the supplier's acceptance rule cannot be met without it.
     EndpointGone,
     /// It may have been received, and the supplier's policy is not to resend in that case.
     HeldUnknown,
@@ -219,12 +224,13 @@ impl FromStr for FailureReason {
     }
 }
 
-/// A word that names nothing here; a store that finds one has a row from another version, or a damaged one.
+/// The error of reading a word that is no name of a state, reason or rule. A store that finds one has a row from a
+/// newer version, or a damaged one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a known word")]
 pub struct UnknownName;
 
-/// What a failed notification means for what comes later in its stream.
+/// What a failed notification means for later ones of its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StreamRule {
     /// Later ones wait until it is repaired or withdrawn.
@@ -254,20 +260,20 @@ impl FromStr for StreamRule {
     }
 }
 
-/// Where an order stands, derived from its notifications.
+/// The state of an order, which follows from the states of its notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OrderState {
-    /// Every notification is final: told, or rightly not told.
+    /// Every notification is notified or closed.
     Told,
-    /// At least one is under way or waiting for its time.
+    /// At least one is being sent or waits for its time, and none has failed.
     InProgress,
-    /// At least one has failed and waits for a person.
+    /// At least one has failed or cannot be read, and waits for a person.
     Error,
 }
 
 impl OrderState {
-    /// The state of an order with these notifications; an order without any is told.
+    /// The state of an order with these notifications; without any it is [`Told`](OrderState::Told).
     pub fn of<'a>(notifications: impl IntoIterator<Item = &'a Notification>) -> Self {
         notifications.into_iter().fold(OrderState::Told, |so_far, notification| match (so_far, &notification.state) {
             (OrderState::Error, _) | (_, State::Failed { .. } | State::Unreadable { .. }) => OrderState::Error,

@@ -1,4 +1,4 @@
-//! What a holder records.
+//! A step: what the holder of a claim records.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use super::state::{FailureReason, StreamRule};
 /// What the holder of a claim records. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Which notification.
+    /// The key of the notification.
     pub key: Key,
     /// The token of the holder's claim.
     pub token: Token,
     /// The number of the first of `attempts` in the notification, from 0: how many were recorded before.
     pub first_attempt: u32,
-    /// What was tried since the last step; appended.
+    /// The attempts since the last step, which are appended to the stored ones.
     pub attempts: Vec<Attempt>,
-    /// The ledger as it is now; replaces the stored one.
+    /// The ledger as it is now, which replaces the stored one.
     pub ledger: Ledger,
     /// What becomes of the notification.
     pub then: Then,
@@ -31,7 +31,7 @@ impl Step {
         Step { key, token, first_attempt: 0, attempts: Vec::new(), ledger, then }
     }
 
-    /// With what was tried since the last step, numbered from `first_attempt`.
+    /// The same step with the attempts since the last one, numbered from `first_attempt`.
     #[must_use]
     pub fn with_attempts(mut self, first_attempt: u32, attempts: Vec<Attempt>) -> Self {
         self.first_attempt = first_attempt;
@@ -43,9 +43,9 @@ impl Step {
 /// What a step makes of the notification. Exhaustive on purpose: a new variant must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// The claim is kept; its lease begins anew.
+    /// It is still being sent: the claim is kept and its lease begins anew.
     Keep {
-        /// How long, from now.
+        /// How long the lease is, from now.
         lease: Duration,
     },
     /// It is notified, finally.
@@ -53,23 +53,23 @@ pub enum Then {
         /// The external reference.
         reference: String,
     },
-    /// It is pending again: the round is over and something is still open. It waits for its next try, and no pick but
-    /// [`NowOf`](crate::store::Pick::NowOf) has it before its time.
+    /// It is pending again: the round is over and an endpoint is still open. It waits for its next try, and only
+    /// [`NowOf`](crate::store::Pick::NowOf) selects it before its time.
     Again {
-        /// Due so long from now.
+        /// How long from now it is due.
         after: Duration,
     },
-    /// It waits for a person.
+    /// It has failed and waits for a person.
     Failed {
-        /// What is to be repaired.
+        /// Why it failed, and so what is to be repaired.
         reason: FailureReason,
-        /// What that means for its stream.
+        /// What that means for later notifications of its stream.
         stream: StreamRule,
     },
-    /// It is pending again and put off: the holder could not go on, or left something out.
-    /// [`PutOff`](crate::store::Pick::PutOff) has it at once.
+    /// It is pending again and put off: the holder could not go on, or left out an endpoint.
+    /// [`PutOff`](crate::store::Pick::PutOff) selects it at once, [`Due`](crate::store::Pick::Due) when it is due.
     HandBack {
-        /// Due so long from now.
+        /// How long from now it is due.
         after: Duration,
     },
 }
@@ -79,6 +79,6 @@ pub enum Then {
 pub enum Written {
     /// It is recorded.
     Applied,
-    /// Its token was replaced; nothing was changed.
+    /// Its token has been replaced; nothing was changed.
     Stale,
 }

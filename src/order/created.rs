@@ -1,4 +1,4 @@
-//! What one supplier is told of an order.
+//! The part of an order that one supplier gets.
 
 use std::fmt;
 
@@ -15,14 +15,16 @@ use crate::value::money::{Currency, Money};
 use crate::value::names::OrderCode;
 use crate::value::time::OffsetTimestamp;
 
-/// What one supplier is told when an order is paid: the body of `order.created`.
+/// The body of `order.created`: the part of a paid order that one supplier gets.
 ///
-/// Made by [`PaidOrder::for_supplier`](crate::PaidOrder::for_supplier). In JSON, in this order: `order_code`, `customer_name`?, `email`?,
-/// `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?, `items`, `built_at`, `extra`?. What is absent, or withheld by the
-/// supplier's [`Privacy`](crate::Privacy), is left out, never null. `Debug` shows no personal data.
+/// Made by [`PaidOrder::for_supplier`](crate::PaidOrder::for_supplier). In JSON, in this order: `order_code`,
+/// `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?, `items`, `built_at`,
+/// `extra`?. What is absent, or withheld by the supplier's [`Privacy`](crate::Privacy), is left out, never null.
+/// `Debug` shows no personal data.
 ///
-/// Receivers may read it with `serde`; what [`PaidOrder`](crate::PaidOrder) says of numbers holds here too. Reading is lenient where the marketplace may grow: keys that are not known are
-/// passed over. What is known is held to the same rules as when it was written.
+/// Receivers may read it with `serde`; what [`PaidOrder`](crate::PaidOrder) says of numbers holds here too. Keys that
+/// are not known are passed over, so that the marketplace can add some. The others are held to the same rules as when
+/// they were written.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

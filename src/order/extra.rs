@@ -9,11 +9,11 @@ use crate::order::error::OrderError;
 use crate::value::fields::{self, FieldError};
 use crate::value::json::{self, Object};
 
-/// What an order or a line says beyond what this crate knows: JSON values under keys of the marketplace's choice.
+/// The fields of an order or a line that this crate does not know: JSON values under keys of the marketplace's choice.
 ///
-/// It is passed on as it was written: a number keeps all its digits, however many there are. Keys are sorted, and white
-/// space between the parts of a value is dropped. [`Privacy`](crate::Privacy) does not cover it: put no personal data
-/// here. `Debug` shows the number of values.
+/// They are passed on as they were written: a number keeps all its digits, however many there are. Keys are sorted, and
+/// white space between the parts of a value is dropped. [`Privacy`](crate::Privacy) does not cover them: put no
+/// personal data here. `Debug` shows the number of values.
 ///
 /// ```
 /// # fn main() -> Result<(), orderhook::OrderError> {

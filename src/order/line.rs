@@ -15,7 +15,7 @@ use crate::value::json;
 use crate::value::money::Money;
 use crate::value::names::SupplierId;
 
-/// One line of a [`PaidOrder`](crate::PaidOrder): a supplier, and the [`Item`] that the supplier is told.
+/// One line of a [`PaidOrder`](crate::PaidOrder): a supplier, and the [`Item`] that the supplier gets.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -75,7 +75,8 @@ impl Line {
         Ok(self)
     }
 
-    /// With whatever else the supplier is to know. [`Privacy`](crate::Privacy) does not cover it: put no personal data here.
+    /// With whatever else the supplier is to know. [`Privacy`](crate::Privacy) does not cover it: put no personal data
+    /// here.
     #[must_use]
     pub fn with_extra(mut self, extra: Extra) -> Self {
         self.item.extra = extra;
@@ -88,7 +89,7 @@ impl Line {
         &self.supplier
     }
 
-    /// What the supplier is told.
+    /// The part of the line that the supplier gets.
     #[must_use]
     pub fn item(&self) -> &Item {
         &self.item
@@ -119,7 +120,7 @@ impl fmt::Debug for Line {
     }
 }
 
-/// What a supplier is told of one [`Line`]: everything but the supplier.
+/// The part of a [`Line`] that its supplier gets: everything but the supplier.
 ///
 /// In JSON: `sku`, `codes`?, `name`, `quantity`, `unit_price`, `total`?, `extra`?; what is absent or empty is left out.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -172,7 +173,7 @@ impl Item {
         &self.name
     }
 
-    /// How much was bought.
+    /// How much was bought, by the piece or by weight.
     #[must_use]
     pub fn quantity(&self) -> Quantity {
         self.quantity
@@ -184,13 +185,13 @@ impl Item {
         self.unit_price
     }
 
-    /// The total of the line, as the marketplace reckoned it.
+    /// The total of the line, as the marketplace has computed it.
     #[must_use]
     pub fn total(&self) -> Option<Money> {
         self.total
     }
 
-    /// Whatever else the marketplace tells of this line; not covered by privacy rules.
+    /// What else the marketplace says of this line; not covered by privacy rules.
     #[must_use]
     pub fn extra(&self) -> &Extra {
         &self.extra

@@ -22,14 +22,15 @@ use super::privacy::{Customer, Privacy};
 
 /// A paid order of the marketplace, with the lines of all its suppliers.
 ///
-/// In JSON: `order_code`, `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?, `built_at`, `lines`, `extra`?;
-/// see [`Address`] and [`Line`] for theirs. Keys that are not known are an error, so that a typing slip is not a loss;
-/// what is extra goes under `extra`. A null is the same as an absent key. An order without an address is one of tickets or
-/// downloads. `Debug` shows no personal data.
+/// In JSON: `order_code`, `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?,
+/// `built_at`, `lines`, `extra`?; see [`Address`] and [`Line`] for theirs. Keys that are not known are an error, so
+/// that a typing slip is not a loss; what is extra goes under `extra`. A null is the same as an absent key. An order
+/// without an address is one of tickets or downloads. `Debug` shows no personal data.
 ///
-/// Numbers are taken digit by digit as they are written in JSON text, by [`from_json`](Self::from_json) and by
-/// `Deserialize` alike, whatever the features of `serde_json`. From a `serde_json::Value`, a field with `flatten` or
-/// another format, `Deserialize` takes integers and strings exactly and refuses a floating-point number with its place.
+/// Numbers are read digit by digit as they are written in JSON text, by [`from_json`](Self::from_json) and by
+/// `Deserialize` alike, whatever the features of `serde_json`. A number that cannot be kept exactly is refused. From a
+/// `serde_json::Value`, a field with `flatten` or another format, `Deserialize` reads integers and strings exactly and
+/// refuses a floating-point number, which may have been rounded before.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -71,8 +72,8 @@ pub struct PaidOrder {
 }
 
 impl PaidOrder {
-    /// An order of what every order has. `channel` is the sales channel's code; all amounts are in `currency`. `address` is
-    /// an [`Address`], or `None` for an order that goes nowhere: tickets, downloads.
+    /// An order of what every order has. `channel` is the sales channel's code; all amounts are in `currency`.
+    /// `address` is an [`Address`], or `None` for an order that goes nowhere: tickets, downloads.
     ///
     /// # Errors
     ///
@@ -102,8 +103,8 @@ impl PaidOrder {
         })
     }
 
-    /// Reads an order from JSON text. A byte order mark in front of it is passed over; an object that has the same key twice is
-    /// refused.
+    /// Reads an order from JSON text. A byte order mark in front of it is passed over; an object that has the same key
+    /// twice is refused.
     ///
     /// # Errors
     ///
@@ -133,7 +134,8 @@ impl PaidOrder {
         self
     }
 
-    /// With whatever else every supplier of the order is to know. [`Privacy`] does not cover it: put no personal data here.
+    /// With whatever else every supplier of the order is to know. [`Privacy`] does not cover it: put no personal data
+    /// here.
     #[must_use]
     pub fn with_extra(mut self, extra: Extra) -> Self {
         self.extra = extra;
@@ -213,7 +215,8 @@ impl PaidOrder {
         suppliers.filter(move |supplier| seen.insert(*supplier))
     }
 
-    /// What this supplier is told: its own lines, and what its rules allow of the customer. `None` when it has no line.
+    /// The part of the order that this supplier gets: its own lines, and what its privacy rules allow of the customer.
+    /// `None` when it has no line.
     #[must_use]
     pub fn for_supplier(&self, supplier: &SupplierId, privacy: &Privacy) -> Option<OrderCreated> {
         let items: Vec<_> = self.items_of(supplier).cloned().collect();
@@ -233,9 +236,9 @@ impl PaidOrder {
         })
     }
 
-    /// The order's content for this supplier before privacy and without `built_at`, as bytes to be hashed. Equal orders give
-    /// equal bytes, however they were written: amounts by value, objects whatever the order of their keys. How numbers were
-    /// told makes the version of the digest.
+    /// The order's content for this supplier before privacy and without `built_at`, as bytes to be hashed. Equal orders
+    /// give equal bytes, however they were written: amounts by value, objects whatever the order of their keys. How
+    /// numbers were told makes the version of the digest.
     pub(crate) fn content_for_digest(&self, supplier: &SupplierId) -> (Vec<u8>, Numbers) {
         let mut content = Content::new();
         content.record("order_code", self.order_code.as_str());

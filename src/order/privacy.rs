@@ -7,14 +7,14 @@ use crate::order::address::Address;
 use crate::order::withheld::Withheld;
 use crate::value::fields::{self, FieldError, Fields};
 
-/// What a supplier is told of one personal field. Ordered by strictness.
+/// How much of one personal field a supplier gets. Ordered by strictness.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 // Exhaustive on purpose: a further way to treat personal data must be looked at wherever it is decided.
 pub enum Rule {
     /// The value as it is.
     #[default]
     Share,
-    /// A form that does not tell the value, see [`Privacy`].
+    /// A form that hides the value, see [`Privacy`].
     Mask,
     /// The key is left out.
     Omit,
@@ -35,22 +35,22 @@ impl Rule {
     }
 }
 
-/// Which personal fields of an order a supplier is told. By default all are shared.
+/// The personal fields of an order that a supplier gets, each with a [`Rule`]. By default all are shared.
 ///
 /// Masked are, each to its kind:
 /// - the name, to the initial of each word: `A*** R***`; a word of one or two characters is hidden wholly;
 /// - the e-mail address, to its first character and its domain: `a***@example.com`; before the `@` as with a word;
 /// - the mobile number, to its last four characters: `*********0142`; one of fewer than eight digits is hidden wholly;
-/// - the address, to `city`, `state`, `postal_code` and `country`: `line1` becomes `***`, `line2` is left out, `name` and `phone`
-///   are masked as above.
+/// - the address, to `city`, `state`, `postal_code` and `country`: `line1` becomes `***`, `line2` is left out, `name`
+///   and `phone` are masked as above.
 ///
-/// When the address repeats the customer's name, e-mail address or mobile number, what is withheld does not come back
-/// through it. In `name` and `phone` the stricter of both rules holds for the whole field, out of the other texts it is cut
-/// (`c/o ***, 12 Lake Road`). They are compared as people see them: accents, case, full-width forms, the script of digits
-/// and what stands between words and digits do not matter; the words of a name may come in any order, and a number without
-/// its country code. This cannot be promised for a name in another spelling or script, for one of its words alone outside of
-/// `name`, for a value that is divided over two fields, and for a number without its area code. `extra` is not covered. Where
-/// that is not enough, `mask` or `omit` the address.
+/// The address does not give away what is withheld of the customer's name, e-mail address and mobile number. When its
+/// `name` or `phone` repeats one of them, the stricter of the two rules holds for the whole field; from its other texts
+/// the value is cut out (`c/o ***, 12 Lake Road`). Values are compared as people see them: accents, case, full-width
+/// forms, the script of digits and the signs between words and digits do not matter, the words of a name may come in
+/// any order, and a number may lack its country code. Not found are a name in another spelling or script, one of its
+/// words alone outside of `name`, a value that is divided over two fields, and a number without its area code. `extra`
+/// is not covered. Where that is not enough, mask or omit the address.
 ///
 /// ```
 /// use orderhook::{Privacy, Rule};
@@ -138,7 +138,7 @@ impl Privacy {
     }
 }
 
-/// Who placed an order, or what a supplier is told of that.
+/// Who placed an order, or what a supplier gets of that.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub(in crate::order) struct Customer {
     #[serde(skip_serializing_if = "Option::is_none")]

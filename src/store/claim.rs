@@ -1,4 +1,4 @@
-//! What is asked for by those who want to send, and what is handed out.
+//! The request for claims, and its answer.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use crate::notification::{Claim, Key};
 use crate::value::names::{Source, SupplierId};
 use crate::value::time::Timestamp;
 
-/// What a caller who wants to send asks for. Exhaustive on purpose: a new field must break every store at compile time.
+/// A request for claims. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimRequest {
-    /// Only notifications of this installation.
+    /// The installation whose notifications are claimed.
     pub source: Source,
-    /// Which of them.
+    /// Which notifications of it.
     pub pick: Pick,
-    /// The most claims in the answer.
+    /// How many claims the answer has at most.
     pub limit: u32,
     /// How long the claims are held.
     pub lease: Duration,
@@ -29,17 +29,19 @@ impl ClaimRequest {
 /// Which notifications are claimed. Exhaustive on purpose: a new variant must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pick {
-    /// What is due and has never been handed out, oldest first.
+    /// What is due and no holder has recorded anything of yet, oldest first: new orders.
     New,
-    /// Everything else that is due: what waited for its next try, was put off, reopened or abandoned; longest due first.
+    /// Everything else that is due: what waited for its next try, was put off, reopened or abandoned; longest due
+    /// first.
     Due,
-    /// What is put off of these suppliers, whether its time has come or not, earliest moment first. Never what waits for
-    /// its next try. A store looks at the first [`MOST_SUPPLIERS`](Self::MOST_SUPPLIERS) of them.
+    /// What is put off of these suppliers, whether its time has come or not, earliest moment first; never what waits
+    /// for its next try. A worker asks for it when a supplier or an endpoint can be called again. A store looks at the
+    /// first [`MOST_SUPPLIERS`](Self::MOST_SUPPLIERS) of the suppliers.
     PutOff(Vec<SupplierId>),
-    /// These, when they are due or abandoned.
+    /// The notifications of these keys that are due or abandoned.
     DueOf(Vec<Key>),
-    /// These, also before their next try or the time to which they are put off. Breaks neither a live lease nor the order
-    /// of a stream.
+    /// The notifications of these keys, also before their next try or the time to which they are put off. It breaks
+    /// neither a live lease nor the order of a stream.
     NowOf(Vec<Key>),
 }
 
@@ -52,14 +54,14 @@ impl Pick {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claims {
-    /// The store's time.
+    /// The store's time when the claims were given.
     pub now: Timestamp,
-    /// What was claimed; its lease began at `now`.
+    /// The claims; their leases began at `now`.
     pub claims: Vec<Claim>,
     /// For [`Pick::New`] and [`Pick::Due`] the earliest moment from which the same request could have more; never later
     /// than that, and in the past when the limit cut it off. `None` when nothing waits, and for the other picks.
     pub next_due: Option<Timestamp>,
-    /// Rows that cannot be read. They are set aside as [`unreadable`](crate::StateName::Unreadable); the others go on.
+    /// Rows that could not be read and were set aside as [`Unreadable`](crate::State::Unreadable).
     pub refused: Vec<Refused>,
 }
 
@@ -74,14 +76,14 @@ impl Claims {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
-    /// Which row, in words that help to find it.
+    /// Which row it is, in words that help to find it.
     pub row: String,
     /// What is wrong with it; never its content.
     pub problem: String,
 }
 
 impl Refused {
-    /// A row and what is wrong with it.
+    /// A refused row with these two texts.
     pub fn new(row: impl Into<String>, problem: impl Into<String>) -> Self {
         Refused { row: row.into(), problem: problem.into() }
     }

@@ -1,6 +1,6 @@
 //! The contract of [`Store`] as a suite that any store can run: one function per sentence, or several.
 //!
-//! Whoever writes a store implements [`Harness`] for it, says [`conformance_tests!`](crate::conformance_tests) once, and
+//! The author of a store implements [`Harness`] for it, says [`conformance_tests!`](crate::conformance_tests) once, and
 //! has one test for each function. Needed in `dev-dependencies`: this crate with the feature `conformance`, and tokio
 //! with `macros` and `rt-multi-thread`.
 //!
@@ -91,11 +91,11 @@ pub trait Harness: Sync {
     /// name.
     fn open(&self) -> impl Future<Output = Self::Store> + Send;
 
-    /// Another handle of the same store, as far apart from the first as users may have them: another connection, pool or
-    /// process.
+    /// Another handle of the same store, as far apart from the first as users may have them: another connection, pool
+    /// or process.
     fn second_handle(&self, store: &Self::Store) -> impl Future<Output = Self::Store> + Send;
 
-    /// Moves the store's time on by at least so much, for all handles. A store that goes by a clock which nobody can set
+    /// Moves the store's time on by at least so much, for all handles. A store that goes by a clock which cannot be set
     /// sleeps that long.
     fn advance(&self, store: &Self::Store, by: Duration) -> impl Future<Output = ()> + Send;
 }
@@ -138,8 +138,8 @@ pub async fn all(harness: &impl Harness) {
     }
 }
 
-/// One `#[tokio::test]` for every function of the [suite](crate::store::conformance); the harness is an expression, made
-/// anew for each.
+/// One `#[tokio::test]` for every function of the [suite](crate::store::conformance); the harness is an expression,
+/// made anew for each.
 ///
 /// ```
 /// # use std::time::Duration;

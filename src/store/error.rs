@@ -1,12 +1,10 @@
-//! What can go wrong with a store.
+//! The errors of a store.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// The store could not do it. The operator repairs this.
-///
-/// Its text never has a value out of a row.
+/// Why a store failed, for the operator, who repairs it. Its text never has a value out of a row.
 #[derive(Clone, Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -14,7 +12,7 @@ pub struct StoreError {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// What kind of trouble a store has.
+/// The kind of a [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
@@ -26,7 +24,7 @@ pub enum StoreErrorKind {
     Corrupt,
     /// The stored form is from a newer version, or not from this library.
     Incompatible,
-    /// It cannot be used in this way: no permission, a wrong setting.
+    /// The store cannot be used: no permission, a wrong setting, or a file that was removed or replaced.
     Unusable,
 }
 
@@ -36,19 +34,19 @@ impl StoreError {
         StoreError { kind, what: what.into(), source: None }
     }
 
-    /// With its cause.
+    /// The same error with its cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
     }
 
-    /// What kind of trouble.
+    /// The kind of the error.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
 
-    /// Whether the same call may succeed later without a person's doing, or with room on the disk.
+    /// Whether the same call may succeed later, by itself or when there is room on the disk again.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::Full)
     }

@@ -1,4 +1,4 @@
-//! What is listed and counted, page by page.
+//! Filters, pages, listings and counts.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use crate::value::names::{OrderCode, Source, SupplierId};
 
 use super::Refused;
 
-/// Which notifications are listed or counted. Exhaustive on purpose: a store that overlooks a new field would make a bulk
-/// change hit everything.
+/// The notifications that are listed or counted. Exhaustive on purpose: a store that overlooks a new field would make a
+/// bulk change hit everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this installation.
+    /// Those of this installation.
     pub source: Source,
-    /// Of this order only.
+    /// Those of this order only, if one is given.
     pub order: Option<OrderCode>,
-    /// Of this supplier only.
+    /// Those of this supplier only, if one is given.
     pub supplier: Option<SupplierId>,
-    /// In one of these states; empty means any.
+    /// Those in one of these states; empty means any.
     pub states: Vec<StateName>,
-    /// Stored at least so long ago.
+    /// Those that were stored at least so long ago.
     pub older_than: Option<Duration>,
 }
 
@@ -30,12 +30,12 @@ impl Filter {
     }
 }
 
-/// Which part of a listing. Exhaustive on purpose: a new field must break every store at compile time.
+/// The part of a listing that is asked for. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// After the page that ended here; `None` is the first.
+    /// Where the page before ended; `None` for the first page.
     pub after: Option<Cursor>,
-    /// The most notifications on it.
+    /// How many notifications the page has at most.
     pub limit: u32,
 }
 
@@ -51,52 +51,53 @@ impl Page {
     }
 }
 
-/// Where a page ended. What is in it is the store's own business.
+/// The end of a page, from which the next one goes on. Its text is for the store alone to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor(String);
 
 impl Cursor {
-    /// A cursor of a store's own form.
+    /// The cursor with this text.
     pub fn new(text: impl Into<String>) -> Self {
         Cursor(text.into())
     }
 
-    /// The store's own form.
+    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// One page.
+/// One page of notifications.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listing {
     /// The notifications, without their bodies.
     pub notifications: Vec<Notification>,
-    /// Where to go on; `None` when this was the last page of a `list`. A `settled` always says where, to ask again later.
+    /// Where to go on; `None` when this was the last page of a `list`. A `settled` always says where, to ask again
+    /// later.
     pub next: Option<Cursor>,
-    /// Rows of this page that cannot be read.
+    /// Rows of this page that cannot be read, which are no notifications of it.
     pub refused: Vec<Refused>,
 }
 
 impl Listing {
-    /// A page of these.
+    /// The page with these, and without refused rows.
     pub fn new(notifications: Vec<Notification>, next: Option<Cursor>) -> Self {
         Listing { notifications, next, refused: Vec::new() }
     }
 }
 
-/// How many there are in each state.
+/// The number of notifications in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
     /// Waiting for their time or their turn.
     pub pending: u64,
-    /// Held by a sender.
+    /// Being sent.
     pub sending: u64,
-    /// Told.
+    /// Notified.
     pub notified: u64,
-    /// Waiting for a person.
+    /// Failed, and waiting for a person.
     pub failed: u64,
     /// Withdrawn by a person.
     pub withdrawn: u64,
@@ -134,7 +135,7 @@ impl Counts {
         *count += number;
     }
 
-    /// All together.
+    /// The number of all together.
     pub fn total(&self) -> u64 {
         StateName::ALL.into_iter().map(|state| self.of(state)).sum()
     }

@@ -1,4 +1,4 @@
-//! The store in memory: the reference for the contract, and all that one process needs that may forget.
+//! The store in memory: the reference for the contract, and enough for one process that may forget.
 
 mod index;
 mod listing;
@@ -21,15 +21,19 @@ use super::{
 };
 use table::Table;
 
-/// Notifications in memory: durable as long as the process. Cloning clones the handle.
+/// The store in memory: for tests, and for one process that may forget. Everything in it is lost when the process ends.
+/// Cloning clones the handle.
 ///
-/// The last 1,000 notifications that came to their end are kept whole. Of older ones the mark is kept that they were
-/// notified, withdrawn or not wanted, with position, reference or reason, digest and memo: at most 300 bytes each with names
-/// of 20 characters and no memo, whatever the size of the body. [`get`](Store::get) answers with that, without body,
-/// attempts and ledger.
+/// # Memory
 ///
-/// Its timeline begins at the wall clock and goes on by the monotonic clock; [`advance`](Self::advance) moves all of it,
-/// so that a test lives through three days in a millisecond.
+/// The last 1,000 notifications that were notified, withdrawn or not wanted are kept whole. Of older ones only a mark
+/// is kept, with state, position, reference or reason, digest and memo: at most 300 bytes each with names of 20
+/// characters and no memo, whatever the size of the body. The mark is kept as long as the process lives, so that
+/// nothing is sent twice: about 300 MB for a million. [`get`](Store::get) answers with it, without body, attempts and
+/// ledger.
+///
+/// Its timeline begins at the wall clock and goes on by the monotonic clock; [`advance`](Self::advance) moves all of
+/// it, so that a test lives through three days in a millisecond.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

@@ -1,20 +1,21 @@
-//! Which notifications a person means, and what became of them.
+//! The notifications that a person decides about, and what became of them.
 
 use crate::notification::{FailureReason, Key};
 use crate::value::names::{Source, SupplierId};
 
-/// Which notifications a person means. Exhaustive on purpose: a new variant must break every store at compile time.
+/// The notifications that a person decides about. Exhaustive on purpose: a new variant must break every store at
+/// compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// These.
+    /// Those of these keys.
     Keys(Vec<Key>),
-    /// What failed for one of these reasons.
+    /// Those of a supplier that failed for one of these reasons.
     FailedFor {
         /// The installation.
         source: Source,
-        /// Of this supplier.
+        /// The supplier.
         supplier: SupplierId,
-        /// For any of these reasons.
+        /// The reasons.
         reasons: Vec<FailureReason>,
     },
 }
@@ -23,14 +24,14 @@ pub enum Selection {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Intervened {
-    /// What was changed.
+    /// The notifications that were changed.
     pub changed: Vec<Key>,
-    /// What was left alone because somebody is sending it.
+    /// The notifications that were left alone because they are being sent under a live lease.
     pub in_flight: Vec<Key>,
 }
 
 impl Intervened {
-    /// An answer of both.
+    /// The answer with these keys.
     pub fn new(changed: Vec<Key>, in_flight: Vec<Key>) -> Self {
         Intervened { changed, in_flight }
     }

@@ -42,7 +42,7 @@ use error::{is_busy, store_error};
 use readers::Readers;
 use writer::{Answer, Request, Shared, Writer};
 
-/// Notifications in an SQLite file. Cloning clones the handle.
+/// The store in an SQLite file: durable, for one machine and any number of its processes. Cloning clones the handle.
 ///
 /// What a call has answered is on the disk: the file is in WAL mode and every commit is synced (`synchronous = FULL`).
 /// Calls that wait at the same time share a commit, up to 256 of them. Several processes of one machine can have the
@@ -55,6 +55,17 @@ use writer::{Answer, Request, Shared, Writer};
 ///
 /// One thread writes and up to four connections read. They end when the last handle is dropped, or with
 /// [`close`](Self::close).
+///
+/// A file that is removed or replaced while it is open is noticed within 5 seconds; calls then fail with
+/// [`StoreErrorKind::Unusable`].
+///
+/// # Versions of the file
+///
+/// The tables have a version, which is 2. A file of an older version is migrated when it is opened. A program of an
+/// older version that has the file open at that moment goes on rightly: what it stores and records counts for both, and
+/// its claims and those of this program exclude each other. It lists what is [`Unreadable`](crate::State::Unreadable)
+/// as refused and leaves it alone. When it opens the file again, it gets [`Incompatible`](StoreErrorKind::Incompatible)
+/// and changes nothing. So update all programs, and keep a copy of the file to be able to go back.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -160,10 +171,10 @@ impl SqliteStore {
     /// application's commit that makes them visible and durable, and its rollback that makes them never have been.
     ///
     /// The transaction holds the lock for writing from here on, so commit soon. One that has read before should have
-    /// begun with `BEGIN IMMEDIATE` (`pool.begin_with`): SQLite cannot turn a reading transaction into a writing one when
-    /// somebody else has written in between, and says so with an error that is
-    /// [transient](StoreError::is_transient); roll back and repeat then. After the commit, wake the dispatcher, or it
-    /// finds the notifications when it looks next.
+    /// begun with `BEGIN IMMEDIATE` (`pool.begin_with`): SQLite cannot turn a reading transaction into a writing one
+    /// when another connection has written in between, and fails with an error that is
+    /// [transient](StoreError::is_transient); roll back and repeat then. After the commit, call
+    /// [`Dispatcher::wake`](crate::Dispatcher::wake), or workers find the notifications at their next look.
     ///
     /// # Errors
     /// As [`insert`](Store::insert); and [`Unusable`](StoreErrorKind::Unusable) when the transaction is one of another

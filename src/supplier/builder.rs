@@ -1,4 +1,4 @@
-//! The one way to a configuration, for code and for JSON alike.
+//! The builder of a supplier, for code and for JSON alike.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -12,7 +12,7 @@ use crate::value::secret::Secret;
 
 use super::{Acceptance, Activity, ConfigError, CustomHeader, Endpoint, FailedStages, OnUnknown, Supplier};
 
-/// Collects a configuration; everything is checked in [`build`](Self::build).
+/// The settings of a [`Supplier`]; [`build`](Self::build) checks them.
 #[derive(Clone, Debug)]
 pub struct SupplierBuilder {
     id: SupplierId,
@@ -52,7 +52,7 @@ impl SupplierBuilder {
         }
     }
 
-    /// Adds a URL at the end of the list.
+    /// Adds a URL at the end of the list of endpoints. Begins with `https://`.
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<Secret>) -> Self {
         self.endpoints.push(url.into());
@@ -66,93 +66,103 @@ impl SupplierBuilder {
         self
     }
 
-    /// Adds a header for every POST.
+    /// Adds a header that is sent with every POST; at most 32.
     #[must_use]
     pub fn custom_header(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
         self.custom_headers.push((name.into(), value.into()));
         self
     }
 
-    /// Sets when the supplier counts as told.
+    /// Sets when the supplier counts as notified. Default [`Acceptance::Every`] for orders, [`Acceptance::Any`] for the
+    /// stages of fulfilment.
     #[must_use]
     pub fn acceptance(mut self, acceptance: Acceptance) -> Self {
         self.acceptance = Some(acceptance);
         self
     }
 
-    /// Sets which personal fields it may see.
+    /// Sets which personal fields the supplier may see. By default it sees all of them.
     #[must_use]
     pub fn privacy(mut self, privacy: Privacy) -> Self {
         self.privacy = privacy;
         self
     }
 
-    /// Sets where in a 2xx reply its own reference stands (RFC 6901), as in `/data/order_id`. At most 64 KiB of the reply are
-    /// read, for at most 2 s; a reference has at most 200 visible characters.
+    /// Sets where in the JSON of a 2xx reply the supplier's own reference stands (a JSON pointer, RFC 6901), as in
+    /// `/data/order_id`. At most 64 KiB of the reply are read, for at most 2 s; a reference has at most 200 characters,
+    /// all of them visible. Without a pointer, or where the reply has no such text or number, the order code is the
+    /// reference.
     #[must_use]
     pub fn reference_pointer(mut self, pointer: impl Into<String>) -> Self {
         self.reference_pointer = Some(pointer.into());
         self
     }
 
-    /// Adds a key that events are signed with. Several are used side by side while each is valid.
+    /// Adds a key that events are signed with. When several keys are valid, each event carries a signature by each.
     ///
-    /// Once there is a key, nothing is sent unsigned. While none of the keys is valid an event waits for one that begins within
-    /// the hour; when none does, it fails for [`config`](crate::FailureReason::Config), and is resumed after the repair.
+    /// Once there is a key, nothing is sent unsigned. While none of the keys is valid, a notification waits for one
+    /// that begins within the hour; when none does, it fails for [`config`](crate::FailureReason::Config): repair the
+    /// keys and [`resume`](crate::Dispatcher::resume) the supplier.
     #[must_use]
     pub fn signing_key(mut self, key: SigningKey) -> Self {
         self.signing_keys.push(key);
         self
     }
 
-    /// Sets a schedule of its own.
+    /// Sets the schedule of this supplier in place of the dispatcher's.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = Some(policy);
         self
     }
 
-    /// Sets how many of its notifications are sent at the same time. Default 8.
+    /// Sets how many calls may be under way at this supplier at the same time. Default 8.
+    ///
+    /// Calls at endpoints that answer count, those of `notify`, `retry`, `resume` and the workers of one dispatcher
+    /// together. Calls at [silent](crate::Worker#who-is-called-when) endpoints do not count, so that an endpoint that
+    /// hangs does not use up the limit; but at one endpoint there are never more calls than this. Each process counts
+    /// its own calls: across processes the limit holds for each of them.
     #[must_use]
     pub fn max_concurrent(mut self, number: NonZeroU32) -> Self {
         self.max_concurrent = number;
         self
     }
 
-    /// Sets what follows when an event may have been received. Default [`OnUnknown::Resend`].
+    /// Sets what is done when an event may have been received and no answer came. Default [`OnUnknown::Resend`].
     #[must_use]
     pub fn on_unknown(mut self, on_unknown: OnUnknown) -> Self {
         self.on_unknown = on_unknown;
         self
     }
 
-    /// Sets whether it is told at the moment.
+    /// Sets whether notifications are sent to the supplier at the moment.
     #[must_use]
     pub fn activity(mut self, activity: Activity) -> Self {
         self.activity = activity;
         self
     }
 
-    /// Sets which stages of fulfilment it wants to be told.
+    /// Sets which stages of fulfilment are sent to the supplier.
     #[must_use]
     pub fn subscription(mut self, subscription: Subscription) -> Self {
         self.subscription = subscription;
         self
     }
 
-    /// Sets what a stage that failed for good means for those after it.
+    /// Sets what a stage of fulfilment that failed means for the later stages of its order. Default
+    /// [`FailedStages::Hold`].
     #[must_use]
     pub fn stages_that_fail(mut self, rule: FailedStages) -> Self {
         self.stages_that_fail = rule;
         self
     }
 
-    /// Checks everything.
+    /// Checks the settings and builds the supplier.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first setting that is not right: a URL that is not https, has a user name, a fragment, no
-    /// host, port 0 or a trailing dot, or stands twice; a token that is empty or has white space; a header that is not
-    /// one, stands twice or is reserved; a pointer that is not one; a signing key that ends before it begins.
+    /// [`ConfigError`] for the first setting that is wrong: a URL that is not https, has a user name, a fragment, port
+    /// 0, no host or one that cannot be, or is listed twice; a token that is empty or has white space; a header that is
+    /// invalid, reserved or listed twice; an invalid JSON pointer; a signing key that ends before it begins.
     pub fn build(self) -> Result<Supplier, ConfigError> {
         let id = self.id.clone();
         let wrong = |setting: String, problem: &str| ConfigError::new(Some(id.clone()), setting, problem);

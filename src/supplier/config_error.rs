@@ -2,7 +2,8 @@
 
 use crate::value::names::SupplierId;
 
-/// A configuration that cannot be used, for the marketplace's admin. Never repeats a value, which may be a secret.
+/// Why a supplier's configuration cannot be used, for the marketplace's admin. It never repeats a value, which may be a
+/// secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{setting}: {problem}", .supplier.as_ref().map(|id| format!("supplier {id}: ")).unwrap_or_default())]
 pub struct ConfigError {

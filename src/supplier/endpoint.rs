@@ -9,11 +9,13 @@ use url::Url;
 
 use crate::event::hex;
 
-/// One HTTPS URL of a supplier: syntactically fit to be called. Whether it may be dialled is the guard's business.
+/// One HTTPS URL of a supplier, with a valid form. Whether it may be dialled is checked when it is called, see
+/// [`Blocked`](crate::Blocked).
 ///
-/// The whole URL is its identity, the query included. So another token in the query (`?token=..`) makes another endpoint:
-/// what an event's old endpoint has accepted does not count for the new one, which gets the event as well while that is
-/// not notified. Tokens that are rotated belong into `bearer_token` or a custom header.
+/// The whole URL is its identity, the query included. So another token in the query (`?token=..`) makes another
+/// endpoint: a notification that is still pending is sent to the new endpoint also when the old one has accepted it.
+/// Put tokens that are rotated into [`bearer_token`](crate::SupplierBuilder::bearer_token) or a [custom
+/// header](crate::SupplierBuilder::custom_header).
 ///
 /// `Debug` and [`shown`](Self::shown) have scheme, host, port and path; never the query, which may hold a token.
 #[derive(Clone, PartialEq, Eq)]
@@ -85,7 +87,8 @@ impl Endpoint {
     }
 }
 
-/// Whether this can be a part of a host name (RFC 1123). An underscore is not a letter there, and is in use all the same.
+/// Whether this can be a part of a host name (RFC 1123). An underscore is not a letter there, and is in use all the
+/// same.
 fn can_be_a_label(label: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (1..=63).contains(&label.len()) && label.bytes().all(plain) && !label.starts_with('-') && !label.ends_with('-')

@@ -1,4 +1,4 @@
-//! Where configurations come from: the lookup that is asked when an order is stored and again when it is sent.
+//! The lookup of suppliers, which is asked when an order is stored and again when it is sent.
 
 mod file;
 mod reader;
@@ -15,10 +15,10 @@ use crate::value::names::SupplierId;
 
 pub use file::SuppliersFile;
 
-/// The lookup of suppliers: a table of the marketplace, a map, a file.
+/// The source of the suppliers' configurations: a table of the marketplace, a map, a file.
 ///
-/// It is asked twice about each notification: when it is stored (does the supplier exist, what may it see) and each time
-/// it is sent (endpoints, secrets, policy). So a repaired URL or a rotated token takes effect at the next attempt.
+/// It is asked when a notification is stored (does the supplier exist, what may it see) and each time it is sent
+/// (endpoints, secrets, policy). So a repaired URL or a rotated token takes effect at the next attempt.
 ///
 /// ```
 /// use orderhook::{LookupError, Supplier, SupplierId, Suppliers};
@@ -33,21 +33,23 @@ pub use file::SuppliersFile;
 /// }
 /// ```
 pub trait Suppliers: Send + Sync + 'static {
-    /// The configuration as it is now; `None` when there is no such supplier.
+    /// The supplier's configuration as it is now; `None` when there is no such supplier.
     ///
     /// # Errors
-    /// [`LookupError::Unavailable`] when it cannot be told now, or no answer came within the limit of an exchange (60 s):
-    /// nothing is stored, or the notification is handed back without a try. [`LookupError::Invalid`] when the supplier is
-    /// there and its configuration is not usable: when storing, nothing is stored for any supplier of the order, because
-    /// nobody knows what this one may see; when sending, the notification fails for `config`.
+    /// [`LookupError::Unavailable`] when the configuration cannot be read now: nothing is stored, or the notification
+    /// is put off without a try. No answer within the limit of an exchange (60 s), and a panic, count as that.
+    /// [`LookupError::Invalid`] when the supplier exists and its configuration cannot be used: when storing, nothing is
+    /// stored for any supplier of the order, because it is not known what this one may see; when sending, the
+    /// notification fails for [`config`](crate::FailureReason::Config).
     fn find(&self, id: &SupplierId) -> impl Future<Output = Result<Option<Supplier>, LookupError>> + Send;
 }
 
-/// The lookup could not be done.
+/// Why a supplier could not be looked up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
-    /// It cannot be told now. The operator repairs this; the same question may be answered later.
+    /// The lookup failed, for example because its database cannot be reached. The operator repairs this; the same
+    /// question may be answered later.
     #[error("the supplier lookup is not available: {what}")]
     Unavailable {
         /// What is in the way, without secrets.
@@ -56,18 +58,18 @@ pub enum LookupError {
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
     },
-    /// The supplier's configuration is not usable. The marketplace's admin repairs this.
+    /// The supplier's configuration cannot be used. The marketplace's admin repairs this.
     #[error(transparent)]
     Invalid(#[from] ConfigError),
 }
 
 impl LookupError {
-    /// It cannot be told now.
+    /// An error of [`Unavailable`](Self::Unavailable), in words without secrets.
     pub fn unavailable(what: impl Into<String>) -> Self {
         LookupError::Unavailable { what: what.into(), source: None }
     }
 
-    /// It cannot be told now, because of this.
+    /// An error of [`Unavailable`](Self::Unavailable) with its cause.
     pub fn unavailable_because(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         LookupError::Unavailable { what: what.into(), source: Some(source.into()) }
     }

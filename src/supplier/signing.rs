@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::value::time::Timestamp;
 
-/// A signing key of Standard Webhooks: `whsec_` and base64 of 24 to 64 random bytes, valid for a span of time so that two
-/// keys can overlap while a receiver changes over.
+/// A signing key of Standard Webhooks: `whsec_` and base64 of 24 to 64 random bytes, valid for a span of time so that
+/// two keys can overlap while a receiver changes over.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningKey {
     secret: Zeroizing<Vec<u8>>,
@@ -42,14 +42,14 @@ impl SigningKey {
         Ok(SigningKey { secret, from: None, until: None })
     }
 
-    /// Not used before this moment.
+    /// The same key, not valid before this moment.
     #[must_use]
     pub fn valid_from(mut self, from: Timestamp) -> Self {
         self.from = Some(from);
         self
     }
 
-    /// Not used from this moment on.
+    /// The same key, not valid from this moment on.
     #[must_use]
     pub fn valid_until(mut self, until: Timestamp) -> Self {
         self.until = Some(until);

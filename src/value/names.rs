@@ -1,4 +1,4 @@
-//! The names by which notifications are told apart: of an order, of a supplier, of an installation.
+//! The names that identify notifications: of an order, of a supplier, of an installation.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -45,9 +45,9 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
         ///
-        /// 1 to 200 characters, no white space at either end, none that cannot be seen: no control, direction or zero-width
-        /// characters. Cheap to clone. One that is stored from a time when more was allowed is kept; `Display` and `Debug`
-        /// show its invisible characters escaped.
+        /// 1 to 200 characters, no white space at either end, none that cannot be seen: no control, direction or
+        /// zero-width characters. Cheap to clone. One that is stored from a time when more was allowed is kept;
+        /// `Display` and `Debug` show its invisible characters escaped.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
@@ -63,8 +63,8 @@ macro_rules! name {
                 if name.0.chars().all(is_visible) { Ok(name) } else { Err(NameError { kind: $kind, problem }) }
             }
 
-            /// A name as a store kept it, perhaps from a time when names could have invisible characters. For stores only:
-            /// what comes from elsewhere goes through [`new`](Self::new).
+            /// A name as a store kept it, perhaps from a time when names could have invisible characters. For stores
+            /// only: what comes from elsewhere goes through [`new`](Self::new).
             ///
             /// # Errors
             ///

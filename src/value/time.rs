@@ -14,8 +14,8 @@ const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// A moment in UTC, to the microsecond, from year 0 to year 9999.
 ///
-/// Its text, in JSON too, is RFC 3339 with `Z` and only as many decimals as it needs. Arithmetic stops at the two ends, so
-/// every value can be written. Texts with another offset are converted; digits beyond microseconds are cut off.
+/// Its text, in JSON too, is RFC 3339 with `Z` and only as many decimals as it needs. Arithmetic stops at the two ends,
+/// so every value can be written. Texts with another offset are converted; digits beyond microseconds are cut off.
 ///
 /// ```
 /// use std::time::Duration;
@@ -148,9 +148,9 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// A moment as somebody wrote it: [`Timestamp`] and the offset from UTC.
+/// A moment as it was written: a [`Timestamp`] and the offset from UTC.
 ///
-/// Its text, in JSON too, is RFC 3339 with that offset (`Z` for zero). A text without an offset is refused: nobody could
+/// Its text, in JSON too, is RFC 3339 with that offset (`Z` for zero). A text without an offset is refused: it does not
 /// say which moment it means.
 ///
 /// ```
@@ -176,8 +176,8 @@ impl OffsetTimestamp {
         self.at
     }
 
-    /// `YYYY-MM-DDTHH:MM:SS[.digits](Z|±HH:MM)`. Calendar parsers accept much more than RFC 3339, so the shape is checked
-    /// here and only the calendar is left to them.
+    /// `YYYY-MM-DDTHH:MM:SS[.digits](Z|±HH:MM)`. Calendar parsers accept much more than RFC 3339, so the shape is
+    /// checked here and only the calendar is left to them.
     fn parse(text: &str) -> Option<Self> {
         const SHAPE: &[u8; 19] = b"0000-00-00T00:00:00";
         let (clock, rest) = text.split_at_checked(SHAPE.len())?;

@@ -122,6 +122,7 @@ async fn options_that_are_unknown_missing_or_wrong_are_named() {
         (&["--source", ""], "--source"),
         (&["--store", "redis:"], "--store"),
         (&["--withdraw"], "--withdraw"),
+        (&["--withdraw", ""], "--withdraw"),
     ] {
         assert_refused(&bench.run(arguments).await, &[part]);
     }
@@ -144,6 +145,38 @@ async fn a_store_that_is_not_compiled_in_is_refused_and_names_its_feature() {
     }
     // There is none yet that could be compiled in.
     assert_refused(&bench.run(&["--store", "postgres://localhost/orders"]).await, &["--store", "`postgres`"]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_only_read_is_not_created_and_its_path_is_named() {
+    let Some(bench) = Bench::lasting() else { return };
+    bench.order(&["north"]);
+    bench.suppliers(&[("north", &[])]);
+    let shown = bench.run(&["--show"]).await;
+    assert_eq!((shown.status, &*shown.stdout), (Some(3), ""), "{shown:?}");
+    assert!(shown.stderr.lines().count() == 1 && shown.stderr.contains("sqlite:orders.db"), "{shown:?}");
+    assert!(!bench.folder().join("orders.db").exists());
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_used_is_named_with_its_path_and_its_cause_is_said_once() {
+    let Some(bench) = Bench::lasting() else { return };
+    bench.order(&["north"]);
+    bench.suppliers(&[("north", &[])]);
+    bench.write("orders.db", &"this is no database ".repeat(100));
+    let refused = bench.run(&[]).await;
+    assert_eq!((refused.status, &*refused.stdout), (Some(3), ""), "{refused:?}");
+    assert!(refused.stderr.lines().count() == 1 && refused.stderr.contains("sqlite:orders.db"), "{refused:?}");
+    assert_eq!(refused.stderr.matches("file is not a database").count(), 1, "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_check_needs_neither_an_order_nor_a_store() {
+    let bench = Bench::in_memory();
+    bench.suppliers(&[("north", &["https://10.0.0.1/in".to_owned()]), ("bare", &[])]);
+    let checked = bench.run_with(&["--suppliers", "suppliers.json", "--check", "--json"]).await;
+    assert_eq!((checked.status, checked.stdout.lines().count()), (Some(2), 2), "{checked:?}");
+    assert!(checked.stdout.contains("blocked") && checked.stdout.contains("no endpoint is configured"), "{checked:?}");
 }
 
 #[tokio::test]

@@ -101,11 +101,18 @@ async fn unusable_input_stores_nothing() {
     let Some(bench) = Bench::lasting() else { return };
     bench.order(&["north"]);
     bench.suppliers(&[("north", &[])]);
-    let mut wrong = order(&["north", "stranger"]);
-    bench.write("order.json", &wrong.to_string());
+    let with_stranger = order(&["north", "stranger"]);
+    let (without_stranger, mut other) = (order(&["north"]), order(&["north"]));
+    other["order_code"] = json!("A-2");
+    bench.write("order.json", &with_stranger.to_string());
     assert_eq!(bench.run(&[]).await.status, Some(1));
-    wrong["lines"].as_array_mut().unwrap().pop();
-    bench.write("order.json", &wrong.to_string());
+    assert!(!bench.folder().join("orders.db").exists());
+    // Also in a store that is there.
+    bench.write("order.json", &other.to_string());
+    assert_eq!(bench.json(&["--enqueue-only"]).await.0, 0);
+    bench.write("order.json", &with_stranger.to_string());
+    assert_eq!(bench.run(&[]).await.status, Some(1));
+    bench.write("order.json", &without_stranger.to_string());
     let (status, lines) = bench.json(&["--show"]).await;
     assert_eq!((status, &lines[0]["state"]), (2, &json!(null)));
 }

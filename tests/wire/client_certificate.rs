@@ -104,8 +104,14 @@ async fn a_client_certificate_that_is_none_is_refused_when_the_dispatcher_is_bui
         assert!(matches!(error, Error::Setting { setting: "client_certificate", .. }), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("s3cr3t"));
     }
-    let missing = world.builder(Duration::from_secs(8)).client_certificate_files("/nonexistent/a", "/nonexistent/b");
-    assert!(matches!(missing.build(), Err(Error::Setting { .. })));
+    let folder = tempfile::tempdir().unwrap();
+    let (present, missing) = (folder.path().join("present.pem"), folder.path().join("missing.pem"));
+    std::fs::write(&present, &chain).unwrap();
+    for (chain, key, which) in [(&missing, &present, "chain"), (&present, &missing, "private key")] {
+        let builder = world.builder(Duration::from_secs(8)).client_certificate_files(chain, key);
+        let problem = builder.build().unwrap_err().to_string();
+        assert!(problem.contains(&format!("the file of its {which} cannot be read")), "{problem}");
+    }
     let shown = format!("{:?}", world.builder(Duration::from_secs(8)).client_certificate(chain, key));
     assert!(!shown.contains("PRIVATE"), "{shown}");
 }

@@ -81,7 +81,7 @@ fn notify_many(world: &World, supplier: &str, name: &str, number: usize) -> Join
     let mut handlers = JoinSet::new();
     for n in 0..number {
         let (dispatcher, supplier) = (world.dispatcher.clone(), supplier_id(supplier));
-        let order = OrderCode::new(&format!("{name}-{n}")).unwrap();
+        let order = OrderCode::new(format!("{name}-{n}")).unwrap();
         handlers.spawn(async move { dispatcher.notify_event(&supplier, &order, event()).await.unwrap().is_told() });
     }
     handlers
@@ -136,7 +136,7 @@ async fn notify_waits_for_room_five_seconds_at_most_and_what_had_none_spends_no_
     assert_eq!((receiver.count(), receiver.max_in_flight()), (told, 1));
     let mut left = 0;
     for n in 0..12 {
-        let key = world.dispatcher.key(&supplier_id("books"), &OrderCode::new(&format!("A-{n}")).unwrap());
+        let key = world.dispatcher.key(&supplier_id("books"), &OrderCode::new(format!("A-{n}")).unwrap());
         let notification = world.notification(&key).await;
         if let State::Pending { due } = notification.state {
             left += 1;

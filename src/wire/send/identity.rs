@@ -72,7 +72,7 @@ impl Identity {
                 (None, Some(Pem { chain: chain_pem, key: key_pem }))
             }
             Some(ClientCertificate::Files { chain, key }) => {
-                let pem = read(&chain, &key).map_err(|_| BadCertificate("its files cannot be read"))?;
+                let pem = read(&chain, &key)?;
                 (Some((chain, key)), Some(pem))
             }
         };
@@ -85,8 +85,8 @@ impl Identity {
         Ok(Arc::new(Identity { files, state: Mutex::new(loaded), provider: Arc::clone(provider) }))
     }
 
-    /// What is presented now. Files that were replaced are taken up; those that are not usable leave the last good ones in
-    /// force.
+    /// What is presented now. Files that were replaced are taken up; those that are not usable leave the last good ones
+    /// in force.
     pub(super) async fn current(self: &Arc<Self>) -> Arc<Presenting> {
         if let Some(read) = self.look_again() {
             let _ = tokio::time::timeout(READ_LIMIT, read).await;
@@ -112,11 +112,11 @@ impl Identity {
         Some(wait)
     }
 
-    fn take_up(&self, read: io::Result<Pem>) {
+    fn take_up(&self, read: Result<Pem, BadCertificate>) {
         let parsed = match &read {
             Ok(pem) if self.state().seen.as_ref() == Some(pem) => None,
             Ok(pem) => Some(pem.parse(&self.provider)),
-            Err(_) => Some(Err(BadCertificate("its files cannot be read"))),
+            Err(unreadable) => Some(Err(*unreadable)),
         };
         let mut state = self.state();
         state.reading = false;
@@ -151,9 +151,11 @@ impl Pem {
     }
 }
 
-fn read(chain: &Path, key: &Path) -> io::Result<Pem> {
-    let key = String::from_utf8(regular(key)?).map_err(|_| io::ErrorKind::InvalidData)?;
-    Ok(Pem { chain: regular(chain)?, key: Secret::new(key) })
+fn read(chain: &Path, key: &Path) -> Result<Pem, BadCertificate> {
+    let chain = regular(chain).map_err(|_| BadCertificate("the file of its chain cannot be read"))?;
+    let unreadable = BadCertificate("the file of its private key cannot be read");
+    let key = String::from_utf8(regular(key).map_err(|_| unreadable)?).map_err(|_| unreadable)?;
+    Ok(Pem { chain, key: Secret::new(key) })
 }
 
 /// A regular file: a pipe would be waited for.

@@ -60,7 +60,8 @@ async fn a_refused_stage_is_exit_2_also_when_it_would_only_be_enqueued() {
 async fn show_tells_what_is_stored_and_does_nothing() {
     let desk = Desk::new().await;
     desk.events(&way("P-1", &ALL));
-    assert_eq!(desk.run(&desk.sqlite(), &["--show", "--json"]).await.brief(), (Some(2), all("null")));
+    assert_eq!(desk.run("memory:", &["--show", "--json"]).await.brief(), (Some(2), all("null")));
+    assert_eq!(desk.run(&desk.sqlite(), &["--show", "--json"]).await.status, Some(3), "it is not made to be read");
     desk.run(&desk.sqlite(), &["--enqueue-only"]).await;
     assert_eq!(desk.run(&desk.sqlite(), &["--show", "--json"]).await.brief(), (Some(2), all("pending")));
     assert_eq!(desk.receiver.connections(), 0);

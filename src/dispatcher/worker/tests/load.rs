@@ -49,7 +49,7 @@ async fn a_slow_supplier_with_an_order_a_second_gets_eight_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn suppliers_that_flap_are_notified_and_keep_nobody_else_waiting() {
-    let flaps = |supplier: usize| supplier % 5 == 0;
+    let flaps = |supplier: usize| supplier.is_multiple_of(5);
     let phase = |supplier: usize| secs((supplier as u64 * 7) % 240);
     let manner = |supplier| if flaps(supplier) { Manner::Flaps(phase(supplier)) } else { Manner::Well };
     let mut world = Plan::of((0..1_000).map(manner)).build(81);
@@ -72,7 +72,7 @@ async fn suppliers_that_flap_are_notified_and_keep_nobody_else_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn suppliers_that_answer_503_are_never_silent() {
-    let fails = |supplier: usize| supplier % 5 == 0;
+    let fails = |supplier: usize| supplier.is_multiple_of(5);
     let manner = |supplier| if fails(supplier) { Manner::Unavailable } else { Manner::Well };
     let mut world = Plan::of((0..1_000).map(manner)).build(82);
     world.work();
@@ -84,7 +84,7 @@ async fn suppliers_that_answer_503_are_never_silent() {
 #[tokio::test(start_paused = true)]
 async fn what_was_put_off_for_an_hour_is_sent_soon_after_the_first_answer() {
     let hour = secs(3600);
-    let hangs = |supplier: usize| supplier % 20 == 0;
+    let hangs = |supplier: usize| supplier.is_multiple_of(20);
     let manner = |supplier| if hangs(supplier) { Manner::HangsBetween(Duration::ZERO, hour) } else { Manner::Well };
     let mut world = Plan::of((0..200).map(manner)).build(91);
     world.is_known((0..200).filter(|supplier| !hangs(*supplier)));

@@ -22,7 +22,7 @@ impl Outage {
     }
 
     fn is_unknown(&self, supplier: usize) -> bool {
-        !self.hangs(supplier) && (supplier / 100 + supplier) % 50 == 0
+        !self.hangs(supplier) && (supplier / 100 + supplier).is_multiple_of(50)
     }
 
     async fn run(&self, seed: u64) -> World {
