@@ -10,9 +10,8 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
-use tokio_rustls::client::TlsStream;
 
 use super::departure::Outgoing;
 
@@ -36,7 +35,7 @@ pub(super) struct Connection {
 /// Why there was no reply.
 pub(super) enum Broken {
     /// The connection was closed before it took the request, which is here again.
-    Before(Box<Request<Outgoing>>),
+    Before { unsent: Box<Request<Outgoing>>, error: hyper::Error },
     /// The exchange failed. On the connection's first one the server's part of the TLS handshake may still have been open.
     During { error: hyper::Error, first: bool },
 }
@@ -45,7 +44,10 @@ impl Connection {
     /// Speaks HTTP/1.1 over a stream: one exchange at a time, so that one that stalls delays no other.
     ///
     /// What only harms the looks of a reply is let pass: an order that was accepted must not be sent again because of it.
-    pub(super) async fn over(stream: TlsStream<TcpStream>) -> Result<Connection, hyper::Error> {
+    pub(super) async fn over<S>(stream: S) -> Result<Connection, hyper::Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let (sender, driver) = http1::Builder::new()
             .max_headers(HEADER_FIELDS)
             .allow_obsolete_multiline_headers_in_responses(true)
@@ -69,18 +71,16 @@ impl Connection {
     /// One exchange, as far as the head of the reply.
     pub(super) async fn post(&mut self, request: Request<Outgoing>) -> Result<Response<Incoming>, Broken> {
         let first = self.exchanges == 0;
-        if self.sender.ready().await.is_err() {
-            return Err(Broken::Before(Box::new(request)));
-        }
+        // Not asked for its readiness first: that would hide why a connection has been closed already.
         match self.sender.try_send_request(request).await {
             Ok(response) => {
                 self.exchanges = self.exchanges.saturating_add(1);
                 Ok(response)
             }
-            Err(mut failed) => match failed.take_message() {
-                Some(request) => Err(Broken::Before(Box::new(request))),
-                None => Err(Broken::During { error: failed.into_error(), first }),
-            },
+            Err(mut failed) => Err(match failed.take_message() {
+                Some(request) => Broken::Before { unsent: Box::new(request), error: failed.into_error() },
+                None => Broken::During { error: failed.into_error(), first },
+            }),
         }
     }
 
