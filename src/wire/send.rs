@@ -151,7 +151,7 @@ impl Sender {
             provider,
             trust: Mutex::default(),
         };
-        let pool = Pool::new(descriptors::for_idle_connections());
+        let pool = Pool::new(descriptors::for_idle_connections(), pool::LIFE);
         Ok(Sender { connector, pool, timeout: settings.timeout })
     }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
@@ -28,6 +28,7 @@ pub(super) const DRAIN_LIMIT: Duration = Duration::from_millis(200);
 pub(super) struct Connection {
     sender: http1::SendRequest<Outgoing>,
     exchanges: u32,
+    made: Instant,
     /// Dropped with the connection, which then closes.
     _open: oneshot::Sender<Infallible>,
 }
@@ -65,7 +66,7 @@ impl Connection {
             // A peer that reads nothing must not keep the descriptor.
             let _ = tokio::time::timeout(FAREWELL, driver).await;
         });
-        Ok(Connection { sender, exchanges: 0, _open: open })
+        Ok(Connection { sender, exchanges: 0, made: Instant::now(), _open: open })
     }
 
     /// One exchange, as far as the head of the reply.
@@ -87,6 +88,11 @@ impl Connection {
     /// Whether its server has kept it open after a reply before.
     pub(super) fn is_proven(&self) -> bool {
         self.exchanges > 1
+    }
+
+    /// How long ago it was made.
+    pub(super) fn age(&self) -> Duration {
+        self.made.elapsed()
     }
 
     /// Whether the server is known to have closed it.

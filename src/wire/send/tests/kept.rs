@@ -18,7 +18,7 @@ async fn open_connections(sender: &Sender, urls: &[String]) {
 async fn idle_connections_are_bounded_over_all_hosts_and_the_longest_idle_goes_first() {
     let ca = Ca::new();
     let mut sender = sender(&ca);
-    sender.pool = Pool::new(2);
+    sender.pool = Pool::new(2, pool::LIFE);
     let receivers = [receiver(&ca).await, receiver(&ca).await, receiver(&ca).await];
     let urls = receivers.each_ref().map(Receiver::url);
     open_connections(&sender, &urls).await;
@@ -52,6 +52,23 @@ async fn an_idle_connection_is_closed_before_a_server_closes_it() {
     kept(&sender, 0).await;
     let idle = since.elapsed();
     assert!(idle > Duration::from_secs(3) && idle < Duration::from_secs(5), "{idle:?}");
+}
+
+#[tokio::test]
+async fn a_busy_connection_is_replaced_when_it_has_served_for_long_enough() {
+    let ca = Ca::new();
+    let mut sender = sender(&ca);
+    sender.pool = Pool::new(8, Duration::from_millis(400));
+    let receiver = receiver(&ca).await;
+    let url = [receiver.url()];
+    open_connections(&sender, &url).await;
+    kept(&sender, 1).await;
+    let since = Instant::now();
+    while receiver.connections() == 1 && since.elapsed() < Duration::from_secs(5) {
+        open_connections(&sender, &url).await;
+    }
+    assert_eq!(receiver.connections(), 2);
+    assert!(receiver.requests().len() > 2, "it was used until then");
 }
 
 #[tokio::test]

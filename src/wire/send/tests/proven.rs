@@ -34,10 +34,7 @@ impl AsyncRead for Alerting {
                 self.reader = Some(context.waker().clone());
                 Poll::Pending
             }
-            _ => Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                rustls::Error::AlertReceived(self.alert),
-            ))),
+            _ => Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, rustls::Error::AlertReceived(self.alert)))),
         }
     }
 }
