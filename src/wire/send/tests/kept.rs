@@ -110,3 +110,41 @@ async fn exchanges_that_follow_each_other_at_once_settle_on_a_connection_each() 
     let more = receiver.connections() - settled;
     assert!(more <= SIDE_BY_SIDE, "{more} more connections for {} exchanges", SIDE_BY_SIDE * 40);
 }
+
+#[tokio::test]
+async fn a_connection_on_which_more_may_come_or_nothing_is_not_used_again() {
+    let twice = format!("{OK}{OK}");
+    for reply in [
+        "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 204 No Content\r\n\r\nstray bytes",
+        "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+        &twice,
+    ] {
+        let ca = Ca::new();
+        let sender = sender(&ca);
+        let receiver = Receiver::start(ca.good(), vec![say(reply), Act::Again]).await;
+        for n in 1..=3 {
+            assert!(!matches!(post(&sender, &receiver.url()).await.outcome, Outcome::Unknown { .. }), "{reply}");
+            // Longer than a connection rests after its first exchange: were it kept, it would be used.
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            assert_eq!((receiver.requests().len(), receiver.connections()), (n, n), "{reply}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reply_of_http_1_0_that_keeps_its_connection_open_is_followed_by_another_on_it() {
+    let ca = Ca::new();
+    let sender = sender(&ca);
+    let reply = "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok";
+    let receiver = Receiver::start(ca.good(), vec![say(reply), Act::Again]).await;
+    for _ in 0..3 {
+        assert_eq!(post(&sender, &receiver.url()).await.outcome, accepted(200));
+        kept(&sender, 1).await;
+    }
+    assert_eq!((receiver.requests().len(), receiver.connections()), (3, 1));
+    assert!(receiver.requests().iter().all(|request| request.contains("content-length: 7\r\n")));
+}
