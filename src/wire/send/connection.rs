@@ -11,6 +11,7 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 
 use super::departure::Outgoing;
@@ -29,6 +30,8 @@ pub(super) struct Connection {
     sender: http1::SendRequest<Outgoing>,
     exchanges: u32,
     made: Instant,
+    /// Whose task drives it.
+    runtime: runtime::Id,
     /// Dropped with the connection, which then closes.
     _open: oneshot::Sender<Infallible>,
 }
@@ -66,7 +69,7 @@ impl Connection {
             // A peer that reads nothing must not keep the descriptor.
             let _ = tokio::time::timeout(FAREWELL, driver).await;
         });
-        Ok(Connection { sender, exchanges: 0, made: Instant::now(), _open: open })
+        Ok(Connection { sender, exchanges: 0, made: Instant::now(), runtime: Handle::current().id(), _open: open })
     }
 
     /// One exchange, as far as the head of the reply.
@@ -93,6 +96,11 @@ impl Connection {
     /// How long ago it was made.
     pub(super) fn age(&self) -> Duration {
         self.made.elapsed()
+    }
+
+    /// Whether it is driven by the runtime that this is called on. Another one may stand still for as long as it likes.
+    pub(super) fn is_driven_here(&self) -> bool {
+        self.runtime == Handle::current().id()
     }
 
     /// Whether the server is known to have closed it.

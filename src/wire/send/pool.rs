@@ -79,8 +79,9 @@ impl Pool {
     pub(super) fn take(&self, host: &Host) -> Option<Connection> {
         let mut shelf = self.shelf();
         let rest = shelf.rest(host);
-        let of_host = shelf.by_host.get(host)?;
-        let fit = of_host.iter().rev().find(|idle| idle.is_fit(rest) && idle.connection.age() < self.life)?.number;
+        let may_be_used =
+            |idle: &&Idle| idle.is_fit(rest) && idle.connection.age() < self.life && idle.connection.is_driven_here();
+        let fit = shelf.by_host.get(host)?.iter().rev().find(may_be_used)?.number;
         shelf.remove(fit).map(|idle| idle.connection)
     }
 

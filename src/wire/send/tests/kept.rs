@@ -148,3 +148,20 @@ async fn a_reply_of_http_1_0_that_keeps_its_connection_open_is_followed_by_anoth
     assert_eq!((receiver.requests().len(), receiver.connections()), (3, 1));
     assert!(receiver.requests().iter().all(|request| request.contains("content-length: 7\r\n")));
 }
+
+#[test]
+fn a_connection_of_a_runtime_that_nobody_drives_is_not_used_by_another() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let ca = Ca::new();
+    let receiver = servers.block_on(receiver(&ca));
+    let sender = sender(&ca);
+    let (first, second) = (runtime(), runtime());
+    first.block_on(async {
+        open_connections(&sender, &[receiver.url()]).await;
+        kept(&sender, 1).await;
+    });
+    second.block_on(open_connections(&sender, &[receiver.url()]));
+    first.block_on(open_connections(&sender, &[receiver.url()]));
+    assert_eq!((receiver.requests().len(), receiver.connections()), (3, 2));
+}
