@@ -12,7 +12,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls_platform_verifier::Verifier;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -68,7 +68,13 @@ impl Connector {
         let target = self.guard.judge_url(url).map_err(|why| Outcome::Blocked { why })?;
         let connecting = self.reach(url, target, purpose, Instant::now() + self.limit);
         let within = tokio::time::timeout(self.limit, connecting).await;
-        within.unwrap_or(Err(not_sent(NotSent::ConnectTimeout)))
+        match within.unwrap_or(Err(not_sent(NotSent::ConnectTimeout))) {
+            // The system's resolver and the reader of roots do not say so.
+            Err(Outcome::NotSent { why: NotSent::Dns | NotSent::NoTrustRoots }) if no_descriptor_is_left() => {
+                Err(not_sent(NotSent::NoDescriptor))
+            }
+            connected => connected,
+        }
     }
 
     async fn reach(
@@ -140,6 +146,10 @@ impl Connector {
         } else {
             Verifier::new_with_extra_roots(self.roots.iter().cloned(), Arc::clone(&provider)).ok()?
         };
+        // Of several files with roots some may not have been read.
+        if no_descriptor_is_left() {
+            return None;
+        }
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .ok()?
@@ -191,6 +201,10 @@ async fn dial(addresses: &[IpAddr], port: u16, until: Instant) -> io::Result<Tcp
             }
         }
     }
+}
+
+fn no_descriptor_is_left() -> bool {
+    TcpSocket::new_v4().is_err_and(|error| proof::of_dialling(&error) == NotSent::NoDescriptor)
 }
 
 fn server_name(host: Host<&str>) -> Option<ServerName<'static>> {
