@@ -150,8 +150,8 @@ impl DispatcherBuilder {
     }
 
     /// [`client_certificate`](Self::client_certificate) out of two files. They are read again, at most once a second, when a
-    /// connection is made; what was replaced takes effect with the next connection. Files that are not usable leave the
-    /// last good ones in force, and the log says so.
+    /// connection is made; what was replaced takes effect with the next connection, and no connection is used for longer than
+    /// a minute. Files that are not usable leave the last good ones in force, and the log says so.
     #[must_use]
     pub fn client_certificate_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.client_certificate = Some(ClientCertificate::Files { chain: chain.into(), key: key.into() });

@@ -3,20 +3,26 @@
 //! `getaddrinfo` blocks, for half a minute if it likes, and cannot be called off. On the runtime's blocking pool a hanging
 //! lookup would keep the process from ending, so each lookup has a detached thread. Their number is bounded, and all who
 //! ask for the same name at the same time share one: a supplier whose name servers are dead holds one thread, not all.
+//! A lookup that hangs moves from its slot to one of many more places, so that an outage of many names delays no other.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// How many lookups may run at a time in this process.
-const THREADS: usize = 64;
+/// How many lookups may run at a time in this process, apart from those that hang.
+const SLOTS: usize = 64;
+/// How many of those that hang may run beside them. None free: it keeps its slot.
+const PLACES: usize = 448;
+/// A lookup that takes longer hangs.
+const HANGS: Duration = Duration::from_secs(2);
 
 static SYSTEM: LazyLock<Lookups> = LazyLock::new(|| {
-    Lookups::new(THREADS, |name| Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect()))
+    Lookups::new(SLOTS, |name| Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect()))
 });
 
 /// A name has no address: unknown, no answer from the name servers, or an empty answer. The system does not tell these
@@ -37,13 +43,16 @@ type Running = Mutex<HashMap<String, Answering>>;
 
 struct Lookups {
     slots: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    hangs: Duration,
     running: Arc<Running>,
     resolve: fn(&str) -> io::Result<Vec<IpAddr>>,
 }
 
 impl Lookups {
-    fn new(threads: usize, resolve: fn(&str) -> io::Result<Vec<IpAddr>>) -> Lookups {
-        Lookups { slots: Arc::new(Semaphore::new(threads)), running: Arc::default(), resolve }
+    fn new(slots: usize, resolve: fn(&str) -> io::Result<Vec<IpAddr>>) -> Lookups {
+        let (slots, places) = (Arc::new(Semaphore::new(slots)), Arc::new(Semaphore::new(PLACES)));
+        Lookups { slots, places, hangs: HANGS, running: Arc::default(), resolve }
     }
 
     async fn lookup(&self, name: &str) -> Answer {
@@ -73,7 +82,9 @@ impl Lookups {
         if let Some(first) = joined {
             return Ok(first);
         }
-        let entry = Entry { running: Arc::clone(&self.running), name: name.to_owned(), _slot: slot };
+        let held = Arc::new(Mutex::new(slot));
+        let moving = move_when_it_hangs(Arc::downgrade(&held), Arc::clone(&self.places), self.hangs, answering.clone());
+        let entry = Entry { running: Arc::clone(&self.running), name: name.to_owned(), _held: held };
         let resolve = self.resolve;
         let work = move || {
             let found = resolve(&entry.name).ok().filter(|addresses| !addresses.is_empty());
@@ -81,15 +92,29 @@ impl Lookups {
             drop(entry);
         };
         thread::Builder::new().name("orderhook-dns".to_owned()).spawn(work).map_err(|_| NoAddress)?;
+        tokio::spawn(moving);
         Ok(answering)
     }
 }
 
-/// A running lookup. Leaves the list and frees its slot when the thread really ends, however it ends.
+/// What a running lookup occupies: a slot, or a place.
+type Held = Mutex<OwnedSemaphorePermit>;
+
+async fn move_when_it_hangs(held: Weak<Held>, places: Arc<Semaphore>, hangs: Duration, mut answering: Answering) {
+    let in_time = tokio::time::timeout(hangs, answering.wait_for(Option::is_some)).await.is_ok();
+    if !in_time
+        && let Some(held) = held.upgrade()
+        && let Ok(place) = places.try_acquire_owned()
+    {
+        *held.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+}
+
+/// A running lookup. Leaves the list, and its slot or place, when the thread really ends, however it ends.
 struct Entry {
     running: Arc<Running>,
     name: String,
-    _slot: OwnedSemaphorePermit,
+    _held: Arc<Held>,
 }
 
 impl Drop for Entry {
@@ -107,7 +132,7 @@ fn with<T>(running: &Running, act: impl FnOnce(&mut HashMap<String, Answering>) 
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -169,6 +194,32 @@ mod tests {
             assert_eq!(one.await.unwrap(), Ok(vec![HOME]));
         }
         assert!(MOST.load(Ordering::SeqCst) <= 3);
+    }
+
+    #[tokio::test]
+    async fn names_whose_lookups_hang_delay_no_other_name() {
+        let resolve = |name: &str| if name.starts_with("dead") { never(name) } else { Ok(vec![HOME]) };
+        let lookups = Lookups { hangs: Duration::from_millis(20), ..Lookups::new(2, resolve) };
+        for n in 0..10 {
+            let dead = format!("dead{n}.test");
+            let waited = tokio::time::timeout(Duration::from_millis(30), lookups.lookup(&dead)).await;
+            assert!(waited.is_err());
+        }
+        let live = tokio::time::timeout(Duration::from_secs(5), lookups.lookup("live.test")).await;
+        assert_eq!(live, Ok(Ok(vec![HOME])));
+    }
+
+    #[tokio::test]
+    async fn lookups_that_hang_are_bounded_too() {
+        let resolve = |name: &str| if name.starts_with("dead") { never(name) } else { Ok(vec![HOME]) };
+        let places = Arc::new(Semaphore::new(1));
+        let lookups = Lookups { hangs: Duration::from_millis(1), places, ..Lookups::new(1, resolve) };
+        for n in 0..3 {
+            let dead = format!("dead{n}.test");
+            let waited = tokio::time::timeout(Duration::from_millis(20), lookups.lookup(&dead)).await;
+            assert!(waited.is_err());
+        }
+        assert_eq!(with(&lookups.running, |running| running.len()), 2, "one in the slot, one in the place");
     }
 
     #[test]

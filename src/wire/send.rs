@@ -151,7 +151,7 @@ impl Sender {
             provider,
             trust: Mutex::default(),
         };
-        let pool = Pool::new(descriptors::for_idle_connections());
+        let pool = Pool::new(descriptors::for_idle_connections(), pool::LIFE);
         Ok(Sender { connector, pool, timeout: settings.timeout })
     }
 
@@ -172,6 +172,10 @@ impl Sender {
         cut: &CancellationToken,
     ) -> Option<Reply> {
         let Request { url, headers, body, reply_limit } = request;
+        // Never made here, but a store may hand one back. Its head would leave alone, and unseen by the departure.
+        if body.is_empty() {
+            return Some(Reply::of(UNSENDABLE, Duration::ZERO));
+        }
         // Judged before anything is asked or made; a kept connection is judged like a new one.
         if let Err(why) = self.connector.guard.judge_url(&url) {
             return Some(Reply::of(Outcome::Blocked { why }, Duration::ZERO));
@@ -248,7 +252,7 @@ impl Sender {
         while let Some(mut kept) = self.pool.take(host) {
             match kept.post(post).await {
                 Ok(response) => return Ok((kept, response)),
-                Err(Broken::Before(unsent)) => post = *unsent,
+                Err(Broken::Before { unsent, .. }) => post = *unsent,
                 Err(broken) => {
                     self.pool.doubt(host);
                     return Err(proof::of_exchange(&broken));

@@ -1,18 +1,19 @@
 //! How a connection is made: guard, name resolution, TCP and TLS, all within one limit. What is dialled is what was judged.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls_platform_verifier::Verifier;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
@@ -25,6 +26,8 @@ use crate::wire::guard::{Guard, Reach, Target};
 
 /// How long one address is tried before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
+/// How many addresses are tried beside each other: each takes a file descriptor. The oldest is given up for a further one.
+const BESIDE: usize = 6;
 
 /// How long a server that asked for a certificate, and got none, may take to refuse the connection. In TLS 1.3 it says so
 /// after the handshake; an order that is sent meanwhile would be lost, perhaps without a trace of the reason.
@@ -63,12 +66,24 @@ impl Connector {
     /// A TLS connection to an endpoint. A failure is `Blocked` or `NotSent`.
     pub(super) async fn connect(&self, url: &Url, purpose: Purpose) -> Result<TlsStream<TcpStream>, Outcome> {
         let target = self.guard.judge_url(url).map_err(|why| Outcome::Blocked { why })?;
-        let connecting = self.reach(url, target, purpose);
+        let connecting = self.reach(url, target, purpose, Instant::now() + self.limit);
         let within = tokio::time::timeout(self.limit, connecting).await;
-        within.unwrap_or(Err(not_sent(NotSent::ConnectTimeout)))
+        match within.unwrap_or(Err(not_sent(NotSent::ConnectTimeout))) {
+            // The system's resolver and the reader of roots do not say so.
+            Err(Outcome::NotSent { why: NotSent::Dns | NotSent::NoTrustRoots }) if no_descriptor_is_left() => {
+                Err(not_sent(NotSent::NoDescriptor))
+            }
+            connected => connected,
+        }
     }
 
-    async fn reach(&self, url: &Url, target: Target, purpose: Purpose) -> Result<TlsStream<TcpStream>, Outcome> {
+    async fn reach(
+        &self,
+        url: &Url,
+        target: Target,
+        purpose: Purpose,
+        until: Instant,
+    ) -> Result<TlsStream<TcpStream>, Outcome> {
         // `http` on loopback included: without TLS nothing is sent.
         let (Some(host), Some(port), "https") = (url.host(), url.port_or_known_default(), url.scheme()) else {
             return Err(not_sent(NotSent::Unreachable));
@@ -79,7 +94,7 @@ impl Connector {
             Target::Loopback(addresses) => addresses,
             Target::Name { reach } => self.resolve(&host, reach).await?,
         };
-        let tcp = dial(&addresses, port).await.map_err(|error| not_sent(proof::of_dialling(&error)))?;
+        let tcp = dial(&addresses, port, until).await.map_err(|error| not_sent(proof::of_dialling(&error)))?;
         let name = server_name(host).ok_or(not_sent(NotSent::Unreachable))?;
         let (shaken, asked) = watching(TlsConnector::from(config).connect(name, tcp)).await;
         let mut tls = shaken.map_err(|error| not_sent(proof::of_handshake(&error, asked)))?;
@@ -131,6 +146,10 @@ impl Connector {
         } else {
             Verifier::new_with_extra_roots(self.roots.iter().cloned(), Arc::clone(&provider)).ok()?
         };
+        // Of several files with roots some may not have been read.
+        if no_descriptor_is_left() {
+            return None;
+        }
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .ok()?
@@ -142,37 +161,50 @@ impl Connector {
     }
 }
 
-/// The first address that takes a connection. Each has a head start before the next one; all are tried.
-async fn dial(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
-    let mut trying = JoinSet::new();
+/// The first address that takes a connection. Each has a head start before the next one, and all get their turn before
+/// `until`: half of the time is shared out, so that the last one has the other half to itself.
+async fn dial(addresses: &[IpAddr], port: u16, until: Instant) -> io::Result<TcpStream> {
+    let number = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let head_start = HEAD_START.min(until.saturating_duration_since(Instant::now()) / 2 / number);
+    let (mut trying, mut open) = (JoinSet::new(), VecDeque::new());
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     let mut left = addresses.iter();
     loop {
-        let next = left.next();
-        if let Some(&address) = next {
-            trying.spawn(TcpStream::connect(SocketAddr::new(address, port)));
-        }
-        let pause = async {
-            match next {
-                Some(_) if left.len() > 0 => tokio::time::sleep(HEAD_START).await,
-                _ => std::future::pending().await,
+        if let Some(&address) = left.next() {
+            open.retain(|attempt: &AbortHandle| !attempt.is_finished());
+            if open.len() >= BESIDE
+                && let Some(oldest) = open.pop_front()
+            {
+                oldest.abort();
             }
-        };
-        tokio::select! {
-            biased;
-            tried = trying.join_next() => match tried {
-                Some(Ok(Ok(tcp))) => {
-                    // A head and a body that are written apart must not wait for each other.
-                    tcp.set_nodelay(true)?;
-                    return Ok(tcp);
-                }
-                Some(Ok(Err(error))) => last = error,
-                Some(Err(_)) => {}
-                None => return Err(last),
-            },
-            () = pause => {}
+            open.push_back(trying.spawn(TcpStream::connect(SocketAddr::new(address, port))));
+        }
+        let mut pause = pin!(tokio::time::sleep(head_start));
+        loop {
+            tokio::select! {
+                biased;
+                tried = trying.join_next() => match tried {
+                    Some(Ok(Ok(tcp))) => {
+                        // A head and a body that are written apart must not wait for each other.
+                        tcp.set_nodelay(true)?;
+                        return Ok(tcp);
+                    }
+                    Some(Ok(Err(error))) => {
+                        last = error;
+                        break;
+                    }
+                    // Given up above.
+                    Some(Err(_)) => {}
+                    None => return Err(last),
+                },
+                () = &mut pause, if left.len() > 0 => break,
+            }
         }
     }
+}
+
+fn no_descriptor_is_left() -> bool {
+    TcpSocket::new_v4().is_err_and(|error| proof::of_dialling(&error) == NotSent::NoDescriptor)
 }
 
 fn server_name(host: Host<&str>) -> Option<ServerName<'static>> {

@@ -3,16 +3,16 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
-use tokio_rustls::client::TlsStream;
 
 use super::departure::Outgoing;
 
@@ -29,6 +29,9 @@ pub(super) const DRAIN_LIMIT: Duration = Duration::from_millis(200);
 pub(super) struct Connection {
     sender: http1::SendRequest<Outgoing>,
     exchanges: u32,
+    made: Instant,
+    /// Whose task drives it.
+    runtime: runtime::Id,
     /// Dropped with the connection, which then closes.
     _open: oneshot::Sender<Infallible>,
 }
@@ -36,7 +39,7 @@ pub(super) struct Connection {
 /// Why there was no reply.
 pub(super) enum Broken {
     /// The connection was closed before it took the request, which is here again.
-    Before(Box<Request<Outgoing>>),
+    Before { unsent: Box<Request<Outgoing>>, error: hyper::Error },
     /// The exchange failed. On the connection's first one the server's part of the TLS handshake may still have been open.
     During { error: hyper::Error, first: bool },
 }
@@ -45,7 +48,10 @@ impl Connection {
     /// Speaks HTTP/1.1 over a stream: one exchange at a time, so that one that stalls delays no other.
     ///
     /// What only harms the looks of a reply is let pass: an order that was accepted must not be sent again because of it.
-    pub(super) async fn over(stream: TlsStream<TcpStream>) -> Result<Connection, hyper::Error> {
+    pub(super) async fn over<S>(stream: S) -> Result<Connection, hyper::Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let (sender, driver) = http1::Builder::new()
             .max_headers(HEADER_FIELDS)
             .allow_obsolete_multiline_headers_in_responses(true)
@@ -63,30 +69,38 @@ impl Connection {
             // A peer that reads nothing must not keep the descriptor.
             let _ = tokio::time::timeout(FAREWELL, driver).await;
         });
-        Ok(Connection { sender, exchanges: 0, _open: open })
+        Ok(Connection { sender, exchanges: 0, made: Instant::now(), runtime: Handle::current().id(), _open: open })
     }
 
     /// One exchange, as far as the head of the reply.
     pub(super) async fn post(&mut self, request: Request<Outgoing>) -> Result<Response<Incoming>, Broken> {
         let first = self.exchanges == 0;
-        if self.sender.ready().await.is_err() {
-            return Err(Broken::Before(Box::new(request)));
-        }
+        // Not asked for its readiness first: that would hide why a connection has been closed already.
         match self.sender.try_send_request(request).await {
             Ok(response) => {
                 self.exchanges = self.exchanges.saturating_add(1);
                 Ok(response)
             }
-            Err(mut failed) => match failed.take_message() {
-                Some(request) => Err(Broken::Before(Box::new(request))),
-                None => Err(Broken::During { error: failed.into_error(), first }),
-            },
+            Err(mut failed) => Err(match failed.take_message() {
+                Some(request) => Broken::Before { unsent: Box::new(request), error: failed.into_error() },
+                None => Broken::During { error: failed.into_error(), first },
+            }),
         }
     }
 
     /// Whether its server has kept it open after a reply before.
     pub(super) fn is_proven(&self) -> bool {
         self.exchanges > 1
+    }
+
+    /// How long ago it was made.
+    pub(super) fn age(&self) -> Duration {
+        self.made.elapsed()
+    }
+
+    /// Whether it is driven by the runtime that this is called on. Another one may stand still for as long as it likes.
+    pub(super) fn is_driven_here(&self) -> bool {
+        self.runtime == Handle::current().id()
     }
 
     /// Whether the server is known to have closed it.

@@ -11,6 +11,9 @@ use super::connection::Connection;
 /// Below the five seconds after which common servers close an idle connection: reusing one that is being closed costs an
 /// `Unknown`.
 const IDLE_LIMIT: Duration = Duration::from_secs(4);
+/// How long a connection is used, however busy it is: a name that leads elsewhere now, a certificate of the server that has
+/// ended, or a client certificate that was replaced are noticed within this time.
+pub(super) const LIFE: Duration = Duration::from_secs(60);
 /// What finishes together is kept for the next burst, also where several suppliers share a host. The bound over all hosts
 /// is what protects the descriptors.
 const IDLE_PER_HOST: usize = 64;
@@ -28,6 +31,7 @@ pub(super) type Host = (String, u16);
 pub(super) struct Pool {
     /// How many connections there may be without an exchange under way, over all hosts.
     bound: usize,
+    life: Duration,
     shelf: Mutex<Shelf>,
 }
 
@@ -67,15 +71,17 @@ impl Drop for Place {
 }
 
 impl Pool {
-    pub(super) fn new(bound: usize) -> Arc<Pool> {
-        Arc::new(Pool { bound, shelf: Mutex::default() })
+    pub(super) fn new(bound: usize, life: Duration) -> Arc<Pool> {
+        Arc::new(Pool { bound, life, shelf: Mutex::default() })
     }
 
     /// The connection to the host that was used last, of those that may be used and that the server has not closed.
     pub(super) fn take(&self, host: &Host) -> Option<Connection> {
         let mut shelf = self.shelf();
         let rest = shelf.rest(host);
-        let fit = shelf.by_host.get(host)?.iter().rev().find(|idle| idle.is_fit(rest))?.number;
+        let may_be_used =
+            |idle: &&Idle| idle.is_fit(rest) && idle.connection.age() < self.life && idle.connection.is_driven_here();
+        let fit = shelf.by_host.get(host)?.iter().rev().find(may_be_used)?.number;
         shelf.remove(fit).map(|idle| idle.connection)
     }
 
@@ -143,6 +149,9 @@ impl Place {
         let mut shelf = self.0.shelf();
         if connection.is_proven() {
             shelf.note_that_it_keeps_open(&host);
+        }
+        if connection.age() >= self.0.life {
+            return;
         }
         if let Some(of_host) = shelf.by_host.get(&host).filter(|of_host| of_host.len() >= IDLE_PER_HOST) {
             if !shelf.keep_open.contains(&host) {

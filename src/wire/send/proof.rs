@@ -50,23 +50,35 @@ pub(super) fn of_handshake(error: &io::Error, asked: Asked) -> NotSent {
 
 /// What came of an exchange without a status line, on a connection that had been made.
 pub(super) fn of_exchange(broken: &Broken) -> Outcome {
-    let Broken::During { error, first } = broken else {
-        return Outcome::NotSent { why: NotSent::Unreachable };
+    let (error, refused) = match broken {
+        Broken::Before { error, .. } => {
+            let why = refusal(error).unwrap_or(NotSent::Unreachable);
+            return Outcome::NotSent { why };
+        }
+        Broken::During { error, first: true } => (error, refusal(error)),
+        Broken::During { error, first: false } => (error, None),
     };
-    match find::<rustls::Error>(error) {
-        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
-            Outcome::NotSent { why: NotSent::ClientCertificate }
-        }
-        Some(rustls::Error::AlertReceived(alert)) if *first && ends_a_handshake(*alert) => {
-            Outcome::NotSent { why: NotSent::Tls }
-        }
-        _ if error.is_parse() => Outcome::Unknown { why: Unknown::BadReply },
-        _ => Outcome::Unknown { why: Unknown::ConnectionLost },
+    match refused {
+        Some(why) => Outcome::NotSent { why },
+        None if error.is_parse() => Outcome::Unknown { why: Unknown::BadReply },
+        None => Outcome::Unknown { why: Unknown::ConnectionLost },
     }
 }
 
-/// Alerts by which a server refuses a client without a certificate that it accepts. This client never offers to
-/// authenticate after the handshake, so none of them can follow a request that was processed.
+/// In TLS 1.3 the client has finished before the server has judged it, so the server's alert may come when the first
+/// request is on its way. Once a connection has served a request nothing is left to be judged: this client never offers
+/// to authenticate later. Then an alert proves nothing.
+fn refusal(error: &hyper::Error) -> Option<NotSent> {
+    match find::<rustls::Error>(error) {
+        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
+            Some(NotSent::ClientCertificate)
+        }
+        Some(rustls::Error::AlertReceived(alert)) if ends_a_handshake(*alert) => Some(NotSent::Tls),
+        _ => None,
+    }
+}
+
+/// Alerts by which a server refuses a client without a certificate that it accepts.
 fn is_about_our_certificate(alert: Alert) -> bool {
     matches!(
         alert,

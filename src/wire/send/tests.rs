@@ -2,5 +2,6 @@ mod connecting;
 mod cut;
 mod guarded;
 mod kept;
+mod proven;
 mod replies;
 mod support;

@@ -168,7 +168,48 @@ async fn child() {
         client_certificate: None,
         timeout: Duration::from_secs(5),
     };
-    println!("[{}]", post(&Sender::new(settings).unwrap(), &url).await.outcome);
+    let sender = Sender::new(settings).unwrap();
+    #[cfg(unix)]
+    if std::env::var_os("ORDERHOOK_TEST_NO_DESCRIPTOR").is_some() {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = |current| setrlimit(Resource::Nofile, Rlimit { current, ..getrlimit(Resource::Nofile) }).unwrap();
+        let before = getrlimit(Resource::Nofile).current;
+        for current in [Some(0), before, Some(0)] {
+            limit(current);
+            println!("\n[{}]", post(&sender, &url).await.outcome);
+        }
+        return;
+    }
+    println!("[{}]", post(&sender, &url).await.outcome);
+}
+
+/// What comes of one POST without a descriptor, of one with enough of them, and of one without again.
+#[cfg(unix)]
+async fn in_need(url: &str, mut environment: Vec<(&'static str, String)>) -> Vec<String> {
+    environment.push(("ORDERHOOK_TEST_NO_DESCRIPTOR", String::new()));
+    let said = in_child(url.to_owned(), Ca::new().pem(), environment).await;
+    said.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')).map(str::to_owned).collect()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_process_without_a_descriptor_does_not_blame_the_name() {
+    let expected = [NotSent::NoDescriptor, NotSent::Dns, NotSent::NoDescriptor].map(|why| not_sent(why).to_string());
+    assert_eq!(in_need("https://nowhere.invalid/", Vec::new()).await, expected);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn roots_that_could_not_be_read_for_want_of_a_descriptor_are_read_again() {
+    let platform = Ca::new();
+    let bundle = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(bundle.path(), platform.pem()).unwrap();
+    let file = bundle.path().to_str().unwrap().to_owned();
+    let receiver = Receiver::start(platform.good(), vec![say(OK), Act::Close]).await;
+    let environment = vec![("SSL_CERT_FILE", file), ("SSL_CERT_DIR", "/nonexistent".to_owned())];
+    let none = not_sent(NotSent::NoDescriptor).to_string();
+    let expected = [none.clone(), accepted(200).to_string(), none];
+    assert_eq!(in_need(&receiver.url(), environment).await, expected);
 }
 
 #[tokio::test]

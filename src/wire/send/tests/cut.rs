@@ -124,3 +124,14 @@ async fn the_rest_of_a_body_that_is_not_wanted_delays_no_reply() {
         assert!(quickest < DRAIN_LIMIT, "{quickest:?}");
     }
 }
+
+#[tokio::test]
+async fn an_event_without_a_body_never_leaves() {
+    let ca = Ca::new();
+    let receiver = Receiver::start(ca.good(), vec![Act::Stall]).await;
+    let sender = Sender::new(settings(&ca, 600)).unwrap();
+    let empty = Request { body: crate::event::Body::new(*b""), ..request(&receiver.url()) };
+    let reply = sender.send(empty, || true, &uncut()).await.unwrap();
+    assert!(matches!(reply.outcome, Outcome::NotSent { .. }), "{:?}", reply.outcome);
+    assert_eq!(receiver.requests().len(), 0);
+}

@@ -112,6 +112,54 @@ async fn a_dead_address_beside_a_live_one_is_passed_over() {
 }
 
 #[tokio::test]
+async fn all_addresses_of_a_name_get_their_turn_within_the_connect_limit() {
+    let ca = Ca::new();
+    let receiver = Receiver::start(ca.good(), vec![say(OK), Act::Again]).await;
+    let port = receiver.address.port();
+    let dead = [3, 4, 5, 6].map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
+    let mut holes = Vec::new();
+    for &address in &dead {
+        holes.push(black_hole_at((address, port).into()).await);
+    }
+    let allowed = vec!["127.0.0.0/8".parse().unwrap()];
+    let (resolver, _) = answers(vec![[&dead[..], &[HOME]].concat()]);
+    // Connecting may take half of it.
+    let settings = SendSettings { allowed, ..settings(&ca, 1_600) };
+    let sender = Sender::with_resolver(settings, resolver).unwrap();
+    assert_eq!(post(&sender, &format!("https://hook.test:{port}/")).await.outcome, accepted(200));
+}
+
+/// How many packets of this process's machine wait for an answer from this port before there is a connection.
+#[cfg(target_os = "linux")]
+fn unanswered(port: u16) -> usize {
+    let to = format!(":{port:04X} 02 ");
+    std::fs::read_to_string("/proc/net/tcp").unwrap().lines().filter(|line| line.contains(&to)).count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_name_with_many_dead_addresses_takes_a_few_descriptors_at_a_time() {
+    let (hole, _queue) = black_hole_at((Ipv4Addr::UNSPECIFIED, 0).into()).await;
+    let many = (1..=60).map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 1, last))).collect();
+    let (resolver, _) = answers(vec![many]);
+    let settings = SendSettings { allowed: vec!["127.0.0.0/8".parse().unwrap()], ..settings(&Ca::new(), 6_000) };
+    let sender = Sender::with_resolver(settings, resolver).unwrap();
+    let url = format!("https://hook.test:{}/", hole.port());
+    let mut most = 0;
+    let outcome = {
+        let mut posting = std::pin::pin!(post(&sender, &url));
+        loop {
+            match tokio::time::timeout(Duration::from_millis(5), posting.as_mut()).await {
+                Ok(reply) => break reply.outcome,
+                Err(_) => most = most.max(unanswered(hole.port())),
+            }
+        }
+    };
+    assert_eq!(outcome, not_sent(NotSent::ConnectTimeout));
+    assert!((2..=7).contains(&most), "{most}");
+}
+
+#[tokio::test]
 async fn a_check_shakes_hands_and_sends_nothing() {
     let ca = Ca::new();
     let listener = TcpListener::bind((HOME, 0)).await.unwrap();

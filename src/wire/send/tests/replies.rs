@@ -274,3 +274,20 @@ fn the_debug_text_of_a_reply_has_no_body() {
     let text = format!("{reply:?}");
     assert!(text.contains("body_bytes: Some(7)") && !text.contains(&format!("{:?}", b"planted")), "{text}");
 }
+
+#[test]
+fn the_host_header_names_a_port_that_is_not_443_and_the_target_is_path_and_query() {
+    for (url, target, host) in [
+        ("https://hook.test/", "/", "hook.test"),
+        ("https://hook.test:443", "/", "hook.test"),
+        ("https://Hook.Test:8443/a%20b?c=d", "/a%20b?c=d", "hook.test:8443"),
+        ("https://[::1]:8443//x", "//x", "[::1]:8443"),
+        ("https://[::1]/?a=`{|}^'", "/?a=`{|}^%27", "[::1]"),
+        ("https://user:planted@hook.test/x", "/x", "hook.test"),
+    ] {
+        let body = Outgoing::new(Bytes::from_static(b"{}"), &Departure::before(Moment::now()));
+        let (_, post) = encoded(&Url::parse(url).unwrap(), &[], body).unwrap();
+        assert_eq!((post.uri().to_string().as_str(), post.headers()["host"].to_str().unwrap()), (target, host));
+        assert!(!post.headers().contains_key("authorization"));
+    }
+}

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 pub(super) use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
@@ -51,12 +51,16 @@ impl Ca {
     }
 
     pub(super) fn server(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
+        let (certificate, key) = self.leaf(names, change);
+        serving(vec![certificate.der().clone()], &key)
+    }
+
+    pub(super) fn leaf(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (Certificate, KeyPair) {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         change(&mut params);
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &*self.0).unwrap();
-        serving(vec![certificate.der().clone()], &key)
+        (params.signed_by(&key, &*self.0).unwrap(), key)
     }
 
     pub(super) fn good(&self) -> ServerConfig {
@@ -190,8 +194,12 @@ pub(super) async fn read_request(tls: &mut TlsStream<TcpStream>) -> Option<Strin
 
 /// An address whose queue is full: a SYN to it is never answered while the queue is kept.
 pub(super) async fn black_hole() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+    black_hole_at((HOME, 0).into()).await
+}
+
+pub(super) async fn black_hole_at(address: SocketAddr) -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
     let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((HOME, 0).into()).unwrap();
+    socket.bind(address).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
     let mut queue = Vec::new();
