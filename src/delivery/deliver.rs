@@ -11,6 +11,7 @@ use crate::notification::{
 };
 use crate::store::{StoreError, StoreErrorKind};
 use crate::supplier::lookup::LookupError;
+use crate::supplier::retry::RetryPolicy;
 use crate::supplier::signing::NoValidKey;
 use crate::supplier::{Activity, Endpoint, OnUnknown, Supplier};
 use crate::value::clock::Moment;
@@ -21,7 +22,7 @@ use crate::wire::send::Reply;
 use super::engine::{Engine, Found};
 use super::health::CallEnd;
 use super::listener::News;
-use super::traffic::{Admission, Answer, Ask, Entry, Pass, Seat, Stay, Who};
+use super::traffic::{Admission, Answer, Ask, Entry, Pass, PutOffFor, Seat, Stay, Who};
 
 /// Which endpoints a round calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +137,8 @@ struct Delivery<'a> {
     unrecorded: Vec<Attempt>,
     /// Whether a record was written again because its first outcome was unclear.
     repeated: bool,
+    /// What it is put off for, if it is handed back.
+    put_off_for: Vec<PutOffFor>,
 }
 
 impl<'a> Delivery<'a> {
@@ -161,12 +164,18 @@ impl<'a> Delivery<'a> {
             recorded: held.claim.attempts,
             unrecorded: Vec::new(),
             repeated: false,
+            put_off_for: Vec::new(),
             claim: held.claim,
         }
     }
 
     async fn go(mut self, supplier: &Supplier) -> Result<Delivered, StoreError> {
         self.begin();
+        if supplier.on_unknown() == OnUnknown::Hold {
+            // The policy was not known when the interruption was put on record.
+            let now = self.now();
+            supplier.endpoints().iter().for_each(|endpoint| self.ledger.hold_interrupted(endpoint, now));
+        }
         let mut was_late = false;
         loop {
             let endpoint = match decide(&self.ledger, &self.claim.key, supplier, self.now()) {
@@ -209,8 +218,8 @@ impl<'a> Delivery<'a> {
             return Err(self.rest());
         }
         let traffic = &self.engine.traffic;
+        traffic.know(id, limit);
         if self.stay.is_some() {
-            traffic.know(id, limit);
             return Ok(());
         }
         let pace = traffic.pace();
@@ -219,7 +228,7 @@ impl<'a> Delivery<'a> {
                 self.stay = Some(stay);
                 return Ok(());
             }
-            Entry::Full => return Err(Then::HandBack { after: pace.no_room }),
+            Entry::Full => return Err(self.without_room()),
             Entry::Wait(waiting) => waiting,
         };
         self.seat = None;
@@ -231,10 +240,16 @@ impl<'a> Delivery<'a> {
             () = tokio::time::sleep(pace.wait) => {}
         }
         if self.stay.is_none() {
-            traffic.put_off_for_room(id);
-            return Err(Then::HandBack { after: pace.no_room });
+            traffic.has_left_the_line(id);
+            return Err(self.without_room());
         }
         Ok(())
+    }
+
+    /// Its supplier is at its limit.
+    fn without_room(&mut self) -> Then {
+        self.put_off_for.push(PutOffFor::Room);
+        Then::HandBack { after: self.engine.traffic.pace().no_room }
     }
 
     /// Asks for the call of an endpoint, and waits for a slot if need be.
@@ -269,7 +284,7 @@ impl<'a> Delivery<'a> {
             Admission::Call(pass) => Admitted::Call(pass),
             Admission::HandBack { after } => Admitted::End(Then::HandBack { after }),
             Admission::LeaveOut { silent_for } => {
-                engine.traffic.left_out(endpoint.id(), supplier.id());
+                self.put_off_for.push(PutOffFor::Endpoint(endpoint.id().clone()));
                 let now = self.now();
                 let until = now.after(pace.put_off_for(silent_for, random()));
                 let policy = supplier.retry().copied().unwrap_or(engine.timing.retry);
@@ -300,7 +315,8 @@ impl<'a> Delivery<'a> {
     }
 
     /// Its supplier is paused, or cannot be looked up: no try is spent, and a worker looks again every 5 s.
-    fn rest(&self) -> Then {
+    fn rest(&mut self) -> Then {
+        self.put_off_for.push(PutOffFor::Rest);
         let traffic = &self.engine.traffic;
         let lasted = traffic.rest(&self.claim.key.supplier);
         Then::HandBack { after: traffic.pace().put_off_for(lasted, random()) }
@@ -328,10 +344,7 @@ impl<'a> Delivery<'a> {
         };
         let next = self.ledger.next().cloned().or_else(by_list);
         let Some(endpoint) = next.filter(|next| self.ledger.is_open(&next.id)) else { return };
-        let reply = Reply::of(Outcome::Unknown { why: Unknown::Interrupted }, Duration::ZERO);
-        self.note(&endpoint, reply.outcome, now, Duration::ZERO);
-        let tried = self.tried(supplier, endpoint, now, &reply);
-        self.ledger.enter_interrupted(tried);
+        self.unrecorded.push(interrupt(&mut self.ledger, endpoint, supplier, now, self.engine.timing.retry));
     }
 
     /// One POST and what it came to.
@@ -363,28 +376,10 @@ impl<'a> Delivery<'a> {
         tracing::debug!(key = %self.claim.key, endpoint = endpoint.shown(), outcome = %reply.outcome, "attempt");
         pass.end(call_end(&reply.outcome));
         let endpoint = Named::of(endpoint);
-        self.note(&endpoint, reply.outcome, at, reply.took);
-        let tried = self.tried(Some(supplier), endpoint, at, &reply);
-        self.ledger.enter(tried);
+        self.unrecorded.push(attempt(&endpoint, &reply, at));
+        let (over, retry) = (self.now(), engine.timing.retry);
+        self.ledger.enter(tried(endpoint, &reply, Some(supplier), at, over, retry));
         Called::Once
-    }
-
-    fn note(&mut self, endpoint: &Named, outcome: Outcome, at: Timestamp, took: Duration) {
-        self.unrecorded.push(Attempt::new(endpoint.shown.clone(), endpoint.id.clone(), outcome, at, took));
-    }
-
-    fn tried(&self, supplier: Option<&Supplier>, endpoint: Named, at: Timestamp, reply: &Reply) -> Tried {
-        Tried {
-            endpoint,
-            outcome: reply.outcome,
-            at,
-            over: self.now(),
-            retry_after: reply.retry_after,
-            reference: supplier.and_then(|supplier| reference(supplier, reply.body.as_deref())),
-            policy: supplier.and_then(Supplier::retry).copied().unwrap_or(self.engine.timing.retry),
-            on_unknown: supplier.map_or(OnUnknown::Resend, Supplier::on_unknown),
-            random: random(),
-        }
     }
 
     /// Nothing is left to be recorded before the call of this endpoint, which the record names as the next one, and the
@@ -434,8 +429,13 @@ impl<'a> Delivery<'a> {
         self.ledger.end_round();
         // Others may have the slot while this is recorded; the room at the supplier is kept until it is.
         self.seat = None;
-        if self.was_put_off && matches!(then, Then::HandBack { .. }) {
-            self.engine.traffic.could_not_call(&self.claim.key.supplier);
+        match &then {
+            Then::HandBack { .. } if self.was_put_off => {
+                self.engine.traffic.could_not_call(&self.claim.key.supplier);
+            }
+            // Its endpoint may be another one than that which the rest was put off for.
+            Then::Notified { .. } if self.was_put_off => self.engine.traffic.could_call(&self.claim.key.supplier),
+            _ => {}
         }
         let key = self.claim.key.clone();
         let written = match self.record(then.clone()).await? {
@@ -446,6 +446,10 @@ impl<'a> Delivery<'a> {
         match written {
             Written::Applied => {
                 tracing::info!(%key, event_id = %self.claim.event_id, end = end_word(&then), "settled");
+                if matches!(then, Then::HandBack { .. }) {
+                    // Only now: a worker that looked for it before this was recorded has not found it.
+                    self.engine.traffic.put_off(&key.supplier, &self.put_off_for);
+                }
                 self.tell(key, &then, last_try);
                 Ok(Delivered::Settled(then))
             }
@@ -526,6 +530,49 @@ enum Called {
     Not,
     /// There is no key to sign with, so nothing was sent.
     Unsigned(NoValidKey),
+}
+
+/// Enters into the ledger that the call of an endpoint was interrupted, and answers the attempt for the record. As long as
+/// the supplier cannot be looked up, its policy on unknown outcomes is judged by whoever claims it next.
+pub(super) fn interrupt(
+    ledger: &mut Ledger,
+    endpoint: Named,
+    supplier: Option<&Supplier>,
+    now: Timestamp,
+    retry: RetryPolicy,
+) -> Attempt {
+    let reply = Reply::of(Outcome::Unknown { why: Unknown::Interrupted }, Duration::ZERO);
+    let attempt = attempt(&endpoint, &reply, now);
+    if !ledger.in_round() {
+        ledger.begin(Round::of_due(now));
+    }
+    ledger.enter_interrupted(tried(endpoint, &reply, supplier, now, now, retry));
+    attempt
+}
+
+fn attempt(endpoint: &Named, reply: &Reply, at: Timestamp) -> Attempt {
+    Attempt::new(endpoint.shown.clone(), endpoint.id.clone(), reply.outcome, at, reply.took)
+}
+
+fn tried(
+    endpoint: Named,
+    reply: &Reply,
+    supplier: Option<&Supplier>,
+    at: Timestamp,
+    over: Timestamp,
+    retry: RetryPolicy,
+) -> Tried {
+    Tried {
+        endpoint,
+        outcome: reply.outcome,
+        at,
+        over,
+        retry_after: reply.retry_after,
+        reference: supplier.and_then(|supplier| reference(supplier, reply.body.as_deref())),
+        policy: supplier.and_then(Supplier::retry).copied().unwrap_or(retry),
+        on_unknown: supplier.map_or(OnUnknown::Resend, Supplier::on_unknown),
+        random: random(),
+    }
 }
 
 fn superseded(key: &Key) -> Delivered {

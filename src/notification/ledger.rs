@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use crate::notification::outcome::{Outcome, Unknown};
+use crate::notification::outcome::{NotSent, Outcome, Unknown};
 use crate::supplier::retry::RetryPolicy;
 use crate::supplier::{Endpoint, EndpointId, OnUnknown};
 use crate::value::time::Timestamp;
@@ -249,6 +249,14 @@ impl Ledger {
         self.set(tried.endpoint, standing);
     }
 
+    /// Holds an endpoint whose last try was interrupted, for a supplier to whom nothing that is unclear is sent again: when
+    /// the interruption was entered, that policy was not known.
+    pub(crate) fn hold_interrupted(&mut self, endpoint: &Endpoint, now: Timestamp) {
+        if let Some(Standing::Open { interrupted: 1.., .. }) = self.find(endpoint) {
+            self.set(Named::of(endpoint), Standing::GivenUp { at: now, why: GaveUp::HeldUnknown });
+        }
+    }
+
     /// Leaves a silent endpoint out of the round under way. It costs no try, but the schedule's end comes: what has been
     /// left out for so long is given up.
     pub(crate) fn leave_out(&mut self, endpoint: &Endpoint, until: Timestamp, policy: RetryPolicy, now: Timestamp) {
@@ -278,11 +286,20 @@ impl Ledger {
     }
 
     fn standing_after(&self, tried: &Tried) -> Standing {
-        let (tries, first_at, interrupted_before) = match self.find_id(&tried.endpoint.id) {
+        let known = self.find_id(&tried.endpoint.id);
+        let (tries, first_at, interrupted_before) = match known {
             Some(Standing::Open { tries, first_at, interrupted, .. }) => (*tries, *first_at, *interrupted),
             _ => (0, tried.at, 0),
         };
         match tried.outcome {
+            // We cut it ourselves before anything left: no try is spent, and it may be called again at once.
+            Outcome::NotSent { why: NotSent::Interrupted } => {
+                let (not_before, last) = match known {
+                    Some(Standing::Open { not_before, last, .. }) => ((*not_before).max(tried.over), *last),
+                    _ => (tried.over, false),
+                };
+                return Standing::Open { tries, first_at, not_before, interrupted: interrupted_before, last };
+            }
             Outcome::Accepted { .. } => {
                 return Standing::Accepted { at: tried.at, reference: tried.reference.clone() };
             }
@@ -368,3 +385,6 @@ impl Ledger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the ledger of the notification cannot be read")]
 pub struct LedgerError;
+
+#[cfg(test)]
+mod tests;
