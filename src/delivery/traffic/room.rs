@@ -241,7 +241,8 @@ impl Traffic {
         for supplier in suppliers {
             let mut wanted = 0;
             while share > wanted && state.free() > wanted && state.has_room_beside(&supplier, wanted, now) {
-                let Some(room) = state.rooms.get_mut(&supplier) else { break };
+                // One is claimed of a supplier with nothing under way: it learns how many may go on.
+                let room = state.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(1));
                 if room.turn == Turn::New && !room.waiting.is_empty() {
                     state.let_in(self, &supplier, &mut undelivered);
                 } else {

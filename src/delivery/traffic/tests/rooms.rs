@@ -246,6 +246,22 @@ async fn an_answer_has_what_was_put_off_for_it_claimed_as_much_as_the_supplier_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_at_a_shared_endpoint_is_news_for_a_supplier_with_nothing_under_way() {
+    let road = Road::new();
+    road.hung("shared").await;
+    road.traffic.put_off(&supplier("books"), &[PutOffFor::Endpoint(id("shared"))]);
+    assert!(road.traffic.lock().rooms.get(&supplier("books")).is_none());
+    tokio::time::advance(50 * SECOND).await;
+    road.call("shared").end(CallEnd::Answered);
+    // One, which learns how many may go on.
+    let old = old_work(&road);
+    assert_eq!((old.len(), old[0].supplier.as_str(), old[0].stays.len()), (1, "books", 1));
+    road.traffic.had(&old[0], 0);
+    drop(old);
+    assert!(road.traffic.lock().rooms.get(&supplier("books")).is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_a_supplier_with_nothing_under_way_nothing_is_kept() {
     let road = Road::new();
     let stay = is_in(enter(&road, 8, Who::Worker, true));
