@@ -11,7 +11,6 @@ use crate::notification::{
 };
 use crate::store::{StoreError, StoreErrorKind};
 use crate::supplier::lookup::LookupError;
-use crate::supplier::retry::RetryPolicy;
 use crate::supplier::signing::NoValidKey;
 use crate::supplier::{Activity, Endpoint, OnUnknown, Supplier};
 use crate::value::clock::Moment;
@@ -79,6 +78,11 @@ impl Engine {
             Some(found) => found,
             None => self.look_up(&held.claim.key.supplier, &held.hand_back).await,
         };
+        if let (true, Err(error @ LookupError::Unavailable { .. })) = (held.claim.taken_over, &found) {
+            // Handed back, it would be no takeover any more; and what the interruption means is the supplier's to say.
+            tracing::warn!(%error, key = %held.claim.key, "left until the lease runs out again");
+            return Ok(Delivered::Left);
+        }
         let mut delivery = Delivery::new(self, held);
         if delivery.claim.taken_over {
             delivery.take_over(found.as_ref().ok().and_then(Option::as_ref));
@@ -94,11 +98,6 @@ impl Engine {
                 failed(FailureReason::Config)
             }
             Err(error @ LookupError::Unavailable { .. }) => {
-                if delivery.claim.taken_over && delivery.unrecorded.is_empty() && delivery.ledger.next().is_none() {
-                    // Handed back, it would be no takeover any more, and nobody can say now what was interrupted.
-                    tracing::warn!(%error, key = %delivery.claim.key, "left until the lease runs out again");
-                    return Ok(Delivered::Left);
-                }
                 tracing::warn!(%error, key = %delivery.claim.key, "handed back without a try");
                 // A lookup that is cut short at a shutdown says nothing of the supplier.
                 if delivery.has_to_stop() { Then::HandBack { after: Duration::ZERO } } else { delivery.rest() }
@@ -171,11 +170,6 @@ impl<'a> Delivery<'a> {
 
     async fn go(mut self, supplier: &Supplier) -> Result<Delivered, StoreError> {
         self.begin();
-        if supplier.on_unknown() == OnUnknown::Hold {
-            // The policy was not known when the interruption was put on record.
-            let now = self.now();
-            supplier.endpoints().iter().for_each(|endpoint| self.ledger.hold_interrupted(endpoint, now));
-        }
         let mut was_late = false;
         loop {
             let endpoint = match decide(&self.ledger, &self.claim.key, supplier, self.now()) {
@@ -344,7 +338,10 @@ impl<'a> Delivery<'a> {
         };
         let next = self.ledger.next().cloned().or_else(by_list);
         let Some(endpoint) = next.filter(|next| self.ledger.is_open(&next.id)) else { return };
-        self.unrecorded.push(interrupt(&mut self.ledger, endpoint, supplier, now, self.engine.timing.retry));
+        let reply = Reply::of(Outcome::Unknown { why: Unknown::Interrupted }, Duration::ZERO);
+        self.note(&endpoint, reply.outcome, now, Duration::ZERO);
+        let tried = self.tried(supplier, endpoint, now, &reply);
+        self.ledger.enter_interrupted(tried);
     }
 
     /// One POST and what it came to.
@@ -376,10 +373,28 @@ impl<'a> Delivery<'a> {
         tracing::debug!(key = %self.claim.key, endpoint = endpoint.shown(), outcome = %reply.outcome, "attempt");
         pass.end(call_end(&reply.outcome));
         let endpoint = Named::of(endpoint);
-        self.unrecorded.push(attempt(&endpoint, &reply, at));
-        let (over, retry) = (self.now(), engine.timing.retry);
-        self.ledger.enter(tried(endpoint, &reply, Some(supplier), at, over, retry));
+        self.note(&endpoint, reply.outcome, at, reply.took);
+        let tried = self.tried(Some(supplier), endpoint, at, &reply);
+        self.ledger.enter(tried);
         Called::Once
+    }
+
+    fn note(&mut self, endpoint: &Named, outcome: Outcome, at: Timestamp, took: Duration) {
+        self.unrecorded.push(Attempt::new(endpoint.shown.clone(), endpoint.id.clone(), outcome, at, took));
+    }
+
+    fn tried(&self, supplier: Option<&Supplier>, endpoint: Named, at: Timestamp, reply: &Reply) -> Tried {
+        Tried {
+            endpoint,
+            outcome: reply.outcome,
+            at,
+            over: self.now(),
+            retry_after: reply.retry_after,
+            reference: supplier.and_then(|supplier| reference(supplier, reply.body.as_deref())),
+            policy: supplier.and_then(Supplier::retry).copied().unwrap_or(self.engine.timing.retry),
+            on_unknown: supplier.map_or(OnUnknown::Resend, Supplier::on_unknown),
+            random: random(),
+        }
     }
 
     /// Nothing is left to be recorded before the call of this endpoint, which the record names as the next one, and the
@@ -530,49 +545,6 @@ enum Called {
     Not,
     /// There is no key to sign with, so nothing was sent.
     Unsigned(NoValidKey),
-}
-
-/// Enters into the ledger that the call of an endpoint was interrupted, and answers the attempt for the record. As long as
-/// the supplier cannot be looked up, its policy on unknown outcomes is judged by whoever claims it next.
-pub(super) fn interrupt(
-    ledger: &mut Ledger,
-    endpoint: Named,
-    supplier: Option<&Supplier>,
-    now: Timestamp,
-    retry: RetryPolicy,
-) -> Attempt {
-    let reply = Reply::of(Outcome::Unknown { why: Unknown::Interrupted }, Duration::ZERO);
-    let attempt = attempt(&endpoint, &reply, now);
-    if !ledger.in_round() {
-        ledger.begin(Round::of_due(now));
-    }
-    ledger.enter_interrupted(tried(endpoint, &reply, supplier, now, now, retry));
-    attempt
-}
-
-fn attempt(endpoint: &Named, reply: &Reply, at: Timestamp) -> Attempt {
-    Attempt::new(endpoint.shown.clone(), endpoint.id.clone(), reply.outcome, at, reply.took)
-}
-
-fn tried(
-    endpoint: Named,
-    reply: &Reply,
-    supplier: Option<&Supplier>,
-    at: Timestamp,
-    over: Timestamp,
-    retry: RetryPolicy,
-) -> Tried {
-    Tried {
-        endpoint,
-        outcome: reply.outcome,
-        at,
-        over,
-        retry_after: reply.retry_after,
-        reference: supplier.and_then(|supplier| reference(supplier, reply.body.as_deref())),
-        policy: supplier.and_then(Supplier::retry).copied().unwrap_or(retry),
-        on_unknown: supplier.map_or(OnUnknown::Resend, Supplier::on_unknown),
-        random: random(),
-    }
 }
 
 fn superseded(key: &Key) -> Delivered {

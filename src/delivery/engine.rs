@@ -23,7 +23,7 @@ use crate::value::time::Timestamp;
 use crate::wire::request::Request;
 use crate::wire::send::{Reached, Reply, Sender};
 
-use super::deliver::{Delivered, Held, interrupt};
+use super::deliver::{Delivered, Held};
 use super::error::Error;
 use super::listener::Listener;
 use super::traffic::Traffic;
@@ -167,24 +167,14 @@ impl Engine {
         self.tasks.spawn(work).await.map_err(|_| Error::Panicked)?
     }
 
-    /// Gives back claims that nothing is done with: they may be claimed again at once. One that was taken over has its
-    /// interruption put on record; a record that does not name who was called is left until its lease has run out, for
-    /// nobody would know of the interruption any more.
-    pub(crate) async fn give_back(&self, claimed: Claimed) -> Result<(), Error> {
-        let now = claimed.now.after(claimed.told.elapsed());
+    /// Gives back claims that nothing is done with: they may be claimed again at once. Of one that was taken over the mark of
+    /// its interruption would be lost: it is for [`start`](Self::start), whatever else is over.
+    pub(crate) async fn give_back(&self, claims: Vec<Claim>) -> Result<(), Error> {
         let hand_back = |claim: Claim| {
-            let mut ledger = claim.ledger.for_schedule(claim.reopened);
-            let attempts = match (claim.taken_over, ledger.next().cloned()) {
-                (false, _) => Vec::new(),
-                (true, None) => return None,
-                (true, Some(next)) if !ledger.is_open(&next.id) => Vec::new(),
-                (true, Some(next)) => vec![interrupt(&mut ledger, next, None, now, self.timing.retry)],
-            };
-            ledger.end_round();
-            let then = Then::HandBack { after: Duration::ZERO };
-            Some(Step::new(claim.key, claim.token, ledger, then).with_attempts(claim.attempts, attempts))
+            Step::new(claim.key, claim.token, claim.ledger, Then::HandBack { after: Duration::ZERO })
+                .with_attempts(claim.attempts, Vec::new())
         };
-        let steps: Vec<_> = claimed.claims.into_iter().filter_map(hand_back).collect();
+        let steps: Vec<_> = claims.into_iter().map(hand_back).collect();
         if steps.is_empty() {
             return Ok(());
         }

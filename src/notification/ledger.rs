@@ -249,14 +249,6 @@ impl Ledger {
         self.set(tried.endpoint, standing);
     }
 
-    /// Holds an endpoint whose last try was interrupted, for a supplier to whom nothing that is unclear is sent again: when
-    /// the interruption was entered, that policy was not known.
-    pub(crate) fn hold_interrupted(&mut self, endpoint: &Endpoint, now: Timestamp) {
-        if let Some(Standing::Open { interrupted: 1.., .. }) = self.find(endpoint) {
-            self.set(Named::of(endpoint), Standing::GivenUp { at: now, why: GaveUp::HeldUnknown });
-        }
-    }
-
     /// Leaves a silent endpoint out of the round under way. It costs no try, but the schedule's end comes: what has been
     /// left out for so long is given up.
     pub(crate) fn leave_out(&mut self, endpoint: &Endpoint, until: Timestamp, policy: RetryPolicy, now: Timestamp) {

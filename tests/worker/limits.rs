@@ -165,7 +165,8 @@ async fn what_a_worker_claims_of_a_supplier_at_its_limit_is_put_off_and_sent_whe
     world.tick().await;
     let open = notify_many(&world, "books", "open", 1);
     receiver.wait_for(4).await;
-    world.store.advance(HOUR);
+    // Past their first delay, and not past the lease of the open one.
+    world.store.advance(Duration::from_secs(10));
     let running = Running::start(world.worker());
     for key in &again {
         loop {

@@ -212,10 +212,12 @@ impl Look {
 
     /// Starts what was claimed, or gives it back when a shutdown has begun meanwhile.
     async fn start(&self, claimed: Claimed, seats: Vec<Seat>, ways: impl Iterator<Item = Way>) -> Result<(), Error> {
+        let Claimed { asked, told, now, mut claims, .. } = claimed;
+        let mut given_back = Vec::new();
         if self.engine.stopping.is_cancelled() {
-            return self.engine.give_back(claimed).await;
+            // What was taken over is begun all the same: no call is made any more, but the interruption is put on record.
+            (claims, given_back) = claims.into_iter().partition(|claim| claim.taken_over);
         }
-        let Claimed { asked, told, now, claims, .. } = claimed;
         for ((claim, seat), way) in claims.into_iter().zip(seats).zip(ways) {
             let held = Held {
                 claim,
@@ -234,7 +236,7 @@ impl Look {
                 drop(running);
             }));
         }
-        Ok(())
+        self.engine.give_back(given_back).await
     }
 }
 

@@ -6,7 +6,6 @@ use crate::value::names::SupplierId;
 const SECOND: Duration = Duration::from_secs(1);
 const CUT: Outcome = Outcome::NotSent { why: NotSent::Interrupted };
 const REFUSED: Outcome = Outcome::Rejected { status: 503 };
-const LOST: Outcome = Outcome::Unknown { why: Unknown::Interrupted };
 
 fn endpoint() -> Endpoint {
     let id = SupplierId::new("books").unwrap();
@@ -71,19 +70,4 @@ fn a_call_that_was_cut_before_it_left_gives_nothing_up() {
     assert_eq!(open(&ledger), (0, at(1)));
     ledger.enter(Tried { policy: once, ..tried(REFUSED, 2) });
     assert!(!ledger.is_open(endpoint().id()));
-}
-
-#[test]
-fn an_interruption_whose_policy_was_not_known_is_held_when_it_is_known() {
-    let mut ledger = in_round(0);
-    ledger.enter_interrupted(tried(LOST, 0));
-    assert_eq!(open(&ledger).0, 1);
-    ledger.hold_interrupted(&endpoint(), at(9));
-    let held = Standing::GivenUp { at: at(9), why: GaveUp::HeldUnknown };
-    assert_eq!(ledger.find(&endpoint()), Some(&held));
-
-    let mut refused = in_round(0);
-    refused.enter(tried(REFUSED, 0));
-    refused.hold_interrupted(&endpoint(), at(9));
-    assert_eq!(open(&refused).0, 1);
 }
