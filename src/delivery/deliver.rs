@@ -21,7 +21,7 @@ use crate::wire::send::Reply;
 use super::engine::{Engine, Found};
 use super::health::CallEnd;
 use super::listener::News;
-use super::traffic::{Admission, Answer, Ask, Entry, Pass, Seat, Stay, Who};
+use super::traffic::{Admission, Answer, Ask, Entry, Pass, PutOffFor, Seat, Stay, Who};
 
 /// Which endpoints a round calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +136,8 @@ struct Delivery<'a> {
     unrecorded: Vec<Attempt>,
     /// Whether a record was written again because its first outcome was unclear.
     repeated: bool,
+    /// What it is put off for, if it is handed back.
+    put_off_for: Vec<PutOffFor>,
 }
 
 impl<'a> Delivery<'a> {
@@ -161,6 +163,7 @@ impl<'a> Delivery<'a> {
             recorded: held.claim.attempts,
             unrecorded: Vec::new(),
             repeated: false,
+            put_off_for: Vec::new(),
             claim: held.claim,
         }
     }
@@ -209,8 +212,8 @@ impl<'a> Delivery<'a> {
             return Err(self.rest());
         }
         let traffic = &self.engine.traffic;
+        traffic.know(id, limit);
         if self.stay.is_some() {
-            traffic.know(id, limit);
             return Ok(());
         }
         let pace = traffic.pace();
@@ -219,7 +222,7 @@ impl<'a> Delivery<'a> {
                 self.stay = Some(stay);
                 return Ok(());
             }
-            Entry::Full => return Err(Then::HandBack { after: pace.no_room }),
+            Entry::Full => return Err(self.without_room()),
             Entry::Wait(waiting) => waiting,
         };
         self.seat = None;
@@ -231,10 +234,16 @@ impl<'a> Delivery<'a> {
             () = tokio::time::sleep(pace.wait) => {}
         }
         if self.stay.is_none() {
-            traffic.put_off_for_room(id);
-            return Err(Then::HandBack { after: pace.no_room });
+            traffic.has_left_the_line(id);
+            return Err(self.without_room());
         }
         Ok(())
+    }
+
+    /// Its supplier is at its limit.
+    fn without_room(&mut self) -> Then {
+        self.put_off_for.push(PutOffFor::Room);
+        Then::HandBack { after: self.engine.traffic.pace().no_room }
     }
 
     /// Asks for the call of an endpoint, and waits for a slot if need be.
@@ -269,7 +278,7 @@ impl<'a> Delivery<'a> {
             Admission::Call(pass) => Admitted::Call(pass),
             Admission::HandBack { after } => Admitted::End(Then::HandBack { after }),
             Admission::LeaveOut { silent_for } => {
-                engine.traffic.left_out(endpoint.id(), supplier.id());
+                self.put_off_for.push(PutOffFor::Endpoint(endpoint.id().clone()));
                 let now = self.now();
                 let until = now.after(pace.put_off_for(silent_for, random()));
                 let policy = supplier.retry().copied().unwrap_or(engine.timing.retry);
@@ -300,7 +309,8 @@ impl<'a> Delivery<'a> {
     }
 
     /// Its supplier is paused, or cannot be looked up: no try is spent, and a worker looks again every 5 s.
-    fn rest(&self) -> Then {
+    fn rest(&mut self) -> Then {
+        self.put_off_for.push(PutOffFor::Rest);
         let traffic = &self.engine.traffic;
         let lasted = traffic.rest(&self.claim.key.supplier);
         Then::HandBack { after: traffic.pace().put_off_for(lasted, random()) }
@@ -434,8 +444,13 @@ impl<'a> Delivery<'a> {
         self.ledger.end_round();
         // Others may have the slot while this is recorded; the room at the supplier is kept until it is.
         self.seat = None;
-        if self.was_put_off && matches!(then, Then::HandBack { .. }) {
-            self.engine.traffic.could_not_call(&self.claim.key.supplier);
+        match &then {
+            Then::HandBack { .. } if self.was_put_off => {
+                self.engine.traffic.could_not_call(&self.claim.key.supplier);
+            }
+            // Its endpoint may be another one than that which the rest was put off for.
+            Then::Notified { .. } if self.was_put_off => self.engine.traffic.could_call(&self.claim.key.supplier),
+            _ => {}
         }
         let key = self.claim.key.clone();
         let written = match self.record(then.clone()).await? {
@@ -446,6 +461,10 @@ impl<'a> Delivery<'a> {
         match written {
             Written::Applied => {
                 tracing::info!(%key, event_id = %self.claim.event_id, end = end_word(&then), "settled");
+                if matches!(then, Then::HandBack { .. }) {
+                    // Only now: a worker that looked for it before this was recorded has not found it.
+                    self.engine.traffic.put_off(&key.supplier, &self.put_off_for);
+                }
                 self.tell(key, &then, last_try);
                 Ok(Delivered::Settled(then))
             }

@@ -167,14 +167,14 @@ impl Engine {
         self.tasks.spawn(work).await.map_err(|_| Error::Panicked)?
     }
 
-    /// Gives back claims that nothing is done with: they may be claimed again at once. One that was taken over is left, or
-    /// the mark of its interruption would be lost.
+    /// Gives back claims that nothing is done with: they may be claimed again at once. Of one that was taken over the mark of
+    /// its interruption would be lost: it is for [`start`](Self::start), whatever else is over.
     pub(crate) async fn give_back(&self, claims: Vec<Claim>) -> Result<(), Error> {
         let hand_back = |claim: Claim| {
             Step::new(claim.key, claim.token, claim.ledger, Then::HandBack { after: Duration::ZERO })
                 .with_attempts(claim.attempts, Vec::new())
         };
-        let steps: Vec<_> = claims.into_iter().filter(|claim| !claim.taken_over).map(hand_back).collect();
+        let steps: Vec<_> = claims.into_iter().map(hand_back).collect();
         if steps.is_empty() {
             return Ok(());
         }

@@ -13,8 +13,8 @@ use super::pace::{ENDPOINTS, PAUSES_FOR_NEW, Pace};
 /// What is known of an endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct News {
-    /// When each of its open calls began.
-    open: BTreeMap<u64, Moment>,
+    /// When the request of each of its open calls left; `None` as long as it has not, for that is no silence.
+    open: BTreeMap<u64, Option<Moment>>,
     last_answer: Option<Moment>,
     hung: Option<Hung>,
     silent_since: Option<Moment>,
@@ -71,7 +71,7 @@ impl News {
     }
 
     fn oldest_call(&self) -> Option<Moment> {
-        self.open.values().min().copied()
+        self.open.values().flatten().min().copied()
     }
 
     pub(crate) fn open_calls(&self) -> usize {
@@ -117,17 +117,17 @@ impl Health {
         self.news.get(endpoint)
     }
 
-    /// A call begins.
+    /// A call is admitted; its request has yet to leave.
     pub(crate) fn began(&mut self, endpoint: &EndpointId, call: u64, pace: &Pace, now: Moment) {
-        self.touch(endpoint, pace, now).open.insert(call, now);
+        self.touch(endpoint, pace, now).open.insert(call, None);
         // Whoever waits for it hears of the end of this call.
         self.schedule(endpoint, None);
     }
 
-    /// The request of a call leaves now: what was waited for since it was admitted says nothing of the endpoint.
+    /// The request of a call leaves now.
     pub(crate) fn left(&mut self, endpoint: &EndpointId, call: u64, now: Moment) {
         if let Some(start) = self.news.get_mut(endpoint).and_then(|news| news.open.get_mut(&call)) {
-            *start = now;
+            *start = Some(now);
         }
     }
 
@@ -142,6 +142,7 @@ impl Health {
     ) -> Vec<SupplierId> {
         let news = self.touch(endpoint, pace, now);
         let Some(start) = news.open.remove(&call) else { return Vec::new() };
+        let start = start.unwrap_or(now);
         match end {
             CallEnd::NoNews => {}
             CallEnd::Answered => {

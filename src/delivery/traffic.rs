@@ -20,7 +20,7 @@ use super::pace::{Pace, three_quarters, within};
 mod room;
 
 use room::Room;
-pub(crate) use room::{Entry, OldWork, Stay};
+pub(crate) use room::{Beside, Entry, OldWork, PutOffFor, Stay};
 
 /// What is under way in this process, and what is known of those who are called.
 pub(crate) struct Traffic {
@@ -60,6 +60,8 @@ struct State {
     turned_away: TurnedAway,
     /// Suppliers of which something may be put off that could be sent now.
     with_old: BTreeSet<SupplierId>,
+    /// Half a slot that what is put off was not given when it had every second one.
+    half_slot: usize,
     /// Suppliers that are paused or cannot be looked up, by the moment at which they are looked at again.
     rests: BTreeSet<(Moment, SupplierId)>,
     /// How many workers look after what is put off.
@@ -182,6 +184,7 @@ impl Traffic {
             waiting: 0,
             turned_away: TurnedAway::default(),
             with_old: BTreeSet::new(),
+            half_slot: 0,
             rests: BTreeSet::new(),
             workers: 0,
         };

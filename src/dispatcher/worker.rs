@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::deliver::random;
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
+use crate::delivery::traffic::Beside;
 use crate::dispatcher::Dispatcher;
 use crate::value::clock::Moment;
 
-use look::{Claiming, Look, Looked, Next, Shared};
+use look::{Claiming, Look, Looked, Next, Shared, UnderWay};
 
 /// Delivers the notifications that are due: from a background task ([`run_until`](Self::run_until)), until nothing is left
 /// ([`until_idle`](Self::until_idle)), or step by step ([`tick`](Self::tick)).
@@ -95,8 +96,7 @@ impl Worker {
     /// Creates a worker for the notifications of a dispatcher's store and source.
     pub fn new(dispatcher: &Dispatcher) -> Self {
         let engine = Arc::clone(&dispatcher.engine);
-        let shared = Arc::new(Shared::new(engine.hand_back.child_token()));
-        Worker { engine, shared, grace: Duration::from_secs(10), poll: Duration::from_secs(1) }
+        Worker { engine, shared: Arc::default(), grace: Duration::from_secs(10), poll: Duration::from_secs(1) }
     }
 
     /// Sets how long [`run_until`](Self::run_until) waits at its end for what is being sent, before the rest is handed back.
@@ -131,10 +131,11 @@ impl Worker {
     /// [`Error::Store`] when nothing could be claimed.
     pub async fn tick(&self) -> Result<Tick, Error> {
         // It does not look again: nothing is left to it that others wait for.
-        let looked = self.look(Claiming::All).await?;
-        self.drained().await;
+        let under_way = UnderWay::new(&self.engine);
+        let looked = self.look(Claiming::All, &under_way).await?;
+        under_way.drained().await;
         let next_due = match looked.next {
-            Next::WhenFree => Some(Duration::ZERO),
+            Next::WhenFree | Next::NotAsked => Some(Duration::ZERO),
             Next::In(next_due) => next_due,
         };
         Ok(Tick { claimed: looked.claimed, next_due })
@@ -158,12 +159,10 @@ impl Worker {
                 }
             }
         }
-        drop(run);
-        if tokio::time::timeout(self.grace, self.drained()).await.is_err() {
-            let next = self.engine.hand_back.child_token();
-            let this = std::mem::replace(&mut *self.shared.hand_back(), next);
-            this.cancel();
-            self.drained().await;
+        let under_way = run.end();
+        if tokio::time::timeout(self.grace, under_way.drained()).await.is_err() {
+            under_way.hand_back.cancel();
+            under_way.drained().await;
         }
         self.summary()
     }
@@ -183,7 +182,7 @@ impl Worker {
                 () = self.engine.stopping.cancelled() => break,
                 () = run.wait(self) => {}
             }
-            let was_busy = *self.shared.running.borrow() > 0;
+            let was_busy = run.under_way.is_busy();
             match run.look(self).await {
                 Ok(Some(looked)) if !was_busy && looked.claimed == 0 && looked.next == Next::In(None) => break,
                 Ok(_) => {}
@@ -191,25 +190,26 @@ impl Worker {
                 Err(error) => return Err(error),
             }
         }
-        drop(run);
-        self.drained().await;
+        run.end().drained().await;
         Ok(self.summary())
     }
 
     /// Looks once, in a task of its own: a future that is dropped strands nothing that was claimed.
-    async fn look(&self, claiming: Claiming) -> Result<Looked, Error> {
-        let old = self.engine.traffic.old_work(Moment::now(), random());
+    async fn look(&self, claiming: Claiming, under_way: &Arc<UnderWay>) -> Result<Looked, Error> {
+        let beside = match claiming {
+            Claiming::All => Beside::WhatIsDue,
+            Claiming::PutOffOnly => Beside::Nothing,
+        };
+        let old = self.engine.traffic.old_work(Moment::now(), beside, random());
         let dropped = CancellationToken::new();
         let _dropped = dropped.clone().drop_guard();
-        let look = Look { engine: Arc::clone(&self.engine), shared: Arc::clone(&self.shared), dropped };
+        let look = Look {
+            engine: Arc::clone(&self.engine),
+            shared: Arc::clone(&self.shared),
+            under_way: Arc::clone(under_way),
+            dropped,
+        };
         self.engine.run(look.look(old, claiming)).await
-    }
-
-    /// Nothing of ours is under way.
-    async fn drained(&self) {
-        let mut running = self.shared.running.subscribe();
-        // The sender lives as long as the worker.
-        let _ = running.wait_for(|running| *running == 0).await;
     }
 }
 
@@ -227,6 +227,8 @@ struct Run {
     changes: tokio::sync::watch::Receiver<u64>,
     /// Passes the store's hints on to the bell, and hears each of them.
     hints: JoinHandle<()>,
+    engine: Arc<Engine>,
+    under_way: Arc<UnderWay>,
     _work: crate::delivery::traffic::Work,
 }
 
@@ -248,7 +250,20 @@ impl Run {
         });
         let traffic = &worker.engine.traffic;
         let now = Moment::now();
-        Run { claim: Claim::At(now), not_before: now, changes: traffic.changes(), hints, _work: traffic.work() }
+        Run {
+            claim: Claim::At(now),
+            not_before: now,
+            changes: traffic.changes(),
+            hints,
+            engine: Arc::clone(&worker.engine),
+            under_way: UnderWay::new(&worker.engine),
+            _work: traffic.work(),
+        }
+    }
+
+    /// Claims no more; answers what is under way.
+    fn end(self) -> Arc<UnderWay> {
+        Arc::clone(&self.under_way)
     }
 
     /// Waits until there may be something to do, and looks.
@@ -271,11 +286,7 @@ impl Run {
             () = worker.engine.bell.notified() => self.claim = Claim::At(now),
             // The sender lives as long as the dispatcher.
             _ = self.changes.changed() => {}
-            () = tokio::time::sleep(look_at.since(now)) => {
-                if look_at == poll {
-                    self.claim = Claim::At(now);
-                }
-            }
+            () = tokio::time::sleep(look_at.since(now)) => {}
         }
     }
 
@@ -292,7 +303,7 @@ impl Run {
             Claim::At(_) if worker.engine.traffic.has_old_work(now) => Claiming::PutOffOnly,
             Claim::At(_) => return Ok(None),
         };
-        let looked = worker.look(claiming).await;
+        let looked = worker.look(claiming, &self.under_way).await;
         if looked.is_err() {
             // The slots that were kept for it are free again, which would be a reason to look at once.
             self.not_before = Moment::now() + AFTER_ERROR;
@@ -300,10 +311,11 @@ impl Run {
         if claiming == Claiming::All {
             let now = Moment::now();
             self.claim = match &looked {
-                Ok(Looked { next: Next::WhenFree, .. }) => Claim::WhenFree,
-                Ok(Looked { next: Next::In(Some(next)), .. }) => Claim::At(now + (*next).max(LEAST)),
-                // Nothing waits: the bell, or the next poll.
-                Ok(Looked { next: Next::In(None), .. }) => Claim::At(now + worker.poll),
+                Ok(Looked { next: Next::WhenFree | Next::NotAsked, .. }) => Claim::WhenFree,
+                // The moment is fixed here, and not when the wait begins: what else happens would put it off for ever.
+                Ok(Looked { next: Next::In(next), .. }) => {
+                    Claim::At(now + next.map_or(worker.poll, |next| next.max(LEAST).min(worker.poll)))
+                }
                 Err(_) => Claim::At(now + AFTER_ERROR),
             };
         }
@@ -314,6 +326,8 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         self.hints.abort();
+        // It may have heard the bell, or kept what is due for itself, and claims nothing any more: others look.
+        self.engine.bell.notify_one();
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use crate::notification::outcome::{Outcome, Unknown};
+use crate::notification::outcome::{NotSent, Outcome, Unknown};
 use crate::supplier::retry::RetryPolicy;
 use crate::supplier::{Endpoint, EndpointId, OnUnknown};
 use crate::value::time::Timestamp;
@@ -279,11 +279,20 @@ impl Ledger {
     }
 
     fn standing_after(&self, tried: &Tried) -> Standing {
-        let (tries, first_at, interrupted_before) = match self.find_id(&tried.endpoint.id) {
+        let known = self.find_id(&tried.endpoint.id);
+        let (tries, first_at, interrupted_before) = match known {
             Some(Standing::Open { tries, first_at, interrupted, .. }) => (*tries, *first_at, *interrupted),
             _ => (0, tried.at, 0),
         };
         match tried.outcome {
+            // We cut it ourselves before anything left: no try is spent, and it may be called again at once.
+            Outcome::NotSent { why: NotSent::Interrupted } => {
+                let (not_before, last) = match known {
+                    Some(Standing::Open { not_before, last, .. }) => ((*not_before).max(tried.over), *last),
+                    _ => (tried.over, false),
+                };
+                return Standing::Open { tries, first_at, not_before, interrupted: interrupted_before, last };
+            }
             Outcome::Accepted { .. } => {
                 return Standing::Accepted { at: tried.at, reference: tried.reference.clone() };
             }
@@ -369,3 +378,6 @@ impl Ledger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the ledger of the notification cannot be read")]
 pub struct LedgerError;
+
+#[cfg(test)]
+mod tests;

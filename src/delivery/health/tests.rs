@@ -33,6 +33,7 @@ impl Told {
     fn call(&mut self, name: &str) -> u64 {
         self.calls += 1;
         self.health.began(&id(name), self.calls, &self.pace, self.now);
+        self.health.left(&id(name), self.calls, self.now);
         self.calls
     }
 

@@ -104,6 +104,25 @@ pub(crate) struct OldWork {
     pub(crate) seats: Vec<Seat>,
 }
 
+/// What a notification is put off for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PutOffFor {
+    /// Room at its supplier.
+    Room,
+    /// An answer of this endpoint, which was silent.
+    Endpoint(EndpointId),
+    /// Its supplier, which is paused or cannot be looked up.
+    Rest,
+}
+
+/// What a worker claims beside what is put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// What is new and what is due, which has every second slot.
+    WhatIsDue,
+    Nothing,
+}
+
 /// Why something that is put off may be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
@@ -127,7 +146,7 @@ impl Traffic {
         let mut state = self.lock();
         let line = state.in_line();
         let slots = state.slots;
-        state.know(supplier, limit);
+        state.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(limit)).limit = limit;
         let has_room = state.has_room(supplier, now);
         let Some(room) = state.rooms.get_mut(supplier) else { return Entry::Full };
         if has_room && room.waiting.is_empty() {
@@ -136,7 +155,6 @@ impl Traffic {
         }
         let may_wait = who.is_visitor() || (is_new && room.waiting.len() < limit as usize && line < slots);
         if !may_wait {
-            state.mark_old(supplier);
             return Entry::Full;
         }
         let (tell, told) = oneshot::channel();
@@ -145,35 +163,39 @@ impl Traffic {
         Entry::Wait(told)
     }
 
-    /// A round has left a silent endpoint out: its supplier waits for it.
-    pub(crate) fn left_out(&self, endpoint: &EndpointId, supplier: &SupplierId) {
+    /// Something of this supplier has been put off, and that is recorded: a worker can claim it.
+    pub(crate) fn put_off(&self, supplier: &SupplierId, reasons: &[PutOffFor]) {
+        if reasons.is_empty() {
+            return;
+        }
+        let now = Moment::now();
         let mut state = self.lock();
-        let pace = state.pace.clone();
-        state.health.left_out(endpoint, supplier, &pace, Moment::now());
+        for reason in reasons {
+            match reason {
+                PutOffFor::Room => state.mark_old(supplier),
+                PutOffFor::Endpoint(endpoint) => state.left_out(endpoint, supplier, now),
+                PutOffFor::Rest => {
+                    state.rest(supplier, now);
+                }
+            }
+        }
         drop(state);
         self.changed.send_modify(|number| *number = number.wrapping_add(1));
     }
 
     /// Its supplier is paused or cannot be looked up. Answers for how long that has lasted.
     pub(crate) fn rest(&self, supplier: &SupplierId) -> Duration {
-        let now = Moment::now();
-        let mut state = self.lock();
-        let due = now + state.pace.rest;
-        let room = state.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(1));
-        let lasted = now.since(*room.rests_since.get_or_insert(now));
-        if room.look_at.is_none() {
-            room.look_at = Some(due);
-            state.rests.insert((due, supplier.clone()));
-        }
-        lasted
+        self.lock().rest(supplier, Moment::now())
     }
 
-    /// Something of this supplier was handed back because it was at its limit.
-    pub(crate) fn put_off_for_room(self: &Arc<Self>, supplier: &SupplierId) {
-        self.change(Moment::now(), |state| {
-            state.forget_those_who_left(supplier);
-            state.mark_old(supplier);
-        });
+    /// Something of this supplier has waited for room long enough.
+    pub(crate) fn has_left_the_line(&self, supplier: &SupplierId) {
+        self.lock().forget_those_who_left(supplier);
+    }
+
+    /// What was put off and claimed again has been sent: there may be more.
+    pub(crate) fn could_call(&self, supplier: &SupplierId) {
+        self.lock().mark_old(supplier);
     }
 
     /// What was put off and claimed again could not be called: nothing more of it is claimed until there is news.
@@ -189,7 +211,7 @@ impl Traffic {
     }
 
     /// What a worker may claim now of what is put off; slots and rounds are kept for it.
-    pub(crate) fn old_work(self: &Arc<Self>, now: Moment, random: f64) -> Vec<OldWork> {
+    pub(crate) fn old_work(self: &Arc<Self>, now: Moment, beside: Beside, random: f64) -> Vec<OldWork> {
         let mut undelivered = Undelivered::default();
         let mut work = Vec::new();
         let mut state = self.lock();
@@ -214,11 +236,13 @@ impl Traffic {
             }
             work.extend(state.keep_for(self, supplier, 1, Why::Rested));
         }
+        let mut share = state.share_of_old(beside);
         let suppliers: Vec<_> = state.with_old.iter().cloned().collect();
         for supplier in suppliers {
             let mut wanted = 0;
-            while state.free() > wanted && state.has_room_beside(&supplier, wanted, now) {
-                let Some(room) = state.rooms.get_mut(&supplier) else { break };
+            while share > wanted && state.free() > wanted && state.has_room_beside(&supplier, wanted, now) {
+                // One is claimed of a supplier with nothing under way: it learns how many may go on.
+                let room = state.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(1));
                 if room.turn == Turn::New && !room.waiting.is_empty() {
                     state.let_in(self, &supplier, &mut undelivered);
                 } else {
@@ -226,6 +250,7 @@ impl Traffic {
                     wanted += 1;
                 }
             }
+            share -= wanted;
             work.extend(state.keep_for(self, supplier, wanted, Why::Room));
         }
         drop(state);
@@ -270,6 +295,38 @@ impl State {
             self.rests.remove(&(due, supplier.clone()));
         }
         room.rests_since.take().is_some()
+    }
+
+    /// Its supplier is paused or cannot be looked up. Answers for how long that has lasted.
+    fn rest(&mut self, supplier: &SupplierId, now: Moment) -> Duration {
+        let due = now + self.pace.rest;
+        let room = self.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(1));
+        let lasted = now.since(*room.rests_since.get_or_insert(now));
+        if room.look_at.is_none() {
+            room.look_at = Some(due);
+            self.rests.insert((due, supplier.clone()));
+        }
+        lasted
+    }
+
+    /// Something of this supplier waits for an endpoint, unless that has answered meanwhile.
+    fn left_out(&mut self, endpoint: &EndpointId, supplier: &SupplierId, now: Moment) {
+        match self.health.condition(endpoint, &self.pace, now) {
+            Condition::Silent => {
+                self.health.left_out(endpoint, supplier, &self.pace, now);
+            }
+            Condition::Answers | Condition::Unknown => self.mark_old(supplier),
+        }
+    }
+
+    /// How many of the free slots what was put off may have: every second one, when there may be something else to claim.
+    fn share_of_old(&mut self, beside: Beside) -> usize {
+        if beside == Beside::Nothing || self.with_old.is_empty() {
+            return self.free();
+        }
+        let halves = self.free() + self.half_slot;
+        self.half_slot = halves % 2;
+        halves / 2
     }
 
     /// Something of this supplier may be put off that could be sent when there is room.
@@ -369,10 +426,10 @@ mod tests {
         let traffic = traffic(2);
         traffic.rest(&books());
         let due = traffic.next_moment().unwrap();
-        assert_eq!(traffic.old_work(due, 0.5).len(), 1);
+        assert_eq!(traffic.old_work(due, Beside::Nothing, 0.5).len(), 1);
         assert_eq!(traffic.next_moment(), Some(due + 5 * SECOND));
         // Until there is nothing to be claimed.
-        let work = traffic.old_work(due + 5 * SECOND, 0.5);
+        let work = traffic.old_work(due + 5 * SECOND, Beside::Nothing, 0.5);
         traffic.had(&work[0], 0);
         assert_eq!(traffic.next_moment(), None);
     }
@@ -397,7 +454,7 @@ mod tests {
             let Entry::Wait(waiting) = enter() else { panic!("one may wait") };
             assert!(matches!(enter(), Entry::Full), "and no other");
             drop(waiting);
-            traffic.put_off_for_room(&books());
+            traffic.has_left_the_line(&books());
         }
     }
 }

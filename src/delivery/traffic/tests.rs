@@ -44,8 +44,15 @@ impl Road {
 
     /// A call that a worker begins.
     fn call(&self, endpoint: &str) -> Pass {
-        match self.ask_as(Who::Worker, endpoint, true, &mut None) {
-            Answer::Now(Admission::Call(pass)) => pass,
+        self.call_as(Who::Worker, endpoint)
+    }
+
+    fn call_as(&self, who: Who, endpoint: &str) -> Pass {
+        match self.ask_as(who, endpoint, true, &mut None) {
+            Answer::Now(Admission::Call(pass)) => {
+                pass.leaves();
+                pass
+            }
             other => panic!("{endpoint}: {:?}", became(&other)),
         }
     }
@@ -261,7 +268,37 @@ async fn as_many_wait_as_there_are_slots_and_more_are_handed_back() {
     let road = Road::with(4, 8);
     let _open = road.call("a");
     let _waiting: Vec<_> = (0..4).map(|_| waits(road.ask_as(Who::Worker, "a", true, &mut None))).collect();
-    assert_eq!(road.would(Who::Worker, "a", true), Became::HandBack(Duration::from_millis(1500)));
+    // One behind the other, as fast as calls begin, behind the four that wait: not all of them at the same moment.
+    let back: Vec<_> = (0..4)
+        .map(|_| match road.would(Who::Worker, "a", true) {
+            Became::HandBack(after) => after,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(back[0] >= SECOND / 4 && back[3] < SECOND / 2, "{back:?}");
+    let apart: Vec<_> = back.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(apart.iter().all(|one| *one == apart[0] && !one.is_zero()), "{back:?}");
+
+    // However many there are, none is handed back for longer than a claim is that finds no place, and those that would
+    // come later come at moments that are spread.
+    let many: Vec<_> = (0..100_000).map(|_| road.would(Who::Worker, "a", true)).collect();
+    let latest = road.traffic.pace().no_place.end;
+    assert!(many.iter().all(|one| matches!(one, Became::HandBack(after) if *after <= latest)));
+    let last: std::collections::BTreeSet<_> = many[99_000..].iter().map(|one| format!("{one:?}")).collect();
+    assert!(last.len() > 900, "{}", last.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_admitted_and_waits_for_the_store_makes_no_endpoint_silent() {
+    let road = Road::new();
+    let Answer::Now(Admission::Call(pass)) = road.ask_as(Who::Worker, "a", true, &mut None) else {
+        panic!("there are slots")
+    };
+    tokio::time::advance(10 * SECOND).await;
+    assert_eq!(road.would(Who::Worker, "a", true), Became::Wait, "one call at a time, as nothing is known yet");
+    pass.leaves();
+    tokio::time::advance(2 * SECOND).await;
+    assert_eq!(road.would(Who::Worker, "a", true), Became::Out);
 }
 
 #[tokio::test(start_paused = true)]

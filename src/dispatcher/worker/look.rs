@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -21,34 +20,16 @@ const BATCH: usize = 64;
 /// Of what is claimed, one in so many is work that has been handed out before.
 const SHARE_OF_DUE: usize = 4;
 
-/// What the clones of a worker and its deliveries have in common.
+/// What the clones of a worker have in common, and all of their runs.
+#[derive(Default)]
 pub(super) struct Shared {
-    /// How many of its deliveries have begun and are not over.
-    pub(super) running: watch::Sender<usize>,
     pub(super) notified: AtomicU64,
     pub(super) failed: AtomicU64,
     /// What is left of the share of work that has been handed out before.
     credit: AtomicUsize,
-    /// Cancelled, and replaced, when the grace of a run is over.
-    hand_back: Mutex<CancellationToken>,
 }
 
 impl Shared {
-    pub(super) fn new(hand_back: CancellationToken) -> Self {
-        Shared {
-            running: watch::Sender::new(0),
-            notified: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            credit: AtomicUsize::new(0),
-            hand_back: Mutex::new(hand_back),
-        }
-    }
-
-    pub(super) fn hand_back(&self) -> MutexGuard<'_, CancellationToken> {
-        // A token, whatever happened while the lock was held.
-        self.hand_back.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// How many of so many are for what has been handed out before.
     fn share_of_due(&self, number: usize) -> usize {
         let credit = self.credit.load(Ordering::Relaxed) + number;
@@ -74,13 +55,39 @@ impl Shared {
     }
 }
 
-/// One delivery of a worker, from its start to its end, also if that is a panic.
-struct Running(Arc<Shared>);
+/// The deliveries that one run of a worker has started. Each run has its own, so that the end of one cuts no call of another,
+/// nor waits for it.
+pub(super) struct UnderWay {
+    /// How many have begun and are not over.
+    running: watch::Sender<usize>,
+    /// Cancelled when the grace of the run is over.
+    pub(super) hand_back: CancellationToken,
+}
+
+impl UnderWay {
+    pub(super) fn new(engine: &Engine) -> Arc<UnderWay> {
+        Arc::new(UnderWay { running: watch::Sender::new(0), hand_back: engine.hand_back.child_token() })
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        *self.running.borrow() > 0
+    }
+
+    /// Waits until all of them are over.
+    pub(super) async fn drained(&self) {
+        let mut running = self.running.subscribe();
+        // The sender lives as long as this.
+        let _ = running.wait_for(|running| *running == 0).await;
+    }
+}
+
+/// One delivery of a run, from its start to its end, also if that is a panic.
+struct Running(Arc<UnderWay>);
 
 impl Running {
-    fn begin(shared: &Arc<Shared>) -> Self {
-        shared.running.send_modify(|number| *number += 1);
-        Running(Arc::clone(shared))
+    fn begin(under_way: &Arc<UnderWay>) -> Self {
+        under_way.running.send_modify(|number| *number += 1);
+        Running(Arc::clone(under_way))
     }
 }
 
@@ -105,6 +112,8 @@ pub(super) enum Next {
     WhenFree,
     /// So long from now; `None` when nothing waits.
     In(Option<Duration>),
+    /// The look was for what is put off only: it says nothing of what is due.
+    NotAsked,
 }
 
 /// Whether what is due is claimed, or only what is put off and can be sent now.
@@ -118,6 +127,7 @@ pub(super) enum Claiming {
 pub(super) struct Look {
     pub(super) engine: Arc<Engine>,
     pub(super) shared: Arc<Shared>,
+    pub(super) under_way: Arc<UnderWay>,
     /// Cancelled when nobody waits for the look any more: what is being claimed then is started, and no more is claimed.
     pub(super) dropped: CancellationToken,
 }
@@ -125,7 +135,7 @@ pub(super) struct Look {
 impl Look {
     pub(super) async fn look(self, old: Vec<OldWork>, claiming: Claiming) -> Result<Looked, Error> {
         // A worker is not drained while it may still start something.
-        let _running = Running::begin(&self.shared);
+        let _running = Running::begin(&self.under_way);
         let look = Arc::new(self);
         let asked: Vec<_> = old
             .into_iter()
@@ -136,7 +146,7 @@ impl Look {
             .collect();
         let mut result = match claiming {
             Claiming::All => look.claim_due().await,
-            Claiming::PutOffOnly => Ok(Looked { claimed: 0, next: Next::In(None) }),
+            Claiming::PutOffOnly => Ok(Looked { claimed: 0, next: Next::NotAsked }),
         };
         for asked in asked {
             match (asked.await.unwrap_or(Err(Error::Panicked)), &mut result) {
@@ -202,11 +212,12 @@ impl Look {
 
     /// Starts what was claimed, or gives it back when a shutdown has begun meanwhile.
     async fn start(&self, claimed: Claimed, seats: Vec<Seat>, ways: impl Iterator<Item = Way>) -> Result<(), Error> {
-        let Claimed { asked, told, now, claims, .. } = claimed;
+        let Claimed { asked, told, now, mut claims, .. } = claimed;
+        let mut given_back = Vec::new();
         if self.engine.stopping.is_cancelled() {
-            return self.engine.give_back(claims).await;
+            // What was taken over is begun all the same: no call is made any more, but the interruption is put on record.
+            (claims, given_back) = claims.into_iter().partition(|claim| claim.taken_over);
         }
-        let hand_back = self.shared.hand_back().clone();
         for ((claim, seat), way) in claims.into_iter().zip(seats).zip(ways) {
             let held = Held {
                 claim,
@@ -214,18 +225,18 @@ impl Look {
                 now,
                 told,
                 asked,
-                hand_back: hand_back.clone(),
+                hand_back: self.under_way.hand_back.clone(),
                 way,
                 seat: Some(seat),
                 found: None,
             };
-            let (running, shared) = (Running::begin(&self.shared), Arc::clone(&self.shared));
+            let (running, shared) = (Running::begin(&self.under_way), Arc::clone(&self.shared));
             drop(self.engine.start(held, move |delivered| {
                 shared.count(&delivered);
                 drop(running);
             }));
         }
-        Ok(())
+        self.engine.give_back(given_back).await
     }
 }
 

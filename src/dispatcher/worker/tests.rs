@@ -4,4 +4,5 @@
 mod load;
 mod outages;
 mod single;
+mod wakes;
 mod world;

@@ -24,7 +24,7 @@ fn is_waiting(entry: Entry) -> oneshot::Receiver<Stay> {
 }
 
 fn old_work(road: &Road) -> Vec<OldWork> {
-    road.traffic.old_work(Moment::now(), 0.5)
+    road.traffic.old_work(Moment::now(), Beside::Nothing, 0.5)
 }
 
 fn ask(endpoint: &str, who: Who) -> Ask {
@@ -33,7 +33,10 @@ fn ask(endpoint: &str, who: Who) -> Ask {
 
 fn call(road: &Road, endpoint: &str) -> Pass {
     match road.traffic.ask(ask(endpoint, Who::Worker), &mut None, Moment::now(), 0.5) {
-        Answer::Now(Admission::Call(pass)) => pass,
+        Answer::Now(Admission::Call(pass)) => {
+            pass.leaves();
+            pass
+        }
         other => panic!("{:?}", became(&other)),
     }
 }
@@ -67,7 +70,7 @@ async fn every_second_room_goes_to_what_was_put_off() {
     let _work = road.traffic.work();
     let stay = is_in(enter(&road, 1, Who::Worker, true));
     let mut new = [is_waiting(enter(&road, 1, Who::Visitor, true)), is_waiting(enter(&road, 1, Who::Visitor, true))];
-    road.traffic.put_off_for_room(&supplier("books"));
+    road.traffic.put_off(&supplier("books"), &[PutOffFor::Room]);
     drop(stay);
     let stay = new[0].try_recv().unwrap();
     assert!(old_work(&road).is_empty(), "there is no room");
@@ -87,7 +90,7 @@ async fn without_a_worker_nothing_is_left_to_what_was_put_off() {
     let work = road.traffic.work();
     let stay = is_in(enter(&road, 1, Who::Visitor, true));
     let mut new = [is_waiting(enter(&road, 1, Who::Visitor, true)), is_waiting(enter(&road, 1, Who::Visitor, true))];
-    road.traffic.put_off_for_room(&supplier("books"));
+    road.traffic.put_off(&supplier("books"), &[PutOffFor::Room]);
     drop(stay);
     drop(new[0].try_recv().unwrap());
     assert!(new[1].try_recv().is_err());
@@ -99,7 +102,7 @@ async fn without_a_worker_nothing_is_left_to_what_was_put_off() {
 async fn what_is_put_off_is_asked_for_until_there_is_no_more_or_it_could_not_be_called() {
     let road = Road::new();
     road.traffic.know(&supplier("books"), 8);
-    road.traffic.put_off_for_room(&supplier("books"));
+    road.traffic.put_off(&supplier("books"), &[PutOffFor::Room]);
     let old = old_work(&road);
     assert_eq!(old[0].stays.len(), 8);
     road.traffic.had(&old[0], 8);
@@ -110,7 +113,7 @@ async fn what_is_put_off_is_asked_for_until_there_is_no_more_or_it_could_not_be_
     drop(old);
     assert!(!road.traffic.has_old_work(Moment::now()));
 
-    road.traffic.put_off_for_room(&supplier("books"));
+    road.traffic.put_off(&supplier("books"), &[PutOffFor::Room]);
     road.traffic.could_not_call(&supplier("books"));
     assert!(!road.traffic.has_old_work(Moment::now()));
 }
@@ -167,12 +170,49 @@ async fn a_supplier_that_rests_is_looked_at_every_five_seconds_by_one_of_what_is
 }
 
 #[tokio::test(start_paused = true)]
+async fn somebody_who_asks_for_a_supplier_that_rests_does_not_end_its_rest() {
+    let road = Road::new();
+    let books = supplier("books");
+    road.traffic.rest(&books);
+    tokio::time::advance(SECOND).await;
+    drop(is_in(enter(&road, 8, Who::Visitor, true)));
+    assert!(old_work(&road).is_empty(), "nobody has looked it up");
+    assert_eq!(road.traffic.rest(&books), SECOND, "it still rests");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_recorded_as_put_off_after_its_endpoint_has_answered_is_asked_for() {
+    let road = Road::new();
+    road.hung("shared").await;
+    road.traffic.know(&supplier("books"), 8);
+    road.call_as(Who::Person, "shared").end(CallEnd::Answered);
+    assert!(old_work(&road).is_empty());
+    road.traffic.put_off(&supplier("books"), &[PutOffFor::Endpoint(id("shared"))]);
+    assert_eq!(old_work(&road)[0].why, Why::Room);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_put_off_has_every_second_slot_while_there_may_be_something_else() {
+    let road = Road::with(3, 8);
+    road.traffic.know(&supplier("books"), 8);
+    road.traffic.put_off(&supplier("books"), &[PutOffFor::Room]);
+    let given: Vec<_> = (0..4)
+        .map(|_| {
+            let old = road.traffic.old_work(Moment::now(), Beside::WhatIsDue, 0.5);
+            old.iter().map(|work| work.seats.len()).sum::<usize>()
+        })
+        .collect();
+    assert_eq!(given, [1, 2, 1, 2]);
+    assert_eq!(old_work(&road)[0].seats.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_of_each_supplier_that_waits_for_a_silent_endpoint_is_claimed_when_its_call_is_due() {
     let road = Road::new();
     road.hung("shared").await;
     for name in ["books", "tools"] {
         road.traffic.know(&supplier(name), 8);
-        road.traffic.left_out(&id("shared"), &supplier(name));
+        road.traffic.put_off(&supplier(name), &[PutOffFor::Endpoint(id("shared"))]);
     }
     assert!(old_work(&road).is_empty());
     tokio::time::advance(5 * SECOND).await;
@@ -195,7 +235,7 @@ async fn an_answer_has_what_was_put_off_for_it_claimed_as_much_as_the_supplier_t
     let road = Road::new();
     road.hung("shared").await;
     road.traffic.know(&supplier("books"), 8);
-    road.traffic.left_out(&id("shared"), &supplier("books"));
+    road.traffic.put_off(&supplier("books"), &[PutOffFor::Endpoint(id("shared"))]);
     assert!(old_work(&road).is_empty());
     // Somebody else's call is answered.
     tokio::time::advance(50 * SECOND).await;
@@ -203,6 +243,22 @@ async fn an_answer_has_what_was_put_off_for_it_claimed_as_much_as_the_supplier_t
     let old = old_work(&road);
     assert_eq!((old.len(), old[0].supplier.as_str(), old[0].stays.len()), (1, "books", 8));
     assert_eq!(old[0].why, Why::Room);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_at_a_shared_endpoint_is_news_for_a_supplier_with_nothing_under_way() {
+    let road = Road::new();
+    road.hung("shared").await;
+    road.traffic.put_off(&supplier("books"), &[PutOffFor::Endpoint(id("shared"))]);
+    assert!(road.traffic.lock().rooms.get(&supplier("books")).is_none());
+    tokio::time::advance(50 * SECOND).await;
+    road.call("shared").end(CallEnd::Answered);
+    // One, which learns how many may go on.
+    let old = old_work(&road);
+    assert_eq!((old.len(), old[0].supplier.as_str(), old[0].stays.len()), (1, "books", 1));
+    road.traffic.had(&old[0], 0);
+    drop(old);
+    assert!(road.traffic.lock().rooms.get(&supplier("books")).is_none());
 }
 
 #[tokio::test(start_paused = true)]
