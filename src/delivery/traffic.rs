@@ -35,6 +35,8 @@ struct State {
     places: usize,
     /// Calls that hold a slot, and calls that hold a place.
     held: Held,
+    /// Slots that are held by first calls: at endpoints of which nothing was known.
+    first_calls: usize,
     /// Of these, what `notify` and its like hold.
     by_visitors: Held,
     /// Slots that are kept for what is being claimed, and those of them that are kept for visitors.
@@ -80,6 +82,8 @@ struct Call {
     endpoint: EndpointId,
     supplier: SupplierId,
     who: Who,
+    /// Whether nothing was known of the endpoint when it began.
+    is_first: bool,
     holds: Holds,
 }
 
@@ -168,6 +172,7 @@ impl Traffic {
             slots,
             places,
             held: Held::default(),
+            first_calls: 0,
             by_visitors: Held::default(),
             kept: 0,
             kept_for_visitors: 0,
@@ -365,7 +370,7 @@ impl State {
             }
             (Condition::Silent, _) => true,
             (Condition::Unknown, news) => {
-                let is_full = self.held.slots >= most;
+                let is_full = self.is_full_for_first_calls();
                 if is_full && self.held.places >= self.places {
                     return Judgement::HandBack { after: within(&self.pace.no_place, random) };
                 }
@@ -390,6 +395,12 @@ impl State {
         }
     }
 
+    /// Whether no first call may begin: three quarters of the slots are taken. They have an eighth to themselves before that
+    /// counts, or known endpoints that begin to hang would keep unknown ones waiting for as long as that lasts.
+    fn is_full_for_first_calls(&self) -> bool {
+        self.held.slots >= three_quarters(self.slots) && self.first_calls >= self.slots / 8
+    }
+
     fn begin(&mut self, traffic: &Arc<Traffic>, ask: Ask, is_kept: bool, now: Moment) -> Pass {
         let Ask { endpoint, supplier, who, .. } = ask;
         if is_kept {
@@ -397,17 +408,20 @@ impl State {
         }
         self.take(who, Holds::Slot);
         self.note_pace(now);
+        let is_first = self.health.condition(&endpoint, &self.pace, now) == Condition::Unknown;
+        self.first_calls += usize::from(is_first);
         self.last_call += 1;
         self.health.began(&endpoint, self.last_call, &self.pace, now);
         let limit = Supplier::DEFAULT_MAX_CONCURRENT.get();
         self.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(limit)).called(&endpoint);
-        self.calls.insert(self.last_call, Call { endpoint, supplier, who, holds: Holds::Slot });
+        self.calls.insert(self.last_call, Call { endpoint, supplier, who, is_first, holds: Holds::Slot });
         Pass { traffic: Arc::clone(traffic), call: self.last_call, is_open: true }
     }
 
     fn end(&mut self, traffic: &Arc<Traffic>, call: u64, end: CallEnd, now: Moment, undelivered: &mut Undelivered) {
-        let Some(Call { endpoint, supplier, who, holds }) = self.calls.remove(&call) else { return };
+        let Some(Call { endpoint, supplier, who, is_first, holds }) = self.calls.remove(&call) else { return };
         self.give_back(who, holds);
+        self.first_calls -= usize::from(is_first && holds == Holds::Slot);
         self.late.retain(|late| *late != call);
         for waiting in self.health.ended(&endpoint, call, end, &self.pace, now) {
             self.mark_old(&waiting);
@@ -439,6 +453,7 @@ impl State {
     fn move_to_place(&mut self, call: u64, who: Who) {
         if let Some(call) = self.calls.get_mut(&call) {
             call.holds = Holds::Place;
+            self.first_calls -= usize::from(call.is_first);
             self.give_back(who, Holds::Slot);
             self.take(who, Holds::Place);
         }
@@ -457,8 +472,8 @@ impl State {
         let line = std::mem::take(&mut self.line);
         self.line = self.serve_line(traffic, line, |_| false, now, undelivered);
         let line = std::mem::take(&mut self.line_of_unknown);
-        let full = |state: &State| state.held.slots >= three_quarters(state.slots);
-        self.line_of_unknown = self.serve_line(traffic, line, full, now, undelivered);
+
+        self.line_of_unknown = self.serve_line(traffic, line, State::is_full_for_first_calls, now, undelivered);
         while self.has_slot(Who::Visitor, false)
             && let Some(tell) = self.visitors.pop_front()
         {
