@@ -149,7 +149,7 @@ impl DispatcherBuilder {
         self
     }
 
-    /// [`client_certificate`](Self::client_certificate) out of two files. They are read again, at most once a second, when a
+    /// Presents the [`client_certificate`](Self::client_certificate) that is in two files, chain and private key. They are read again, at most once a second, when a
     /// connection is made; what was replaced takes effect with the next connection, and no connection is used for longer than
     /// a minute. Files that are not usable leave the last good ones in force, and the log says so.
     #[must_use]
