@@ -113,7 +113,7 @@ async fn twenty_quiet_suppliers_are_served_while_hundreds_hang_with_many_descrip
         (1_000, None, 16, 44),
         (100, Some(1024), 2, 45),
         (400, Some(1024), 64, 46),
-        (1_000, Some(1024), 125, 47),
+        (1_000, Some(1024), 130, 47),
     ] {
         for is_cold in [false, true] {
             let manner = |supplier| if supplier < hanging { Manner::Hangs } else { Manner::Well };
