@@ -6,5 +6,6 @@ pub(crate) mod error;
 pub(crate) mod health;
 pub(crate) mod listener;
 pub(crate) mod pace;
+pub(crate) mod random;
 pub(crate) mod report;
 pub(crate) mod traffic;

@@ -1,15 +1,17 @@
 //! One claim from start to end: the only loop over endpoints.
 
+mod record;
+
 use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::notification::outcome::{NotSent, Outcome, Unknown};
 use crate::notification::{
-    Attempt, Claim, Decision, FailureReason, Key, Ledger, Named, Round, State, Step, StreamRule, Then, Tried, Written,
-    decide, expected, stream_rule,
+    Attempt, Claim, Decision, FailureReason, Ledger, Named, Round, StreamRule, Then, Tried, Written, decide,
+    stream_rule,
 };
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::StoreError;
 use crate::supplier::lookup::LookupError;
 use crate::supplier::signing::NoValidKey;
 use crate::supplier::{Activity, Endpoint, OnUnknown, Supplier};
@@ -20,8 +22,11 @@ use crate::wire::send::Reply;
 
 use super::engine::{Engine, Found};
 use super::health::CallEnd;
-use super::listener::News;
+use super::random::random;
 use super::traffic::{Admission, Answer, Ask, Entry, Pass, PutOffFor, Seat, Stay, Who};
+
+pub(crate) use record::no_answer;
+use record::superseded;
 
 /// Which endpoints a round calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +111,6 @@ impl Engine {
         delivery.settle(then).await
     }
 }
-
-/// How long a notification waits when the store was too slow for its lease.
-const TOO_SLOW: Duration = Duration::from_secs(1);
 
 fn failed(reason: FailureReason) -> Then {
     Then::Failed { reason, stream: StreamRule::Holds }
@@ -397,132 +399,8 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Nothing is left to be recorded before the call of this endpoint, which the record names as the next one, and the
-    /// lease is long enough for it. A record from before that stood there names the first open one of the list.
-    fn may_go_on(&self, endpoint: &Endpoint) -> bool {
-        let is_expected = match self.ledger.next() {
-            Some(next) => next.id == *endpoint.id(),
-            None => self.ledger.is_blank(),
-        };
-        self.unrecorded.is_empty() && is_expected && self.is_time_for_a_call()
-    }
-
     fn is_time_for_a_call(&self) -> bool {
         self.deadline.since(Moment::now()) >= self.engine.timing.timeout
-    }
-
-    /// Records what was tried and who is called next, and begins the lease anew: one write.
-    async fn keep(&mut self, next: &Endpoint) -> Result<Written, StoreError> {
-        self.ledger.expect(Some(next));
-        let asked = Moment::now();
-        let lease = self.engine.timing.lease();
-        let written = self.record(Then::Keep { lease }).await?;
-        self.deadline = asked + lease;
-        Ok(written)
-    }
-
-    /// Ends the claim because a fresh lease is too short for a call already: not at once again, that would go round for ever.
-    async fn give_back(self, supplier: &Supplier) -> Result<Delivered, StoreError> {
-        let margin = self.engine.timing.lease_margin;
-        tracing::warn!(key = %self.claim.key, ?margin, "the store takes longer than the lease margin; handed back");
-        self.settle_expecting(Then::HandBack { after: TOO_SLOW }, supplier).await
-    }
-
-    /// Settles, and puts on record who is called first when it is claimed again.
-    async fn settle_expecting(mut self, then: Then, supplier: &Supplier) -> Result<Delivered, StoreError> {
-        let next = match &then {
-            Then::Again { .. } | Then::HandBack { .. } => expected(&self.ledger, supplier),
-            // Reopened by a person, it begins with what has not accepted.
-            Then::Failed { .. } | Then::Notified { .. } | Then::Keep { .. } => None,
-        };
-        self.ledger.expect(next);
-        self.settle(then).await
-    }
-
-    async fn settle(mut self, then: Then) -> Result<Delivered, StoreError> {
-        let last_try = self.ledger.last_try_ahead();
-        self.ledger.end_round();
-        // Others may have the slot while this is recorded; the room at the supplier is kept until it is.
-        self.seat = None;
-        match &then {
-            Then::HandBack { .. } if self.was_put_off => {
-                self.engine.traffic.could_not_call(&self.claim.key.supplier);
-            }
-            // Its endpoint may be another one than that which the rest was put off for.
-            Then::Notified { .. } if self.was_put_off => self.engine.traffic.could_call(&self.claim.key.supplier),
-            _ => {}
-        }
-        let key = self.claim.key.clone();
-        let written = match self.record(then.clone()).await? {
-            // A step that failed and was repeated finds its token spent when it was recorded after all.
-            Written::Stale if self.repeated && self.is_ours(&key).await? => Written::Applied,
-            written => written,
-        };
-        match written {
-            Written::Applied => {
-                tracing::info!(%key, event_id = %self.claim.event_id, end = end_word(&then), "settled");
-                if matches!(then, Then::HandBack { .. }) {
-                    // Only now: a worker that looked for it before this was recorded has not found it.
-                    self.engine.traffic.put_off(&key.supplier, &self.put_off_for);
-                }
-                self.tell(key, &then, last_try);
-                Ok(Delivered::Settled(then))
-            }
-            Written::Stale => Ok(superseded(&key)),
-        }
-    }
-
-    /// Whether the end that is recorded is ours: nobody else has this ledger with these attempts.
-    async fn is_ours(&self, key: &Key) -> Result<bool, StoreError> {
-        let attempts = self.recorded as usize;
-        let stored = self.engine.store.get(key).await?;
-        Ok(stored.is_some_and(|stored| {
-            let under_way = matches!(stored.state, State::Sending { .. });
-            !under_way && stored.ledger == self.ledger && stored.attempts.len() == attempts
-        }))
-    }
-
-    /// The host hears of it after it is durable.
-    fn tell(&self, key: Key, then: &Then, last_try: Option<Timestamp>) {
-        let news = match then {
-            Then::Notified { reference } => News::Notified { key, reference: reference.clone() },
-            Then::Failed { reason, .. } => News::Failed { key, reason: *reason },
-            Then::Again { .. } => match last_try {
-                Some(due) => News::LastTryAhead { key, due },
-                None => return,
-            },
-            Then::Keep { .. } | Then::HandBack { .. } => return,
-        };
-        self.engine.listener.tell(&news);
-    }
-
-    /// Writes until it is certain. What is repeated is the record, never the POST; it ends when another lease has gone
-    /// by, for then others have long taken over.
-    async fn record(&mut self, then: Then) -> Result<Written, StoreError> {
-        let step = Step::new(self.claim.key.clone(), self.claim.token, self.ledger.clone(), then)
-            .with_attempts(self.recorded, self.unrecorded.clone());
-        let mut give_up = self.deadline + self.engine.timing.lease();
-        let mut pause = Duration::from_millis(20);
-        loop {
-            match self.engine.store.write(std::slice::from_ref(&step)).await {
-                Ok(written) => {
-                    let written = written.first().copied().ok_or_else(no_answer)?;
-                    self.recorded = self.recorded.saturating_add(u32::try_from(self.unrecorded.len()).unwrap_or(0));
-                    self.unrecorded.clear();
-                    return Ok(written);
-                }
-                Err(error) if error.is_transient() && Moment::now() + pause < give_up => {
-                    self.repeated = true;
-                    tracing::warn!(%error, key = %step.key, "the record is written again");
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
-                        // A shutdown does not wait for a store that is away: one more try, now.
-                        () = self.hand_back.cancelled() => give_up = Moment::now(),
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// The store's time, reckoned.
@@ -547,11 +425,6 @@ enum Called {
     Unsigned(NoValidKey),
 }
 
-fn superseded(key: &Key) -> Delivered {
-    tracing::warn!(%key, "another holder took over; nothing was recorded");
-    Delivered::Superseded
-}
-
 /// What the end of a call says of the endpoint: everything but the limit is an answer, and what we did ourselves is no news.
 fn call_end(outcome: &Outcome) -> CallEnd {
     match outcome {
@@ -563,47 +436,4 @@ fn call_end(outcome: &Outcome) -> CallEnd {
         | Outcome::Blocked { .. } => CallEnd::NoNews,
         _ => CallEnd::Answered,
     }
-}
-
-fn end_word(then: &Then) -> &'static str {
-    match then {
-        Then::Keep { .. } => "kept",
-        Then::Notified { .. } => "notified",
-        Then::Again { .. } => "again",
-        Then::Failed { reason, .. } => reason.as_str(),
-        Then::HandBack { .. } => "handed back",
-    }
-}
-
-/// A store that breaks its contract: one answer for each that was asked.
-pub(crate) fn no_answer() -> StoreError {
-    StoreError::new(StoreErrorKind::Unusable, "the store answered less than it was asked")
-}
-
-/// 0.0 to 1.0, good enough to spread retries: the standard library seeds its hash keys from the system.
-#[cfg(not(test))]
-pub(crate) fn random() -> f64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    fraction(RandomState::new().build_hasher().finish())
-}
-
-/// 0.0 to 1.0, the same in every run of a test that has set [`SEED`].
-#[cfg(test)]
-pub(crate) fn random() -> f64 {
-    SEED.with(|seed| {
-        let next = seed.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        seed.set(next);
-        let mixed = (next ^ (next >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        fraction(mixed ^ (mixed >> 27))
-    })
-}
-
-#[cfg(test)]
-thread_local! {
-    /// What the randomness of this thread goes on from.
-    pub(crate) static SEED: std::cell::Cell<u64> = const { std::cell::Cell::new(1) };
-}
-
-fn fraction(bits: u64) -> f64 {
-    (bits >> 11) as f64 / (1u64 << 53) as f64
 }

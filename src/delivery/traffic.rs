@@ -17,8 +17,12 @@ use crate::value::names::SupplierId;
 use super::health::{CallEnd, Condition, Health};
 use super::pace::{Pace, three_quarters, within};
 
+mod guards;
+mod line;
 mod room;
 
+pub(crate) use guards::{Pass, Seat, Work};
+use line::{Line, TurnedAway};
 use room::Room;
 pub(crate) use room::{Beside, Entry, OldWork, PutOffFor, Stay};
 
@@ -69,8 +73,6 @@ struct State {
     /// How many workers look after what is put off.
     workers: usize,
 }
-
-type Line = VecDeque<(Ask, oneshot::Sender<Admission>)>;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
@@ -143,20 +145,6 @@ struct Undelivered {
     seats: Vec<Seat>,
     stays: Vec<Stay>,
 }
-
-/// Claims that found the line full. They are handed back one behind the other, at the pace at which calls begin: what is
-/// turned away comes back when it is its turn, and not all of it every second.
-#[derive(Default)]
-struct TurnedAway {
-    /// When the last of them is expected back.
-    until: Option<Moment>,
-    /// How long it takes from the beginning of one call to the next while others wait.
-    spacing: Duration,
-    last_began: Option<Moment>,
-}
-
-/// The pace before any call has begun: 192 calls of a tenth of a second.
-const SPACING: Duration = Duration::from_micros(500);
 
 enum Judgement {
     Call,
@@ -299,20 +287,6 @@ impl State {
         self.slots.saturating_sub(self.held.slots + self.kept)
     }
 
-    /// How many claims wait.
-    fn in_line(&self) -> usize {
-        self.line.len() + self.line_of_unknown.len() + self.waiting
-    }
-
-    /// Whether as many wait as may. Those who have gone meanwhile do not count.
-    fn is_line_full(&mut self) -> bool {
-        if self.in_line() >= self.slots {
-            self.line.retain(|(_, tell)| !tell.is_closed());
-            self.line_of_unknown.retain(|(_, tell)| !tell.is_closed());
-        }
-        self.in_line() >= self.slots
-    }
-
     /// Whether somebody may take a slot now; one who is seated has it already.
     fn has_slot(&self, who: Who, is_seated: bool) -> bool {
         is_seated || (self.free() > 0 && (!who.is_visitor() || self.may_visit()))
@@ -324,32 +298,6 @@ impl State {
         let visitors = self.by_visitors.slots + self.kept_for_visitors;
         let is_workers_turn = self.slots == 1 && self.workers > 0 && self.worker_waits && self.last_was_visitor;
         visitors < three_quarters(self.slots) && !is_workers_turn
-    }
-
-    /// For how long a claim is handed back that finds the line full.
-    fn turn_away(&mut self, now: Moment) -> Duration {
-        // A little faster than calls begin, so that the line does not run empty.
-        let spacing = self.turned_away.spacing.mul_f64(0.8).max(SPACING);
-        let line = u32::try_from(self.in_line()).unwrap_or(u32::MAX);
-        let served = now + spacing.saturating_mul(line).max(self.pace.no_slot.start / 4);
-        let until = self.turned_away.until.map_or(served, |until| until.max(served)) + spacing;
-        let latest = now + self.pace.no_place.end;
-        // Those that come last come at random moments of the last half, or they would come together.
-        let until = if until > latest { now + within(&self.pace.no_place, super::deliver::random()) } else { until };
-        self.turned_away.until = Some(until);
-        until.since(now)
-    }
-
-    /// Notes how fast calls begin while others wait.
-    fn note_pace(&mut self, now: Moment) {
-        if self.line.is_empty() && self.line_of_unknown.is_empty() {
-            self.turned_away.last_began = None;
-            return;
-        }
-        if let Some(last) = self.turned_away.last_began.replace(now) {
-            let spacing = self.turned_away.spacing.max(SPACING);
-            self.turned_away.spacing = (spacing * 31 + now.since(last)) / 32;
-        }
     }
 
     /// The rules of isolation by endpoint.
@@ -459,77 +407,6 @@ impl State {
         }
     }
 
-    /// Gives out what is free: places to silent calls, slots to those who wait.
-    fn serve(&mut self, traffic: &Arc<Traffic>, now: Moment, undelivered: &mut Undelivered) {
-        for _ in 0..self.late.len() {
-            let Some(call) = self.late.pop_front() else { break };
-            match self.calls.get(&call).map(|call| call.who) {
-                Some(who) if self.has_place(who) => self.move_to_place(call, who),
-                Some(_) => self.late.push_back(call),
-                None => {}
-            }
-        }
-        let line = std::mem::take(&mut self.line);
-        self.line = self.serve_line(traffic, line, |_| false, now, undelivered);
-        let line = std::mem::take(&mut self.line_of_unknown);
-
-        self.line_of_unknown = self.serve_line(traffic, line, State::is_full_for_first_calls, now, undelivered);
-        while self.has_slot(Who::Visitor, false)
-            && let Some(tell) = self.visitors.pop_front()
-        {
-            if tell.is_closed() {
-                continue;
-            }
-            self.kept += 1;
-            self.kept_for_visitors += 1;
-            self.last_was_visitor = true;
-            let seat = Seat { traffic: Arc::clone(traffic), who: Who::Visitor, is_kept: true };
-            undelivered.seats.extend(tell.send(seat).err());
-        }
-    }
-
-    /// Answers those in a line for whom there is an answer, as long as slots are free; gives back those who wait on.
-    fn serve_line(
-        &mut self,
-        traffic: &Arc<Traffic>,
-        mut line: Line,
-        is_full: impl Fn(&State) -> bool,
-        now: Moment,
-        undelivered: &mut Undelivered,
-    ) -> Line {
-        let mut still = Line::new();
-        while self.free() > 0
-            && !is_full(self)
-            && let Some((ask, tell)) = line.pop_front()
-        {
-            if tell.is_closed() {
-                continue;
-            }
-            let admission = match self.judge(&ask, false, now, 0.5) {
-                Judgement::Wait => {
-                    still.push_back((ask, tell));
-                    continue;
-                }
-                Judgement::Call => Admission::Call(self.begin(traffic, ask, false, now)),
-                Judgement::LeaveOut { silent_for } => Admission::LeaveOut { silent_for },
-                Judgement::HandBack { after } => Admission::HandBack { after },
-            };
-            undelivered.admissions.extend(tell.send(admission).err());
-        }
-        still.append(&mut line);
-        still
-    }
-
-    /// There is news of an endpoint: those who wait for it do not wait with those of which nothing is known.
-    fn has_news(&mut self, endpoint: &EndpointId) {
-        if self.line_of_unknown.iter().any(|(ask, _)| ask.endpoint == *endpoint) {
-            let line = std::mem::take(&mut self.line_of_unknown);
-            let (known, unknown): (Line, Line) = line.into_iter().partition(|(ask, _)| ask.endpoint == *endpoint);
-            self.line.extend(known);
-            self.line_of_unknown = unknown;
-        }
-    }
-
     fn take(&mut self, who: Who, holds: Holds) {
         for held in [Some(&mut self.held), who.is_visitor().then_some(&mut self.by_visitors)].into_iter().flatten() {
             match holds {
@@ -553,94 +430,6 @@ impl State {
         if who.is_visitor() {
             self.kept_for_visitors = self.kept_for_visitors.saturating_sub(1);
         }
-    }
-}
-
-/// A slot that is kept for a claim.
-pub(crate) struct Seat {
-    traffic: Arc<Traffic>,
-    who: Who,
-    is_kept: bool,
-}
-
-impl Seat {
-    /// The slot goes over to a call; says that there was one.
-    fn hand_over(mut self) -> bool {
-        std::mem::replace(&mut self.is_kept, false)
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        if self.is_kept {
-            let who = self.who;
-            self.traffic.change(Moment::now(), |state| state.unkeep(who));
-        }
-    }
-}
-
-/// The right to one call, from its admission to its end. One that is dropped without an end says nothing of the endpoint.
-pub(crate) struct Pass {
-    traffic: Arc<Traffic>,
-    call: u64,
-    is_open: bool,
-}
-
-impl Pass {
-    /// The request leaves now.
-    pub(crate) fn leaves(&self) {
-        let mut state = self.traffic.lock();
-        if let Some(endpoint) = state.calls.get(&self.call).map(|call| call.endpoint.clone()) {
-            state.health.left(&endpoint, self.call, Moment::now());
-        }
-    }
-
-    /// The call has been open for so long that it is silent.
-    pub(crate) fn grow(&self) {
-        let now = Moment::now();
-        let traffic = &self.traffic;
-        let mut undelivered = Undelivered::default();
-        traffic.change(now, |state| {
-            // Calls at silent endpoints do not count against the supplier's limit.
-            if let Some(supplier) = state.grow(self.call) {
-                state.fill(traffic, &supplier, now, &mut undelivered);
-            }
-        });
-    }
-
-    /// The call is over.
-    pub(crate) fn end(mut self, end: CallEnd) {
-        self.is_open = false;
-        self.traffic.end(self.call, end);
-    }
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        if self.is_open {
-            self.traffic.end(self.call, CallEnd::NoNews);
-        }
-    }
-}
-
-/// A worker that looks after what is put off.
-pub(crate) struct Work {
-    traffic: Arc<Traffic>,
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        let now = Moment::now();
-        let traffic = Arc::clone(&self.traffic);
-        let mut undelivered = Undelivered::default();
-        self.traffic.change(now, |state| {
-            state.workers = state.workers.saturating_sub(1);
-            // What was left for the worker goes to those who wait.
-            let suppliers: Vec<_> = state.with_old.iter().cloned().collect();
-            for supplier in suppliers {
-                state.fill(&traffic, &supplier, now, &mut undelivered);
-            }
-        });
     }
 }
 

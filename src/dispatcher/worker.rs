@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::deliver::random;
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
+use crate::delivery::random::random;
 use crate::delivery::traffic::Beside;
 use crate::dispatcher::Dispatcher;
 use crate::value::clock::Moment;

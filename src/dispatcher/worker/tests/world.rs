@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::delivery::deliver::{SEED, random};
 use crate::delivery::engine::Simulated;
 use crate::delivery::health::CallEnd;
+use crate::delivery::random::{SEED, random};
 use crate::delivery::traffic::{Admission, Answer, Ask, Who};
 use crate::dispatcher::{Dispatcher, DispatcherBuilder};
 use crate::event::Body;
