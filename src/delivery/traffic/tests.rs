@@ -199,7 +199,7 @@ async fn first_calls_leave_a_quarter_of_the_slots_to_those_who_answer() {
     let road = Road::new();
     road.busy();
     road.known("known");
-    let mut open = road.fill_slots(12);
+    let mut open: Vec<_> = (0..12).map(|n| road.call(&format!("first-{n}"))).collect();
     let unknown = waits(road.ask_as(Who::Worker, "unknown", true, &mut None));
     assert_eq!(road.would(Who::Worker, "known", true), Became::Call);
     open.pop();
@@ -207,11 +207,24 @@ async fn first_calls_leave_a_quarter_of_the_slots_to_those_who_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn first_calls_have_an_eighth_of_the_slots_to_themselves_whatever_the_others_hold() {
+    let road = Road::new();
+    road.busy();
+    let known = road.fill_slots(12);
+    let mut first = vec![road.call("first-1"), road.call("first-2")];
+    let third = waits(road.ask_as(Who::Worker, "first-3", true, &mut None));
+    first.pop();
+    assert_eq!(became_at_last(&third.await.unwrap()), Became::Call);
+    drop(known);
+}
+
+#[tokio::test(start_paused = true)]
 async fn with_no_place_left_a_first_call_that_finds_no_slot_is_handed_back() {
     let road = Road::with(16, 8);
     road.busy();
     let places = road.fill_places(8).await;
-    let slots = road.fill_slots(12);
+    let slots = road.fill_slots(10);
+    let _first = [road.call("first-1"), road.call("first-2")];
     assert_eq!(road.would(Who::Worker, "unknown", true), Became::HandBack(Duration::from_millis(7500)));
     drop(places);
     assert_eq!(road.would(Who::Worker, "unknown", true), Became::Wait);
