@@ -66,6 +66,8 @@ struct State {
     turned_away: TurnedAway,
     /// Suppliers of which something may be put off that could be sent now.
     with_old: BTreeSet<SupplierId>,
+    /// The one of them that was served last.
+    last_with_old: Option<SupplierId>,
     /// Half a slot that what is put off was not given when it had every second one.
     half_slot: usize,
     /// Suppliers that are paused or cannot be looked up, by the moment at which they are looked at again.
@@ -177,6 +179,7 @@ impl Traffic {
             waiting: 0,
             turned_away: TurnedAway::default(),
             with_old: BTreeSet::new(),
+            last_with_old: None,
             half_slot: 0,
             rests: BTreeSet::new(),
             workers: 0,

@@ -1,6 +1,7 @@
 //! How much of one supplier may go on at the same time, and whose turn it is: what is new, or what was put off.
 
 use std::collections::VecDeque;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -237,8 +238,7 @@ impl Traffic {
             work.extend(state.keep_for(self, supplier, 1, Why::Rested));
         }
         let mut share = state.share_of_old(beside);
-        let suppliers: Vec<_> = state.with_old.iter().cloned().collect();
-        for supplier in suppliers {
+        for supplier in state.with_old_in_turn() {
             let mut wanted = 0;
             while share > wanted && state.free() > wanted && state.has_room_beside(&supplier, wanted, now) {
                 // One is claimed of a supplier with nothing under way: it learns how many may go on.
@@ -251,6 +251,9 @@ impl Traffic {
                 }
             }
             share -= wanted;
+            if wanted > 0 {
+                state.last_with_old = Some(supplier.clone());
+            }
             work.extend(state.keep_for(self, supplier, wanted, Why::Room));
         }
         drop(state);
@@ -317,6 +320,14 @@ impl State {
             }
             Condition::Answers | Condition::Unknown => self.mark_old(supplier),
         }
+    }
+
+    /// The suppliers of which something may be put off, beginning after the one that was served last: those that come first
+    /// by name would else be served first for as long as they have a backlog.
+    fn with_old_in_turn(&self) -> Vec<SupplierId> {
+        let Some(last) = &self.last_with_old else { return self.with_old.iter().cloned().collect() };
+        let after = self.with_old.range::<SupplierId, _>((Bound::Excluded(last), Bound::Unbounded));
+        after.chain(self.with_old.range::<SupplierId, _>(..=last)).cloned().collect()
     }
 
     /// How many of the free slots what was put off may have: every second one, when there may be something else to claim.

@@ -207,6 +207,17 @@ async fn what_was_put_off_has_every_second_slot_while_there_may_be_something_els
 }
 
 #[tokio::test(start_paused = true)]
+async fn suppliers_with_a_backlog_are_served_in_turn_and_not_by_name() {
+    let road = Road::with(2, 8);
+    for name in ["books", "games", "tools"] {
+        road.traffic.know(&supplier(name), 8);
+        road.traffic.put_off(&supplier(name), &[PutOffFor::Room]);
+    }
+    let served: Vec<_> = (0..4).map(|_| old_work(&road).remove(0).supplier.as_str().to_owned()).collect();
+    assert_eq!(served, ["books", "games", "tools", "books"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_of_each_supplier_that_waits_for_a_silent_endpoint_is_claimed_when_its_call_is_due() {
     let road = Road::new();
     road.hung("shared").await;
