@@ -245,7 +245,7 @@ impl<'a> Delivery<'a> {
     /// Its supplier is at its limit.
     fn without_room(&mut self) -> Then {
         self.put_off_for.push(PutOffFor::Room);
-        Then::HandBack { after: self.engine.traffic.pace().no_room }
+        Then::HandBack { after: self.engine.traffic.no_room(&self.claim.key.supplier) }
     }
 
     /// Asks for the call of an endpoint, and waits for a slot if need be.

@@ -23,12 +23,17 @@ pub(super) struct Room {
     /// How many of its calls are open at each endpoint.
     calls: Vec<(EndpointId, u32)>,
     waiting: VecDeque<(Who, oneshot::Sender<Stay>)>,
+    /// How many have been handed back for want of room since nothing was put off.
+    turned_away: u32,
     /// Whose turn it is when something new waits and something is put off.
     turn: Turn,
     /// Since when it is paused or cannot be looked up, and when it is looked at again.
     rests_since: Option<Moment>,
     look_at: Option<Moment>,
 }
+
+/// Of those that a supplier at its limit had handed back, so many come back each minute of their own.
+const TURNED_AWAY_A_MINUTE: u32 = 500;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
@@ -43,6 +48,7 @@ impl Room {
             rounds: 0,
             calls: Vec::new(),
             waiting: VecDeque::new(),
+            turned_away: 0,
             turn: Turn::New,
             rests_since: None,
             look_at: None,
@@ -164,6 +170,16 @@ impl Traffic {
         Entry::Wait(told)
     }
 
+    /// For how long a claim is handed back whose supplier is at its limit. It is claimed as soon as there is room; the time is
+    /// for when nobody does, and grows with the number of those before it, so that they do not all come back meanwhile.
+    pub(crate) fn no_room(&self, supplier: &SupplierId) -> Duration {
+        let mut state = self.lock();
+        let (least, most) = (state.pace.no_room, state.pace.put_off.end);
+        let Some(room) = state.rooms.get_mut(supplier) else { return least };
+        room.turned_away = room.turned_away.saturating_add(1);
+        least.saturating_mul(1 + room.turned_away / TURNED_AWAY_A_MINUTE).min(most.max(least))
+    }
+
     /// Something of this supplier has been put off, and that is recorded: a worker can claim it.
     pub(crate) fn put_off(&self, supplier: &SupplierId, reasons: &[PutOffFor]) {
         if reasons.is_empty() {
@@ -269,6 +285,9 @@ impl Traffic {
         match &work.why {
             Why::Room => {
                 state.with_old.remove(&work.supplier);
+                if let Some(room) = state.rooms.get_mut(&work.supplier) {
+                    room.turned_away = 0;
+                }
             }
             Why::CallDue(endpoint) => state.health.nothing_waits(endpoint, &work.supplier),
             Why::Rested => {

@@ -120,6 +120,9 @@ async fn a_burst_of_one_supplier_keeps_nobody_waiting_and_goes_out_eight_at_a_ti
     world.delays(0, |order| order.supplier == 0 && !order.at.is_zero()).within("later ones of the same", secs(1));
     world.delays(0, |order| order.at.is_zero()).within("the burst", secs(160));
     assert!(world.most_open(0) <= 8);
+    let (calls, claims) = (world.seen().len(), world.claims().await);
+    println!("{claims} claims for {calls} calls");
+    assert!(claims as f64 <= calls as f64 * 1.5, "{claims} claims for {calls} calls");
 }
 
 #[tokio::test(start_paused = true)]

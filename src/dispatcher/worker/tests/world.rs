@@ -15,8 +15,8 @@ use crate::dispatcher::{Dispatcher, DispatcherBuilder};
 use crate::event::Body;
 use crate::notification::outcome::{Outcome, Unknown};
 use crate::notification::{Key, NewNotification, Start, StateName};
-use crate::store::Store;
 use crate::store::memory::MemoryStore;
+use crate::store::{ClaimRequest, Pick, Store};
 use crate::supplier::{Acceptance, Supplier};
 use crate::value::clock::Moment;
 use crate::value::names::{OrderCode, Source, SupplierId};
@@ -276,6 +276,16 @@ impl World {
 
     pub(super) async fn state(&self, order: usize) -> StateName {
         self.store.get(&self.orders[order].key).await.unwrap().unwrap().state.name()
+    }
+
+    /// Ends the workers, and tells how many claims there have been: the tokens of the store are counted.
+    pub(super) async fn claims(&mut self) -> usize {
+        self.running.drain(..).for_each(|running| running.abort());
+        tokio::time::sleep(LIMIT).await;
+        self.enqueue([0]).await;
+        let request = ClaimRequest::new(source(), Pick::New, 1, LIMIT);
+        let claims = self.store.claim(&request).await.unwrap();
+        usize::try_from(claims.claims[0].token.number()).unwrap() - 1
     }
 
     /// The most calls that were open at an endpoint at the same time.
