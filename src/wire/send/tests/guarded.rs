@@ -156,7 +156,8 @@ async fn a_name_with_many_dead_addresses_takes_a_few_descriptors_at_a_time() {
         }
     };
     assert_eq!(outcome, not_sent(NotSent::ConnectTimeout));
-    assert!((2..=7).contains(&most), "{most}");
+    // Six, the one that fills the queue, and what the system still lists of those that have just been given up.
+    assert!((2..=9).contains(&most), "{most}");
 }
 
 #[tokio::test]
