@@ -55,7 +55,7 @@ async fn suppliers_that_flap_are_notified_and_keep_nobody_else_waiting() {
     let mut world = Plan::of((0..1_000).map(manner)).build(81);
     world.is_known((0..1_000).filter(|supplier| !flaps(*supplier)));
     world.work();
-    world.orders(100 * 3600, secs(600), |number| (number % 1_000) as usize).await;
+    world.orders(100 * 3600, secs(360), |number| (number % 1_000) as usize).await;
     tokio::time::sleep(secs(240)).await;
     world.delays(0, |order| !flaps(order.supplier)).within("others while 20 % flap", TENTH);
     let seen = world.seen();

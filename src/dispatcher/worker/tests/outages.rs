@@ -65,16 +65,14 @@ const WARM: Outage = Outage { suppliers: 200, percent: 1, per_second: 10, second
 
 #[tokio::test(start_paused = true)]
 async fn in_a_wide_outage_healthy_suppliers_wait_two_seconds_at_most() {
-    for (suppliers, percent, per_second, seed) in
-        [(200, 60, 100, 11), (1_000, 20, 100, 12), (1_000, 60, 10, 13), (10_000, 5, 100, 14), (10_000, 60, 100, 15)]
-    {
+    for (suppliers, percent, per_second, seed) in [(200, 60, 100, 11), (1_000, 60, 10, 13), (10_000, 60, 100, 15)] {
         Outage { suppliers, percent, per_second, ..WARM }.healthy_within(seed, secs(2)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn in_a_process_that_knows_nothing_healthy_suppliers_wait_two_seconds_at_most() {
-    for (suppliers, percent, seed) in [(200, 60, 21), (1_000, 20, 22), (10_000, 60, 23)] {
+    for (suppliers, percent, seed) in [(1_000, 20, 22), (10_000, 60, 23)] {
         let cold = Outage { suppliers, percent, per_second: 100, is_cold: true, ..WARM };
         cold.healthy_within(seed, secs(2)).await;
     }
@@ -82,7 +80,7 @@ async fn in_a_process_that_knows_nothing_healthy_suppliers_wait_two_seconds_at_m
 
 #[tokio::test(start_paused = true)]
 async fn at_a_thousand_orders_a_second_healthy_suppliers_wait_for_seconds_at_most() {
-    for (suppliers, percent, most, seed) in [(200, 20, 3, 31), (1_000, 20, 9, 32), (10_000, 20, 22, 33)] {
+    for (suppliers, percent, most, seed) in [(200, 20, 3, 31), (10_000, 20, 22, 33)] {
         let busy = Outage { suppliers, percent, per_second: 1_000, seconds: 40, ..WARM };
         busy.healthy_within(seed, secs(most)).await;
     }
@@ -107,34 +105,32 @@ async fn two_processes_keep_each_other_from_nothing_and_call_a_silent_endpoint_o
 async fn twenty_quiet_suppliers_are_served_while_hundreds_hang_with_many_descriptors_and_with_few() {
     // All at once: 1,600 calls at endpoints that are known to answer take 256 slots for two seconds each, six times. With
     // 1,024 descriptors there are 256 places, and those that hang stand in one line with the others, once.
-    for (hanging, descriptors, most, seed) in [
-        (100, None, 2, 42),
-        (400, None, 9, 43),
-        (1_000, None, 16, 44),
-        (100, Some(1024), 2, 45),
-        (400, Some(1024), 64, 46),
-        (1_000, Some(1024), 130, 47),
-    ] {
-        for is_cold in [false, true] {
-            let manner = |supplier| if supplier < hanging { Manner::Hangs } else { Manner::Well };
-            let mut plan = Plan::of((0..hanging + 20).map(manner));
-            plan.descriptors = descriptors;
-            let mut world = plan.build(seed);
-            if !is_cold {
-                // The quiet ones are never known.
-                world.is_known(0..hanging);
-            }
-            world.enqueue((0..hanging).chain(0..hanging).chain(0..hanging).chain(0..hanging)).await;
-            world.work();
-            for quiet in 0..20 {
-                world.enqueue([hanging + quiet]).await;
-                tokio::time::sleep(secs(3)).await;
-            }
-            tokio::time::sleep(secs(120)).await;
-            let (descriptors, knowledge) = (descriptors.unwrap_or(0), if is_cold { "cold" } else { "warm" });
-            let what = format!("{hanging} hang with four orders each, {knowledge}, descriptors {descriptors}");
-            world.delays(0, |order| order.supplier >= hanging).within(&what, secs(most));
+    for (hanging, descriptors, most, seed) in [(100, None, 2, 42), (400, None, 9, 43), (400, Some(1024), 64, 46)] {
+        quiet_ones_within(hanging, descriptors, secs(most), seed).await;
+    }
+}
+
+/// Twenty suppliers that nobody has called yet, beside so many that hang with four orders each.
+async fn quiet_ones_within(hanging: usize, descriptors: Option<u64>, most: Duration, seed: u64) {
+    for is_cold in [false, true] {
+        let manner = |supplier| if supplier < hanging { Manner::Hangs } else { Manner::Well };
+        let mut plan = Plan::of((0..hanging + 20).map(manner));
+        plan.descriptors = descriptors;
+        let mut world = plan.build(seed);
+        if !is_cold {
+            // The quiet ones are never known.
+            world.is_known(0..hanging);
         }
+        world.enqueue((0..hanging).chain(0..hanging).chain(0..hanging).chain(0..hanging)).await;
+        world.work();
+        for quiet in 0..20 {
+            world.enqueue([hanging + quiet]).await;
+            tokio::time::sleep(secs(3)).await;
+        }
+        tokio::time::sleep(secs(120)).await;
+        let (descriptors, knowledge) = (descriptors.unwrap_or(0), if is_cold { "cold" } else { "warm" });
+        let what = format!("{hanging} hang with four orders each, {knowledge}, descriptors {descriptors}");
+        world.delays(0, |order| order.supplier >= hanging).within(&what, most);
     }
 }
 
@@ -157,6 +153,11 @@ async fn every_cell_of_the_table_of_outages() {
             let busy = Outage { suppliers, percent, per_second: 1_000, seconds: 120, ..WARM };
             busy.healthy_within(52, secs(most)).await;
         }
+    }
+    for (hanging, descriptors, most) in
+        [(1_000, None, 16), (100, Some(1024), 2), (400, Some(1024), 64), (1_000, Some(1024), 130)]
+    {
+        quiet_ones_within(hanging, descriptors, secs(most), 54).await;
     }
     for percent in [20, 60] {
         let two = Outage { suppliers: 10_000, percent, per_second: 100, processes: 2, ..WARM };
