@@ -59,7 +59,7 @@ pub(crate) enum Way {
     Due { is_new: bool },
     /// By a worker that looked for what was put off, with room at the supplier.
     PutOff(Stay),
-    /// By somebody who asked for this notification, with room at the supplier.
+    /// By a caller who asked for this notification, with room at the supplier.
     Visit(Who, Stay),
 }
 
@@ -75,7 +75,7 @@ pub(crate) enum Delivered {
 }
 
 impl Engine {
-    /// Sends what the claim allows and records what came of it.
+    /// Sends what the claim allows and records the outcome.
     ///
     /// Every future in here may be dropped: what was recorded is true, and the lease runs out.
     pub(crate) async fn deliver(&self, mut held: Held) -> Result<Delivered, StoreError> {
@@ -295,7 +295,7 @@ impl<'a> Delivery<'a> {
         self.hand_back.is_cancelled() || self.engine.stopping.is_cancelled()
     }
 
-    /// The notification waits for a signing key that is valid within the hour, and fails for want of one otherwise.
+    /// The notification waits for a signing key that is valid within the hour, and fails when there is none.
     fn without_key(&self, no_key: NoValidKey, supplier: &Supplier) -> Then {
         let key = &self.claim.key;
         match no_key.wait {
@@ -403,7 +403,7 @@ impl<'a> Delivery<'a> {
         self.deadline.since(Moment::now()) >= self.engine.timing.timeout
     }
 
-    /// The store's time, reckoned.
+    /// The store's time now, from its answer and our clock.
     fn now(&self) -> Timestamp {
         self.now.after(self.told.elapsed())
     }

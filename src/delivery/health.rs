@@ -120,7 +120,7 @@ impl Health {
     /// A call is admitted; its request has yet to leave.
     pub(crate) fn began(&mut self, endpoint: &EndpointId, call: u64, pace: &Pace, now: Moment) {
         self.touch(endpoint, pace, now).open.insert(call, None);
-        // Whoever waits for it hears of the end of this call.
+        // A supplier that waits for it hears of the end of this call.
         self.schedule(endpoint, None);
     }
 
@@ -240,7 +240,7 @@ impl Health {
         news
     }
 
-    /// Makes room for one more: what nobody has called for six hours goes, and the oldest news when there are too many. A few
+    /// Makes room for one more: what has not been called for six hours goes, and the oldest news when there are too many. A few
     /// at a time, so that no call pays for all of them.
     fn forget(&mut self, pace: &Pace, now: Moment) {
         for _ in 0..2 {

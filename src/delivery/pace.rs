@@ -31,7 +31,7 @@ pub(crate) struct Pace {
     pub(crate) rest: Duration,
     /// How soon an endpoint is looked at again that was due for a call and could not be called.
     pub(crate) look_again: Range<Duration>,
-    /// How long an endpoint is remembered that nobody calls.
+    /// How long an endpoint is remembered that is not called.
     pub(crate) remembered: Duration,
 }
 

@@ -213,7 +213,7 @@ impl Traffic {
         told
     }
 
-    /// Asks for a call. Whoever has a seat keeps it unless the answer is to wait.
+    /// Asks for a call. A caller that has a seat keeps it unless the answer is to wait.
     pub(crate) fn ask(self: &Arc<Self>, ask: Ask, seat: &mut Option<Seat>, now: Moment, random: f64) -> Answer {
         let (answer, given_back) = {
             let mut state = self.lock();
@@ -290,7 +290,7 @@ impl State {
         self.slots.saturating_sub(self.held.slots + self.kept)
     }
 
-    /// Whether somebody may take a slot now; one who is seated has it already.
+    /// Whether a slot may be taken now; one who is seated has it already.
     fn has_slot(&self, who: Who, is_seated: bool) -> bool {
         is_seated || (self.free() > 0 && (!who.is_visitor() || self.may_visit()))
     }

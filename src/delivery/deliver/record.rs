@@ -86,7 +86,7 @@ impl Delivery<'_> {
         }
     }
 
-    /// Whether the end that is recorded is ours: nobody else has this ledger with these attempts.
+    /// Whether the end that is recorded is ours: no other holder has this ledger with these attempts.
     pub(super) async fn is_ours(&self, key: &Key) -> Result<bool, StoreError> {
         let attempts = self.recorded as usize;
         let stored = self.engine.store.get(key).await?;

@@ -23,7 +23,7 @@ pub(super) struct Room {
     /// How many of its calls are open at each endpoint.
     calls: Vec<(EndpointId, u32)>,
     waiting: VecDeque<(Who, oneshot::Sender<Stay>)>,
-    /// How many have been handed back for want of room since nothing was put off.
+    /// How many have been handed back because there was no room since nothing was put off.
     turned_away: u32,
     /// Whose turn it is when something new waits and something is put off.
     turn: Turn,
