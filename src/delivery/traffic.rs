@@ -28,6 +28,7 @@ pub(crate) use room::{Beside, Entry, OldWork, PutOffFor, Stay};
 
 /// What is under way in this process, and what is known of those who are called.
 pub(crate) struct Traffic {
+    pace: Pace,
     state: Mutex<State>,
     /// Changes when there may be something for a worker to do.
     changed: watch::Sender<u64>,
@@ -158,7 +159,7 @@ enum Judgement {
 impl Traffic {
     pub(crate) fn new(pace: Pace, slots: usize, places: usize) -> Arc<Traffic> {
         let state = State {
-            pace,
+            pace: pace.clone(),
             slots,
             places,
             held: Held::default(),
@@ -184,11 +185,11 @@ impl Traffic {
             rests: BTreeSet::new(),
             workers: 0,
         };
-        Arc::new(Traffic { state: Mutex::new(state), changed: watch::Sender::new(0) })
+        Arc::new(Traffic { pace, state: Mutex::new(state), changed: watch::Sender::new(0) })
     }
 
-    pub(crate) fn pace(&self) -> Pace {
-        self.lock().pace.clone()
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Tells when there may be something for a worker to do.
@@ -209,7 +210,7 @@ impl Traffic {
     /// A slot for a visitor; it is kept until a call takes it. The receiver may be dropped.
     pub(crate) fn visitor_seat(self: &Arc<Self>) -> oneshot::Receiver<Seat> {
         let (tell, told) = oneshot::channel();
-        self.change(Moment::now(), |state| state.visitors.push_back(tell));
+        self.change(Moment::now(), |state, _| state.visitors.push_back(tell));
         told
     }
 
@@ -260,23 +261,26 @@ impl Traffic {
     }
 
     /// Changes something, gives out what that makes free, and tells the workers.
-    fn change<T>(self: &Arc<Self>, now: Moment, change: impl FnOnce(&mut State) -> T) -> T {
+    fn change<T>(self: &Arc<Self>, now: Moment, change: impl FnOnce(&mut State, &mut Undelivered) -> T) -> T {
         let mut undelivered = Undelivered::default();
         let result = {
             let mut state = self.lock();
-            let result = change(&mut state);
+            let result = change(&mut state, &mut undelivered);
             state.serve(self, now, &mut undelivered);
             result
         };
         drop(undelivered);
-        self.changed.send_modify(|number| *number = number.wrapping_add(1));
+        self.tell_workers();
         result
+    }
+
+    fn tell_workers(&self) {
+        self.changed.send_modify(|number| *number = number.wrapping_add(1));
     }
 
     fn end(self: &Arc<Self>, call: u64, end: CallEnd) {
         let now = Moment::now();
-        let mut undelivered = Undelivered::default();
-        self.change(now, |state| state.end(self, call, end, now, &mut undelivered));
+        self.change(now, |state, undelivered| state.end(self, call, end, now, undelivered));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::delivery::health::CallEnd;
 use crate::value::clock::Moment;
 
-use super::{Traffic, Undelivered, Who};
+use super::{Traffic, Who};
 
 /// A slot that is kept for a claim.
 pub(crate) struct Seat {
@@ -25,7 +25,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         if self.is_kept {
             let who = self.who;
-            self.traffic.change(Moment::now(), |state| state.unkeep(who));
+            self.traffic.change(Moment::now(), |state, _| state.unkeep(who));
         }
     }
 }
@@ -50,11 +50,10 @@ impl Pass {
     pub(crate) fn grow(&self) {
         let now = Moment::now();
         let traffic = &self.traffic;
-        let mut undelivered = Undelivered::default();
-        traffic.change(now, |state| {
+        traffic.change(now, |state, undelivered| {
             // Calls at silent endpoints do not count against the supplier's limit.
             if let Some(supplier) = state.grow(self.call) {
-                state.fill(traffic, &supplier, now, &mut undelivered);
+                state.fill(traffic, &supplier, now, undelivered);
             }
         });
     }
@@ -83,13 +82,12 @@ impl Drop for Work {
     fn drop(&mut self) {
         let now = Moment::now();
         let traffic = Arc::clone(&self.traffic);
-        let mut undelivered = Undelivered::default();
-        self.traffic.change(now, |state| {
+        self.traffic.change(now, |state, undelivered| {
             state.workers = state.workers.saturating_sub(1);
             // What was left for the worker goes to those who wait.
             let suppliers: Vec<_> = state.with_old.iter().cloned().collect();
             for supplier in suppliers {
-                state.fill(&traffic, &supplier, now, &mut undelivered);
+                state.fill(&traffic, &supplier, now, undelivered);
             }
         });
     }

@@ -84,12 +84,11 @@ impl Drop for Stay {
     fn drop(&mut self) {
         let now = Moment::now();
         let (traffic, supplier) = (&self.traffic, &self.supplier);
-        let mut undelivered = Undelivered::default();
-        traffic.change(now, |state| {
+        traffic.change(now, |state, undelivered| {
             if let Some(room) = state.rooms.get_mut(supplier) {
                 room.rounds = room.rounds.saturating_sub(1);
             }
-            state.fill(traffic, supplier, now, &mut undelivered);
+            state.fill(traffic, supplier, now, undelivered);
         });
     }
 }
@@ -197,7 +196,7 @@ impl Traffic {
             }
         }
         drop(state);
-        self.changed.send_modify(|number| *number = number.wrapping_add(1));
+        self.tell_workers();
     }
 
     /// Its supplier is paused or cannot be looked up. Answers for how long that has lasted.
