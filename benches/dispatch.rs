@@ -2,7 +2,11 @@
 //!
 //! `cargo bench --bench dispatch --features sqlite -- [ORDERS]` prints lines `figure NAME RATIO`; only the ratios carry over
 //! to another machine. More than 1 is slower than the bare loop.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench: a panic is how it reports")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a bench: a panic is how it reports"
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -21,11 +25,17 @@ use support::{Ca, Receiver};
 const IN_FLIGHT: usize = 64;
 
 fn main() {
-    let orders: usize = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(1_000);
+    let orders: usize = std::env::args()
+        .filter_map(|word| word.parse().ok())
+        .next()
+        .unwrap_or(1_000);
     // The receiver has a thread of its own, as it would be another machine's.
     let (ready, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let ca = Ca::new();
             let receiver = Receiver::start(&ca).await;
@@ -34,7 +44,10 @@ fn main() {
         });
     });
     let (url, pem) = receiver.recv().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(measure(orders, &url, &pem));
 }
 
@@ -49,19 +62,35 @@ async fn measure(orders: usize, url: &str, pem: &str) {
     #[cfg(feature = "sqlite")]
     {
         let folder = tempfile::tempdir().unwrap();
-        let store = orderhook::SqliteStore::open(folder.path().join("many.db")).await.unwrap();
+        let store = orderhook::SqliteStore::open(folder.path().join("many.db"))
+            .await
+            .unwrap();
         let before = store.commits();
         let sqlite = dispatch("sqlite", store.clone(), orders, IN_FLIGHT, url, pem).await;
-        println!("notify on SqliteStore, 64 at once: {:.0}/s", rate(orders, sqlite));
+        println!(
+            "notify on SqliteStore, 64 at once: {:.0}/s",
+            rate(orders, sqlite)
+        );
         figure("dispatch_sqlite_over_bare", sqlite, bare);
-        println!("figure commits_per_notification_64_at_once {:.3}", (store.commits() - before) as f64 / orders as f64);
+        println!(
+            "figure commits_per_notification_64_at_once {:.3}",
+            (store.commits() - before) as f64 / orders as f64
+        );
 
-        let store = orderhook::SqliteStore::open(folder.path().join("one.db")).await.unwrap();
+        let store = orderhook::SqliteStore::open(folder.path().join("one.db"))
+            .await
+            .unwrap();
         let few = orders.div_ceil(10);
         let before = store.commits();
         let one = dispatch("one", store.clone(), few, 1, url, pem).await;
-        println!("notify on SqliteStore, one at a time: {:.0}/s", rate(few, one));
-        println!("figure commits_per_notification_one_at_once {:.3}", (store.commits() - before) as f64 / few as f64);
+        println!(
+            "notify on SqliteStore, one at a time: {:.0}/s",
+            rate(few, one)
+        );
+        println!(
+            "figure commits_per_notification_one_at_once {:.3}",
+            (store.commits() - before) as f64 / few as f64
+        );
     }
 }
 
@@ -70,7 +99,10 @@ fn rate(orders: usize, took: Duration) -> f64 {
 }
 
 fn figure(name: &str, took: Duration, bare: Duration) {
-    println!("figure {name} {:.2}", took.as_secs_f64() / bare.as_secs_f64());
+    println!(
+        "figure {name} {:.2}",
+        took.as_secs_f64() / bare.as_secs_f64()
+    );
 }
 
 /// The HTTP client alone, with its bytes ready.
@@ -87,14 +119,24 @@ async fn bare(orders: usize, url: &str, pem: &str) -> Duration {
     run(orders, IN_FLIGHT, move |_| {
         let (client, url, body) = (client.clone(), url.clone(), body.clone());
         async move {
-            let post = client.post(url).header("content-type", "application/json").body(body);
+            let post = client
+                .post(url)
+                .header("content-type", "application/json")
+                .body(body);
             assert!(post.send().await.unwrap().status().is_success());
         }
     })
     .await
 }
 
-async fn dispatch(name: &str, store: impl Store, orders: usize, at_once: usize, url: &str, pem: &str) -> Duration {
+async fn dispatch(
+    name: &str,
+    store: impl Store,
+    orders: usize,
+    at_once: usize,
+    url: &str,
+    pem: &str,
+) -> Duration {
     let supplier = Supplier::builder(SupplierId::new("north-books").unwrap())
         .endpoint(url)
         .max_concurrent(NonZeroU32::new(1_000).unwrap())

@@ -73,14 +73,20 @@ async fn run() -> Result<ExitCode, Failure> {
     let dispatcher = stores::dispatcher(&common, file).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let listener = listener.map_err(|error| Failure::input("--port", error))?;
-    let address = listener.local_addr().map_err(|error| Failure::input("--port", error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::input("--port", error))?;
     say(format_args!("http://{address}"));
     serve(listener, dispatcher, grace).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Serves until a signal comes. First HTTP stops, so that nothing new is promised; then the worker drains.
-async fn serve(listener: TcpListener, dispatcher: Dispatcher, grace: Duration) -> Result<(), Failure> {
+async fn serve(
+    listener: TcpListener,
+    dispatcher: Dispatcher,
+    grace: Duration,
+) -> Result<(), Failure> {
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(async move {
         signalled().await;
@@ -91,7 +97,8 @@ async fn serve(listener: TcpListener, dispatcher: Dispatcher, grace: Duration) -
     let worker = Worker::new(&dispatcher).grace(grace);
     let worker = tokio::spawn(async move { worker.run_until(becomes_true(http_is_over)).await });
 
-    let http = axum::serve(listener, app(dispatcher.clone())).with_graceful_shutdown(becomes_true(stopping.clone()));
+    let http = axum::serve(listener, app(dispatcher.clone()))
+        .with_graceful_shutdown(becomes_true(stopping.clone()));
     let mut http = pin!(http.into_future());
     let patience = async {
         becomes_true(stopping).await;
@@ -103,13 +110,18 @@ async fn serve(listener: TcpListener, dispatcher: Dispatcher, grace: Duration) -
         () = patience => {}
     }
     no_more.send_replace(true);
-    worker.await.map_err(|_| Failure::Store("the worker panicked".into()))?;
+    worker
+        .await
+        .map_err(|_| Failure::Store("the worker panicked".into()))?;
     dispatcher.shutdown(Duration::ZERO).await;
     Ok(())
 }
 
 fn app(dispatcher: Dispatcher) -> Router {
-    Router::new().route("/orders/{id}/paid", post(order_paid)).route("/orders/{id}", get(order)).with_state(dispatcher)
+    Router::new()
+        .route("/orders/{id}/paid", post(order_paid))
+        .route("/orders/{id}", get(order))
+        .with_state(dispatcher)
 }
 
 /// The order was paid. One durable write; the worker notifies the suppliers.
@@ -118,32 +130,62 @@ async fn order_paid(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let order = PaidOrder::from_json(&body).map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let order = PaidOrder::from_json(&body)
+        .map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.to_string()))?;
     if order.order_code().as_str() != id {
-        return Err(Refusal(StatusCode::BAD_REQUEST, "order_code: is not the one in the path".into()));
+        return Err(Refusal(
+            StatusCode::BAD_REQUEST,
+            "order_code: is not the one in the path".into(),
+        ));
     }
     let enqueued = dispatcher.enqueue(&order).await?;
-    let conflicts: Vec<_> = enqueued.conflicts().map(|stored| stored.key.supplier.as_str()).collect();
+    let conflicts: Vec<_> = enqueued
+        .conflicts()
+        .map(|stored| stored.key.supplier.as_str())
+        .collect();
     if !conflicts.is_empty() {
-        let why = format!("stored before with other content for {}; the first stays", conflicts.join(", "));
+        let why = format!(
+            "stored before with other content for {}; the first stays",
+            conflicts.join(", ")
+        );
         return Err(Refusal(StatusCode::CONFLICT, why));
     }
-    let ids: Vec<_> = enqueued.stored.iter().map(|stored| stored.event_id.as_str()).collect();
-    Ok((StatusCode::ACCEPTED, Json(json!({ "order_code": id, "notifications": ids }))).into_response())
+    let ids: Vec<_> = enqueued
+        .stored
+        .iter()
+        .map(|stored| stored.event_id.as_str())
+        .collect();
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(json!({ "order_code": id, "notifications": ids })),
+    )
+        .into_response())
 }
 
 /// Where an order stands.
-async fn order(State(dispatcher): State<Dispatcher>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+async fn order(
+    State(dispatcher): State<Dispatcher>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
     let not_found = || Refusal(StatusCode::NOT_FOUND, "no such order".into());
     let code = OrderCode::new(&id).map_err(|_| not_found())?;
-    let OrderReport { state, notifications, .. } = dispatcher.order(&code).await?.ok_or_else(not_found)?;
+    let OrderReport {
+        state,
+        notifications,
+        ..
+    } = dispatcher.order(&code).await?.ok_or_else(not_found)?;
     let state = match state {
         OrderState::Told => "told",
         OrderState::InProgress => "in_progress",
         _ => "error",
     };
-    let notifications: Vec<_> = notifications.iter().map(|notification| output::as_json(notification, None)).collect();
-    Ok(Json(json!({ "order_code": id, "state": state, "notifications": notifications })))
+    let notifications: Vec<_> = notifications
+        .iter()
+        .map(|notification| output::as_json(notification, None))
+        .collect();
+    Ok(Json(
+        json!({ "order_code": id, "state": state, "notifications": notifications }),
+    ))
 }
 
 /// The answer to the caller when it could not be done.
@@ -187,7 +229,10 @@ async fn becomes_true(mut state: watch::Receiver<bool>) {
 
 /// Resolves at the first SIGTERM or SIGINT.
 async fn signalled() {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
     match signals {
         (Ok(mut terminate), Ok(mut interrupt)) => {
             tokio::select! {

@@ -39,5 +39,9 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<ExitCode, Failure> {
     let words = Words::of_process()?;
-    if words.is_empty() { demo::run().await } else { tool::run(words).await }
+    if words.is_empty() {
+        demo::run().await
+    } else {
+        tool::run(words).await
+    }
 }

@@ -52,7 +52,8 @@ async fn run() -> Result<ExitCode, Failure> {
             }
             "--suppliers" => suppliers = Some(words.value(&option)?.into()),
             "--concurrency" => {
-                common.concurrency = Some(words.parsed::<NonZeroUsize>(&option, "a number of at least 1")?);
+                common.concurrency =
+                    Some(words.parsed::<NonZeroUsize>(&option, "a number of at least 1")?);
             }
             "--first-delay-ms" => {
                 common.retry = Some(RetryPolicy::DEFAULT.with_first_delay(words.millis(&option)?));
@@ -72,10 +73,13 @@ async fn run() -> Result<ExitCode, Failure> {
             let _ = tell.send(Some(key.clone()));
         }
     };
-    let dispatcher = stores::dispatcher_with(&common, file, |builder| builder.listener(hear)).await?;
+    let dispatcher =
+        stores::dispatcher_with(&common, file, |builder| builder.listener(hear)).await?;
     let printer = tokio::spawn(print(dispatcher.clone(), told, common.json));
 
-    let worker = Worker::new(&dispatcher).grace(grace).poll(Duration::from_millis(200));
+    let worker = Worker::new(&dispatcher)
+        .grace(grace)
+        .poll(Duration::from_millis(200));
     let summary = if until_idle {
         let mut idle = std::pin::pin!(worker.until_idle());
         tokio::select! {
@@ -88,8 +92,14 @@ async fn run() -> Result<ExitCode, Failure> {
     dispatcher.shutdown(Duration::ZERO).await;
     // What settled before is in front of this; if the printer has failed already, its result says so.
     let _ = no_more.send(None);
-    printer.await.map_err(|_| Failure::Store("the output could not be written".into()))??;
-    Ok(if until_idle && summary.failed > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
+    printer
+        .await
+        .map_err(|_| Failure::Store("the output could not be written".into()))??;
+    Ok(if until_idle && summary.failed > 0 {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// One line for each notification that settles, until there are no more.
@@ -108,7 +118,10 @@ async fn print(
 
 /// Resolves at the first SIGTERM or SIGINT from now on, also at one that comes before it is waited for.
 fn stopped() -> impl Future<Output = ()> {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
     async move {
         match signals {
             (Ok(mut terminate), Ok(mut interrupt)) => {

@@ -17,7 +17,9 @@ use crate::delivery::traffic::Who;
 use crate::event::Event;
 use crate::notification::{Closed, Key, Notification, OrderState, State};
 use crate::order::PaidOrder;
-use crate::store::{Counts, Filter, Inserted, Intervention, Listing, NewNotification, Page, Selection, Start, Store};
+use crate::store::{
+    Counts, Filter, Inserted, Intervention, Listing, NewNotification, Page, Selection, Start, Store,
+};
 use crate::supplier::Supplier;
 use crate::supplier::lookup::Suppliers;
 use crate::supplier::signing::check_keys;
@@ -59,7 +61,11 @@ impl Dispatcher {
     ///
     /// `source` names the installation for ever: it is part of every event id, and keeps staging and production, or two
     /// marketplaces, apart in one store.
-    pub fn builder(source: Source, store: impl Store, suppliers: impl Suppliers) -> DispatcherBuilder {
+    pub fn builder(
+        source: Source,
+        store: impl Store,
+        suppliers: impl Suppliers,
+    ) -> DispatcherBuilder {
         DispatcherBuilder::new(source, store, suppliers)
     }
 
@@ -96,7 +102,9 @@ impl Dispatcher {
     /// As [`enqueue`](Self::enqueue), but for [`Error::Store`].
     pub async fn prepare(&self, order: &PaidOrder) -> Result<Prepared, Error> {
         self.ensure_open()?;
-        Ok(Prepared { rows: self.engine.prepare(order).await? })
+        Ok(Prepared {
+            rows: self.engine.prepare(order).await?,
+        })
     }
 
     /// Makes the row of one event without storing it: [`prepare`](Self::prepare) for one event and one supplier.
@@ -110,7 +118,9 @@ impl Dispatcher {
         event: Event,
     ) -> Result<Prepared, Error> {
         self.ensure_open()?;
-        Ok(Prepared { rows: self.engine.prepare_event(supplier, order, event).await? })
+        Ok(Prepared {
+            rows: self.engine.prepare_event(supplier, order, event).await?,
+        })
     }
 
     /// Stores one event for one supplier: one durable write, nothing is sent. The event's
@@ -153,7 +163,12 @@ impl Dispatcher {
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
-    pub async fn notify_event(&self, supplier: &SupplierId, order: &OrderCode, event: Event) -> Result<Report, Error> {
+    pub async fn notify_event(
+        &self,
+        supplier: &SupplierId,
+        order: &OrderCode,
+        event: Event,
+    ) -> Result<Report, Error> {
         let (supplier, order) = (supplier.clone(), order.clone());
         self.run(async move |engine| {
             let new = engine.prepare_event(&supplier, &order, event).await?;
@@ -175,8 +190,17 @@ impl Dispatcher {
         self.run(async move |engine| {
             let notification = engine.get(&key).await?;
             refuse_final(&notification)?;
-            if matches!(notification.state, State::Failed { .. } | State::Unreadable { .. }) {
-                engine.intervene(&Selection::Keys(vec![key.clone()]), &Intervention::Reopen, 1).await?;
+            if matches!(
+                notification.state,
+                State::Failed { .. } | State::Unreadable { .. }
+            ) {
+                engine
+                    .intervene(
+                        &Selection::Keys(vec![key.clone()]),
+                        &Intervention::Reopen,
+                        1,
+                    )
+                    .await?;
             }
             engine.visit(vec![key.clone()], Who::Person).await?;
             engine.get(&key).await
@@ -194,7 +218,8 @@ impl Dispatcher {
     /// [`Error::Store`]; what was reopened before stays pending.
     pub async fn resume(&self, supplier: &SupplierId) -> Result<Report, Error> {
         let supplier = supplier.clone();
-        self.run(async move |engine| engine.resume(supplier).await).await
+        self.run(async move |engine| engine.resume(supplier).await)
+            .await
     }
 
     /// Closes a notification that is not notified yet, for example because the order was refunded.
@@ -204,7 +229,14 @@ impl Dispatcher {
     /// [`Error::NotFound`], [`Error::Store`]; [`Error::Setting`] for a reason that is not 1 to 200 visible characters.
     pub async fn withdraw(&self, key: &Key, reason: &str) -> Result<Notification, Error> {
         refuse_unfit("reason", reason)?;
-        self.engine.decide_by_hand(key, Intervention::Withdraw { reason: reason.to_owned() }).await
+        self.engine
+            .decide_by_hand(
+                key,
+                Intervention::Withdraw {
+                    reason: reason.to_owned(),
+                },
+            )
+            .await
     }
 
     /// Records that the supplier knows of the event from elsewhere: by phone, or from the system before this one. A
@@ -220,13 +252,30 @@ impl Dispatcher {
         refuse_unfit("reference", reference)?;
         let reference = reference.to_owned();
         if key.kind.stage().is_some() {
-            return self.engine.decide_by_hand(key, Intervention::MarkNotified { reference }).await;
+            return self
+                .engine
+                .decide_by_hand(key, Intervention::MarkNotified { reference })
+                .await;
         }
-        let new = NewNotification::new(key.clone(), Start::Notified { reference: reference.clone() });
-        let inserted = self.engine.store.insert(&[new]).await.map_err(Error::Store)?;
+        let new = NewNotification::new(
+            key.clone(),
+            Start::Notified {
+                reference: reference.clone(),
+            },
+        );
+        let inserted = self
+            .engine
+            .store
+            .insert(&[new])
+            .await
+            .map_err(Error::Store)?;
         match inserted.first() {
             Some(Inserted::New { .. }) => self.engine.get(key).await,
-            _ => self.engine.decide_by_hand(key, Intervention::MarkNotified { reference }).await,
+            _ => {
+                self.engine
+                    .decide_by_hand(key, Intervention::MarkNotified { reference })
+                    .await
+            }
         }
     }
 
@@ -248,7 +297,10 @@ impl Dispatcher {
         filter.order = Some(order.clone());
         let notifications = self.engine.all(&filter).await?;
         let state = OrderState::of(&notifications);
-        Ok((!notifications.is_empty()).then_some(OrderReport { state, notifications }))
+        Ok((!notifications.is_empty()).then_some(OrderReport {
+            state,
+            notifications,
+        }))
     }
 
     /// A page of the notifications that a filter selects, oldest first, without their bodies. Rows that cannot be read
@@ -257,7 +309,11 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::Store`].
     pub async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, Error> {
-        self.engine.store.list(filter, page).await.map_err(Error::Store)
+        self.engine
+            .store
+            .list(filter, page)
+            .await
+            .map_err(Error::Store)
     }
 
     /// The number of notifications in each state.
@@ -275,7 +331,11 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::Store`].
     pub async fn settled_since(&self, page: &Page) -> Result<Listing, Error> {
-        self.engine.store.settled(&self.engine.source, page).await.map_err(Error::Store)
+        self.engine
+            .store
+            .settled(&self.engine.source, page)
+            .await
+            .map_err(Error::Store)
     }
 
     /// Checks each endpoint of a configuration without sending an event: may it be dialled, does its name resolve, does
@@ -290,7 +350,12 @@ impl Dispatcher {
         for endpoint in supplier.endpoints() {
             let checked = self.engine.out.check_url(endpoint.url()).await;
             let keys = check_keys(supplier.signing_keys(), SystemTime::now().into());
-            checks.push(EndpointCheck::new(endpoint.shown().to_owned(), checked, keys, client_certificate_until));
+            checks.push(EndpointCheck::new(
+                endpoint.shown().to_owned(),
+                checked,
+                keys,
+                client_certificate_until,
+            ));
         }
         checks
     }
@@ -311,14 +376,21 @@ impl Dispatcher {
     pub async fn shutdown(&self, grace: Duration) {
         self.engine.stopping.cancel();
         self.engine.tasks.close();
-        if tokio::time::timeout(grace, self.engine.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(grace, self.engine.tasks.wait())
+            .await
+            .is_err()
+        {
             self.engine.hand_back.cancel();
             self.engine.tasks.wait().await;
         }
     }
 
     fn ensure_open(&self) -> Result<(), Error> {
-        if self.engine.stopping.is_cancelled() { Err(Error::ShuttingDown) } else { Ok(()) }
+        if self.engine.stopping.is_cancelled() {
+            Err(Error::ShuttingDown)
+        } else {
+            Ok(())
+        }
     }
 
     /// Does the work in a task of the dispatcher's own.
@@ -334,22 +406,38 @@ impl Dispatcher {
 
 impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dispatcher").field("source", &self.engine.source).finish_non_exhaustive()
+        f.debug_struct("Dispatcher")
+            .field("source", &self.engine.source)
+            .finish_non_exhaustive()
     }
 }
 
 /// A text that a person writes is kept as long as the row and is shown to others.
 fn refuse_unfit(setting: &'static str, text: &str) -> Result<(), Error> {
-    let fits = !text.trim().is_empty() && text.chars().count() <= 200 && text.chars().all(is_visible);
+    let fits =
+        !text.trim().is_empty() && text.chars().count() <= 200 && text.chars().all(is_visible);
     let problem = "must be 1 to 200 characters, all of them visible";
-    if fits { Ok(()) } else { Err(Error::Setting { setting, problem }) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::Setting { setting, problem })
+    }
 }
 
 fn refuse_final(notification: &Notification) -> Result<(), Error> {
     let key = || Box::new(notification.key.clone());
     match &notification.state {
-        State::Notified { reference, .. } => Err(Error::AlreadyNotified { key: key(), reference: reference.clone() }),
-        State::Closed { why: Closed::Withdrawn { .. } | Closed::NotWanted, .. } => Err(Error::Closed { key: key() }),
-        State::Pending { .. } | State::Sending { .. } | State::Failed { .. } | State::Unreadable { .. } => Ok(()),
+        State::Notified { reference, .. } => Err(Error::AlreadyNotified {
+            key: key(),
+            reference: reference.clone(),
+        }),
+        State::Closed {
+            why: Closed::Withdrawn { .. } | Closed::NotWanted,
+            ..
+        } => Err(Error::Closed { key: key() }),
+        State::Pending { .. }
+        | State::Sending { .. }
+        | State::Failed { .. }
+        | State::Unreadable { .. } => Ok(()),
     }
 }

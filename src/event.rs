@@ -29,7 +29,8 @@ impl EventKind {
     /// # Errors
     /// [`EventError::Kind`] for anything but 1 to 64 characters out of `a-z`, `0-9`, `.`, `_` and `-`.
     pub fn new(name: &str) -> Result<Self, EventError> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+        let plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
             return Err(EventError::Kind);
         }
@@ -139,7 +140,13 @@ impl EventId {
         occurrence: &Occurrence,
     ) -> Self {
         let mut hash = Sha256::new();
-        for part in [source.as_str(), supplier.as_str(), order.as_str(), kind.as_str(), occurrence.as_str()] {
+        for part in [
+            source.as_str(),
+            supplier.as_str(),
+            order.as_str(),
+            kind.as_str(),
+            occurrence.as_str(),
+        ] {
             // The length in front keeps ("ab", "c") and ("a", "bc") apart.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
@@ -268,7 +275,10 @@ impl ContentDigest {
 
     /// The digest of this content.
     pub fn of(content: &[u8]) -> Self {
-        ContentDigest { version: Self::VERSION, sha256: Sha256::digest(content).into() }
+        ContentDigest {
+            version: Self::VERSION,
+            sha256: Sha256::digest(content).into(),
+        }
     }
 
     /// The digest of what an order says to a supplier.
@@ -278,7 +288,10 @@ impl ContentDigest {
             Numbers::Short => Self::VERSION,
             Numbers::Long => Self::LONG_NUMBERS,
         };
-        ContentDigest { version, ..Self::of(&content) }
+        ContentDigest {
+            version,
+            ..Self::of(&content)
+        }
     }
 
     /// Whether the two are of one version and differ: the only case in which the content is known to be another.
@@ -296,7 +309,10 @@ impl ContentDigest {
     /// The digest out of the 33 bytes of [`to_bytes`](Self::to_bytes); `None` for another number of bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (version, sha256) = bytes.split_first()?;
-        Some(ContentDigest { version: *version, sha256: sha256.try_into().ok()? })
+        Some(ContentDigest {
+            version: *version,
+            sha256: sha256.try_into().ok()?,
+        })
     }
 }
 
@@ -331,9 +347,19 @@ impl Event {
     ///
     /// # Errors
     /// [`EventError::Encode`] when `content` does not serialise to JSON.
-    pub fn new(kind: EventKind, occurrence: Occurrence, content: &impl Serialize) -> Result<Self, EventError> {
+    pub fn new(
+        kind: EventKind,
+        occurrence: Occurrence,
+        content: &impl Serialize,
+    ) -> Result<Self, EventError> {
         let body = serde_json::to_vec(content).map_err(|_| EventError::Encode)?;
-        Ok(Event { kind, occurrence, digest: ContentDigest::of(&body), body: Body::new(body), memo: None })
+        Ok(Event {
+            kind,
+            occurrence,
+            digest: ContentDigest::of(&body),
+            body: Body::new(body),
+            memo: None,
+        })
     }
 
     /// `order.created` for one supplier, as its privacy rules allow. `None` when the order has no line of that
@@ -346,7 +372,9 @@ impl Event {
         supplier: &SupplierId,
         privacy: &Privacy,
     ) -> Result<Option<Self>, EventError> {
-        let Some(created) = order.for_supplier(supplier, privacy) else { return Ok(None) };
+        let Some(created) = order.for_supplier(supplier, privacy) else {
+            return Ok(None);
+        };
         let mut event = Event::new(EventKind::order_created(), Occurrence::only(), &created)?;
         event.digest = ContentDigest::of_order(order, supplier);
         Ok(Some(event))
@@ -422,11 +450,13 @@ pub enum EventError {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -445,12 +475,20 @@ mod tests {
 
     #[test]
     fn an_id_is_the_same_on_every_node_and_in_every_version() {
-        assert_eq!(id("shop", "north-books", "MKT-1", "").as_str(), "msg_d2a8572cff850d5c808ba0aecfd56f43");
+        assert_eq!(
+            id("shop", "north-books", "MKT-1", "").as_str(),
+            "msg_d2a8572cff850d5c808ba0aecfd56f43"
+        );
     }
 
     #[test]
     fn an_id_tells_source_supplier_order_and_occurrence_apart() {
-        let ids = [id("ab", "c", "d", ""), id("a", "bc", "d", ""), id("a", "b", "cd", ""), id("a", "b", "c", "d")];
+        let ids = [
+            id("ab", "c", "d", ""),
+            id("a", "bc", "d", ""),
+            id("a", "b", "cd", ""),
+            id("a", "b", "c", "d"),
+        ];
         for (n, one) in ids.iter().enumerate() {
             assert!(ids[n + 1..].iter().all(|other| other != one));
         }

@@ -80,17 +80,21 @@ mod wire;
 
 pub use delivery::error::Error;
 pub use delivery::listener::News;
-pub use delivery::report::{EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Report, Stored, Verdict};
+pub use delivery::report::{
+    EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Report, Stored, Verdict,
+};
 pub use dispatcher::worker::{Summary, Tick, Worker};
 pub use dispatcher::{Dispatcher, DispatcherBuilder};
 pub use event::{Body, ContentDigest, Event, EventError, EventId, EventKind, Memo, Occurrence};
 pub use fulfilment::read::FulfilmentEvent;
 pub use notification::outcome::{Blocked, NotSent, Outcome, Unknown};
 pub use notification::{
-    Attempt, Closed, EndpointStanding, FailureReason, GaveUp, Key, Ledger, LedgerError, Notification, OrderState,
-    Standing, State, StateName, Stream, StreamRule, UnknownName,
+    Attempt, Closed, EndpointStanding, FailureReason, GaveUp, Key, Ledger, LedgerError,
+    Notification, OrderState, Standing, State, StateName, Stream, StreamRule, UnknownName,
 };
-pub use order::{Address, Extra, Item, Line, OrderCreated, OrderError, PaidOrder, Privacy, Quantity, Rule};
+pub use order::{
+    Address, Extra, Item, Line, OrderCreated, OrderError, PaidOrder, Privacy, Quantity, Rule,
+};
 pub use store::memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use store::sqlite::SqliteStore;
@@ -98,8 +102,8 @@ pub use supplier::lookup::{LookupError, Suppliers, SuppliersFile};
 pub use supplier::retry::RetryPolicy;
 pub use supplier::signing::{SigningKey, SigningKeyError};
 pub use supplier::{
-    Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, FailedStages, OnUnknown, Supplier,
-    SupplierBuilder,
+    Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, FailedStages, OnUnknown,
+    Supplier, SupplierBuilder,
 };
 pub use value::money::{Currency, Money, MoneyError};
 pub use value::names::{NameError, OrderCode, Source, SupplierId};

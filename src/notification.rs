@@ -61,7 +61,13 @@ pub struct Notification {
 
 impl Notification {
     /// A notification without attempts, ledger, body, memo and trace; set these by field.
-    pub fn new(key: Key, event_id: EventId, position: u64, state: State, created_at: Timestamp) -> Self {
+    pub fn new(
+        key: Key,
+        event_id: EventId,
+        position: u64,
+        state: State,
+        created_at: Timestamp,
+    ) -> Self {
         Notification {
             key,
             event_id,

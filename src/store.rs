@@ -103,13 +103,19 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the outcome is not certain to be durable. Nothing is half-stored; the call may be repeated, and answers
     /// `Existing` for what it had stored.
-    fn insert(&self, new: &[NewNotification]) -> impl Future<Output = Result<Vec<Inserted>, StoreError>> + Send;
+    fn insert(
+        &self,
+        new: &[NewNotification],
+    ) -> impl Future<Output = Result<Vec<Inserted>, StoreError>> + Send;
 
     /// Hands out claims: the right to send some of the notifications that the request selects.
     ///
     /// # Errors
     /// When it is not certain that the claims are held. The caller sends nothing then, and the store releases them.
-    fn claim(&self, request: &ClaimRequest) -> impl Future<Output = Result<Claims, StoreError>> + Send;
+    fn claim(
+        &self,
+        request: &ClaimRequest,
+    ) -> impl Future<Output = Result<Claims, StoreError>> + Send;
 
     /// Records what holders of claims did; one answer each, in their order. Each step is atomic, and the slice is one
     /// commit.
@@ -117,7 +123,10 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When it is not certain that the steps are durable. The call may be repeated: a step that was recorded before
     /// then answers `Stale`, and the notification shows what happened.
-    fn write(&self, steps: &[Step]) -> impl Future<Output = Result<Vec<Written>, StoreError>> + Send;
+    fn write(
+        &self,
+        steps: &[Step],
+    ) -> impl Future<Output = Result<Vec<Written>, StoreError>> + Send;
 
     /// Applies what a person has decided, to at most `limit` of the selected notifications, oldest first.
     ///
@@ -134,20 +143,31 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// When it cannot be read; a damaged row is [`StoreErrorKind::Corrupt`].
-    fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Notification>, StoreError>> + Send;
+    fn get(
+        &self,
+        key: &Key,
+    ) -> impl Future<Output = Result<Option<Notification>, StoreError>> + Send;
 
     /// A page of the notifications that the filter selects, in the order of insertion, without their bodies.
     ///
     /// # Errors
     /// When they cannot be read. A damaged row is no error of the call; it is left out and reported in the listing.
-    fn list(&self, filter: &Filter, page: &Page) -> impl Future<Output = Result<Listing, StoreError>> + Send;
+    fn list(
+        &self,
+        filter: &Filter,
+        page: &Page,
+    ) -> impl Future<Output = Result<Listing, StoreError>> + Send;
 
     /// A page of the notifications that are notified or failed at the moment, in the order in which that was recorded,
     /// without bodies. The listing's `next` is where to go on later; it is `None` only when nothing has settled yet.
     ///
     /// # Errors
     /// When they cannot be read. A damaged row is no error of the call; it is left out and reported in the listing.
-    fn settled(&self, source: &Source, page: &Page) -> impl Future<Output = Result<Listing, StoreError>> + Send;
+    fn settled(
+        &self,
+        source: &Source,
+        page: &Page,
+    ) -> impl Future<Output = Result<Listing, StoreError>> + Send;
 
     /// The number of notifications in each state, of those that the filter selects.
     ///

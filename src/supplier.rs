@@ -96,7 +96,11 @@ impl Supplier {
     /// When the supplier counts as notified of an event of this kind: as configured, else [`Acceptance::Any`] for the
     /// stages of fulfilment and [`Acceptance::Every`] for everything else.
     pub fn acceptance(&self, kind: &EventKind) -> Acceptance {
-        let of_kind = if kind.stage().is_some() { Acceptance::Any } else { Acceptance::Every };
+        let of_kind = if kind.stage().is_some() {
+            Acceptance::Any
+        } else {
+            Acceptance::Every
+        };
         self.acceptance.unwrap_or(of_kind)
     }
 

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use orderhook::fulfilment::StageEvent;
 use orderhook::store::Inserted;
 use orderhook::{
-    Dispatcher, Event, MemoryStore, Money, OrderCreated, PaidOrder, Privacy, Source, Supplier, SupplierId,
+    Dispatcher, Event, MemoryStore, Money, OrderCreated, PaidOrder, Privacy, Source, Supplier,
+    SupplierId,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,7 +32,9 @@ fn north() -> SupplierId {
 
 /// What north receives, as text.
 fn body(order: &PaidOrder) -> String {
-    let event = Event::order_created(order, &north(), &Privacy::new()).unwrap().unwrap();
+    let event = Event::order_created(order, &north(), &Privacy::new())
+        .unwrap()
+        .unwrap();
     String::from_utf8(event.body().to_vec()).unwrap()
 }
 
@@ -46,9 +49,17 @@ fn an_amount_arrives_digit_by_digit_or_is_refused_with_its_place() {
         ("1.5e3", "1500"),
         ("\"14.309999999999999\"", "14.309999999999999"),
     ] {
-        assert!(body(&read(&written(price, "{}"))).contains(&format!(r#""unit_price":"{sent}""#)), "{price}");
+        assert!(
+            body(&read(&written(price, "{}"))).contains(&format!(r#""unit_price":"{sent}""#)),
+            "{price}"
+        );
     }
-    for price in ["0.12345678901234567890123456789", "1e29", "1e400", "99999999999999999999999999999"] {
+    for price in [
+        "0.12345678901234567890123456789",
+        "1e29",
+        "1e400",
+        "99999999999999999999999999999",
+    ] {
         let refused = PaidOrder::from_json(written(price, "{}").as_bytes()).unwrap_err();
         assert_eq!(refused.place(), "lines[0].unit_price", "{price}");
     }
@@ -56,27 +67,55 @@ fn an_amount_arrives_digit_by_digit_or_is_refused_with_its_place() {
 
 #[test]
 fn extra_fields_are_passed_on_as_they_were_written() {
-    for number in ["12345678901234567890123", "0.1000", "1e400", "-0.0", "14.309999999999999"] {
-        let order = read(&written("1", &format!(r#"{{"awb": {number}, "deep": [{{"n": {number}}}]}}"#)));
+    for number in [
+        "12345678901234567890123",
+        "0.1000",
+        "1e400",
+        "-0.0",
+        "14.309999999999999",
+    ] {
+        let order = read(&written(
+            "1",
+            &format!(r#"{{"awb": {number}, "deep": [{{"n": {number}}}]}}"#),
+        ));
         let expected = format!(r#""extra":{{"awb":{number},"deep":[{{"n":{number}}}]}}"#);
         assert!(body(&order).contains(&expected), "{}", body(&order));
         let again = read(&serde_json::to_string(&order).unwrap());
-        assert_eq!(body(&again), body(&order), "as often as it is written and read");
+        assert_eq!(
+            body(&again),
+            body(&order),
+            "as often as it is written and read"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_order_whose_long_number_has_another_last_digit_is_a_conflict() {
-    let supplier = Supplier::builder(north()).endpoint("https://north.example/").build().unwrap();
+    let supplier = Supplier::builder(north())
+        .endpoint("https://north.example/")
+        .build()
+        .unwrap();
     let suppliers = HashMap::from([(north(), supplier)]);
     let source = Source::new("tests").unwrap();
-    let dispatcher = Dispatcher::builder(source, MemoryStore::new(), suppliers).build().unwrap();
+    let dispatcher = Dispatcher::builder(source, MemoryStore::new(), suppliers)
+        .build()
+        .unwrap();
     let order = |awb: &str| read(&written("1", &format!(r#"{{"awb": {awb}}}"#)));
     let mut stored = Vec::new();
-    for awb in ["12345678901234567890123", "12345678901234567890124", "12345678901234567890123"] {
+    for awb in [
+        "12345678901234567890123",
+        "12345678901234567890124",
+        "12345678901234567890123",
+    ] {
         stored.push(dispatcher.enqueue(&order(awb)).await.unwrap().stored[0].inserted);
     }
-    assert!(matches!(stored[..], [Inserted::New { .. }, Inserted::Differs, Inserted::Existing]), "{stored:?}");
+    assert!(
+        matches!(
+            stored[..],
+            [Inserted::New { .. }, Inserted::Differs, Inserted::Existing]
+        ),
+        "{stored:?}"
+    );
 }
 
 #[test]
@@ -93,8 +132,17 @@ fn the_digests_of_orders_that_the_first_version_took_stay_what_they_were() {
     for text in [numbers, include_str!("../examples/paid-order.json")] {
         let order = read(text);
         for supplier in order.suppliers() {
-            let event = Event::order_created(&order, supplier, &Privacy::new()).unwrap().unwrap();
-            digests.push(event.digest().to_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            let event = Event::order_created(&order, supplier, &Privacy::new())
+                .unwrap()
+                .unwrap();
+            digests.push(
+                event
+                    .digest()
+                    .to_bytes()
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect::<String>(),
+            );
         }
     }
     assert_eq!(
@@ -114,8 +162,14 @@ fn an_order_is_exact_from_every_kind_of_json_text() {
     let text = written("14.309999999999999", r#"{"awb": 12345678901234567890123}"#);
     let order = read(&text);
     assert_eq!(serde_json::from_str::<PaidOrder>(&text).unwrap(), order);
-    assert_eq!(serde_json::from_slice::<PaidOrder>(text.as_bytes()).unwrap(), order);
-    assert_eq!(serde_json::from_reader::<_, PaidOrder>(text.as_bytes()).unwrap(), order);
+    assert_eq!(
+        serde_json::from_slice::<PaidOrder>(text.as_bytes()).unwrap(),
+        order
+    );
+    assert_eq!(
+        serde_json::from_reader::<_, PaidOrder>(text.as_bytes()).unwrap(),
+        order
+    );
 
     #[derive(Deserialize)]
     struct Envelope {
@@ -124,14 +178,31 @@ fn an_order_is_exact_from_every_kind_of_json_text() {
     }
     let envelope = format!(r#"{{"orders": [{text}], "fee": 0.30000000000000004}}"#);
     let read: Envelope = serde_json::from_str(&envelope).unwrap();
-    assert_eq!((&read.orders[0], read.fee.to_string().as_str()), (&order, "0.30000000000000004"));
-    let refused = serde_json::from_reader::<_, Envelope>(envelope.as_bytes()).map(|_| ()).unwrap_err().to_string();
-    assert!(refused.contains("floating-point"), "alone it cannot be told from one that was rounded: {refused}");
+    assert_eq!(
+        (&read.orders[0], read.fee.to_string().as_str()),
+        (&order, "0.30000000000000004")
+    );
+    let refused = serde_json::from_reader::<_, Envelope>(envelope.as_bytes())
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("floating-point"),
+        "alone it cannot be told from one that was rounded: {refused}"
+    );
 
     let created = body(&order);
-    assert_eq!(serde_json::to_string(&serde_json::from_str::<OrderCreated>(&created).unwrap()).unwrap(), created);
-    let twice = text.replace(r#""channel": "web","#, r#""channel": "web", "channel": "app","#);
-    let refused = serde_json::from_str::<PaidOrder>(&twice).unwrap_err().to_string();
+    assert_eq!(
+        serde_json::to_string(&serde_json::from_str::<OrderCreated>(&created).unwrap()).unwrap(),
+        created
+    );
+    let twice = text.replace(
+        r#""channel": "web","#,
+        r#""channel": "web", "channel": "app","#,
+    );
+    let refused = serde_json::from_str::<PaidOrder>(&twice)
+        .unwrap_err()
+        .to_string();
     assert!(refused.starts_with("channel: is there twice"), "{refused}");
 }
 
@@ -149,19 +220,39 @@ struct Wrapped {
 }
 
 #[test]
-fn from_a_value_or_a_flatten_integers_and_strings_are_exact_and_a_float_is_refused_with_its_place() {
+fn from_a_value_or_a_flatten_integers_and_strings_are_exact_and_a_float_is_refused_with_its_place()
+{
     for (pointer, value) in [
         ("/lines/0/unit_price", json!(18_446_744_073_709_551_615_u64)),
         ("/lines/0/unit_price", json!("14.309999999999999")),
         ("/lines/0/quantity", json!(4_294_967_296_u64)),
-        ("/extra/a", json!([u64::MAX, i64::MIN, "1.50", null, {"b": true}])),
+        (
+            "/extra/a",
+            json!([u64::MAX, i64::MIN, "1.50", null, {"b": true}]),
+        ),
     ] {
         let value = with(pointer, value);
         let exact = read(&value.to_string());
         assert_eq!(PaidOrder::deserialize(&value).unwrap(), exact, "{pointer}");
-        assert_eq!(serde_json::from_value::<Wrapped>(value.clone()).unwrap().order, exact, "{pointer}");
-        assert_eq!(serde_json::from_str::<Wrapped>(&value.to_string()).unwrap().order, exact, "{pointer}");
-        assert_eq!(serde_json::from_value::<PaidOrder>(value).unwrap(), exact, "{pointer}");
+        assert_eq!(
+            serde_json::from_value::<Wrapped>(value.clone())
+                .unwrap()
+                .order,
+            exact,
+            "{pointer}"
+        );
+        assert_eq!(
+            serde_json::from_str::<Wrapped>(&value.to_string())
+                .unwrap()
+                .order,
+            exact,
+            "{pointer}"
+        );
+        assert_eq!(
+            serde_json::from_value::<PaidOrder>(value).unwrap(),
+            exact,
+            "{pointer}"
+        );
     }
     for (pointer, place) in [
         ("/shipping_charges", "shipping_charges"),
@@ -179,7 +270,10 @@ fn from_a_value_or_a_flatten_integers_and_strings_are_exact_and_a_float_is_refus
             serde_json::from_str::<Wrapped>(&value.to_string()).unwrap_err(),
         ];
         for refused in refused.map(|error| error.to_string()) {
-            assert!(refused.starts_with(&format!("{place}: ")) && refused.contains("floating-point"), "{refused}");
+            assert!(
+                refused.starts_with(&format!("{place}: ")) && refused.contains("floating-point"),
+                "{refused}"
+            );
         }
     }
 }
@@ -189,7 +283,13 @@ fn a_float_under_a_key_that_a_receiver_passes_over_does_not_matter() {
     let mut created: Value = serde_json::from_str(&body(&read(&written("1", "{}")))).unwrap();
     created["score"] = json!(0.5);
     created["items"][0]["weight"] = json!({"kg": 1.25});
-    assert_eq!(serde_json::from_value::<OrderCreated>(created).unwrap().items().len(), 1);
+    assert_eq!(
+        serde_json::from_value::<OrderCreated>(created)
+            .unwrap()
+            .items()
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -197,13 +297,21 @@ fn suppliers_and_stages_are_read_like_orders() {
     let supplier = |value: Value| Supplier::deserialize(value).map_err(|error| error.to_string());
     assert!(supplier(json!({"id": "north", "max_concurrent": 3})).is_ok());
     let refused = supplier(json!({"id": "north", "max_concurrent": 3.0})).unwrap_err();
-    assert!(refused.starts_with("supplier north: max_concurrent: ") && refused.contains("floating-point"), "{refused}");
+    assert!(
+        refused.starts_with("supplier north: max_concurrent: ")
+            && refused.contains("floating-point"),
+        "{refused}"
+    );
 
     let stage = r#"{"parent_order": "P-1", "child_order": "C-1", "flow": "pickup", "stage": "accept",
         "data": {"total": 14.309999999999999, "number": 12345678901234567890123}}"#;
     let event: StageEvent = serde_json::from_str(stage).unwrap();
     let sent = String::from_utf8(event.content()).unwrap();
-    assert!(sent.contains(r#""total":"14.309999999999999""#) && sent.contains("12345678901234567890123"), "{sent}");
+    assert!(
+        sent.contains(r#""total":"14.309999999999999""#)
+            && sent.contains("12345678901234567890123"),
+        "{sent}"
+    );
     assert_eq!(StageEvent::from_json(stage.as_bytes()).unwrap(), event);
     let whole = json!({"parent_order": "P-1", "child_order": "C-1", "flow": "pickup", "stage": "accept",
         "data": {"total": 14}});
@@ -211,7 +319,10 @@ fn suppliers_and_stages_are_read_like_orders() {
     let rounded = json!({"parent_order": "P-1", "child_order": "C-1", "flow": "pickup", "stage": "accept",
         "data": {"total": 14.31}});
     let refused = StageEvent::deserialize(&rounded).unwrap_err().to_string();
-    assert!(refused.starts_with("data.total: ") && refused.contains("floating-point"), "{refused}");
+    assert!(
+        refused.starts_with("data.total: ") && refused.contains("floating-point"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -222,8 +333,16 @@ fn an_order_without_an_address_and_with_goods_by_weight_is_one() {
     let order = read(&format!("{}{}", &text[..start], &text[end..]));
     assert_eq!(order.address(), None);
     let body = body(&order);
-    assert!(body.contains(r#""quantity":0.75,"#) && !body.contains("address"), "{body}");
-    assert_eq!(serde_json::from_str::<OrderCreated>(&body).unwrap().items()[0].quantity().to_string(), "0.75");
+    assert!(
+        body.contains(r#""quantity":0.75,"#) && !body.contains("address"),
+        "{body}"
+    );
+    assert_eq!(
+        serde_json::from_str::<OrderCreated>(&body).unwrap().items()[0]
+            .quantity()
+            .to_string(),
+        "0.75"
+    );
 }
 
 #[test]
@@ -232,5 +351,8 @@ fn a_byte_order_mark_in_front_of_a_document_is_passed_over() {
     assert_eq!(read(&text).order_code().as_str(), "A-1");
     let utf_16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let refused = PaidOrder::from_json(&utf_16).unwrap_err().to_string();
-    assert_eq!(refused, "the order must be saved as UTF-8, and not as UTF-16, which its byte order mark says");
+    assert_eq!(
+        refused,
+        "the order must be saved as UTF-8, and not as UTF-16, which its byte order mark says"
+    );
 }

@@ -7,12 +7,26 @@ use std::path::{Path, PathBuf};
 
 /// The folders of the crate in the order in which an order passes through them. A folder may name those above it in this
 /// list, never those below.
-const FOLDERS: [&str; 10] =
-    ["value", "order", "event", "supplier", "notification", "store", "wire", "delivery", "dispatcher", "fulfilment"];
+const FOLDERS: [&str; 10] = [
+    "value",
+    "order",
+    "event",
+    "supplier",
+    "notification",
+    "store",
+    "wire",
+    "delivery",
+    "dispatcher",
+    "fulfilment",
+];
 
 /// Folders that still know a stage of fulfilment: until a kind of event is a type.
-const STILL_CLIMB: [(&str, &str); 4] =
-    [("event", "fulfilment"), ("supplier", "fulfilment"), ("delivery", "fulfilment"), ("dispatcher", "fulfilment")];
+const STILL_CLIMB: [(&str, &str); 4] = [
+    ("event", "fulfilment"),
+    ("supplier", "fulfilment"),
+    ("delivery", "fulfilment"),
+    ("dispatcher", "fulfilment"),
+];
 
 /// Where HTTP and TLS are spoken.
 const WIRE: &[&str] = &["wire/send.rs", "wire/send/"];
@@ -25,30 +39,59 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rustls_platform_verifier", WIRE),
     ("tokio_rustls", WIRE),
     ("webpki", WIRE),
-    ("sqlx", &["store/sqlite.rs", "store/sqlite/", "store/postgres.rs", "store/postgres/"]),
+    (
+        "sqlx",
+        &[
+            "store/sqlite.rs",
+            "store/sqlite/",
+            "store/postgres.rs",
+            "store/postgres/",
+        ],
+    ),
 ];
 
 #[test]
 fn imports_go_downwards_only() {
     let found = violations(&sources());
-    assert!(found.is_empty(), "{}", found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    assert!(
+        found.is_empty(),
+        "{}",
+        found
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
 }
 
 #[test]
 fn the_root_of_the_crate_has_these_folders_and_nothing_else() {
-    let found: BTreeSet<_> = sources().iter().map(|file| file.module().to_owned()).collect();
-    let wanted: BTreeSet<_> = FOLDERS.into_iter().chain(["lib"]).map(str::to_owned).collect();
+    let found: BTreeSet<_> = sources()
+        .iter()
+        .map(|file| file.module().to_owned())
+        .collect();
+    let wanted: BTreeSet<_> = FOLDERS
+        .into_iter()
+        .chain(["lib"])
+        .map(str::to_owned)
+        .collect();
     assert_eq!(found, wanted);
 }
 
 /// The monotonic clock stands still while the machine sleeps and the leases run on in the store.
 #[test]
 fn what_holds_a_lease_reads_the_clock_in_which_leases_are_counted() {
-    let holds =
-        |file: &&Source| ["delivery", "dispatcher"].contains(&file.module()) || file.path.contains("store/memory");
+    let holds = |file: &&Source| {
+        ["delivery", "dispatcher"].contains(&file.module()) || file.path.contains("store/memory")
+    };
     for file in sources().iter().filter(holds) {
         let named = words(&file.code).find(|(_, word)| *word == "Instant");
-        assert!(named.is_none(), "src/{}:{}: Instant", file.path, file.line(named.unwrap().0));
+        assert!(
+            named.is_none(),
+            "src/{}:{}: Instant",
+            file.path,
+            file.line(named.unwrap().0)
+        );
     }
 }
 
@@ -56,8 +99,12 @@ fn what_holds_a_lease_reads_the_clock_in_which_leases_are_counted() {
 fn no_climb_is_excused_that_is_gone() {
     let files = sources();
     for (from, to) in STILL_CLIMB {
-        let climbs = |file: &Source| file.module() == from && edges(file).iter().any(|edge| edge.to == to);
-        assert!(files.iter().any(climbs), "{from} does not name {to} any more");
+        let climbs =
+            |file: &Source| file.module() == from && edges(file).iter().any(|edge| edge.to == to);
+        assert!(
+            files.iter().any(climbs),
+            "{from} does not name {to} any more"
+        );
     }
 }
 
@@ -66,31 +113,64 @@ fn there_is_something_to_look_at() {
     // Guards against a walk that finds nothing, or a reader that takes everything for a comment.
     let files = sources();
     let total: usize = files.iter().map(|file| edges(file).len()).sum();
-    assert!(files.len() > 30 && total > 100, "{} files, {total} edges", files.len());
-    let sees =
-        |from: &str, to: &str| files.iter().any(|file| file.module() == from && edges(file).iter().any(|e| e.to == to));
-    assert!(sees("dispatcher", "delivery") && sees("delivery", "notification") && sees("event", "value"));
+    assert!(
+        files.len() > 30 && total > 100,
+        "{} files, {total} edges",
+        files.len()
+    );
+    let sees = |from: &str, to: &str| {
+        files
+            .iter()
+            .any(|file| file.module() == from && edges(file).iter().any(|e| e.to == to))
+    };
+    assert!(
+        sees("dispatcher", "delivery")
+            && sees("delivery", "notification")
+            && sees("event", "value")
+    );
 }
 
 #[test]
 fn a_climb_is_caught_in_every_form_and_named_with_file_line_and_edge() {
     let caught = |path: &str, text: &str| {
-        violations(&[Source::new(path, text)]).iter().map(ToString::to_string).collect::<Vec<_>>()
+        violations(&[Source::new(path, text)])
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     let climb = "imports climb: order may not name dispatcher, which is above it";
     for (text, line) in [
         ("use crate::dispatcher::Dispatcher;", 1),
         ("\nfn f() { crate::dispatcher::g() }", 2),
-        ("use crate::{value::money::Money, dispatcher::{Dispatcher, Report}};", 1),
+        (
+            "use crate::{value::money::Money, dispatcher::{Dispatcher, Report}};",
+            1,
+        ),
         ("use crate::{\n    value,\n    dispatcher,\n};", 3),
         ("use super::dispatcher::Dispatcher;", 1),
-        ("#[cfg(test)]\nmod tests {\n    fn f() { \"}\" }\n}\nuse crate::dispatcher::Dispatcher;", 5),
+        (
+            "#[cfg(test)]\nmod tests {\n    fn f() { \"}\" }\n}\nuse crate::dispatcher::Dispatcher;",
+            5,
+        ),
     ] {
-        assert_eq!(caught("order.rs", text), [format!("src/order.rs:{line}: {climb}")], "{text}");
+        assert_eq!(
+            caught("order.rs", text),
+            [format!("src/order.rs:{line}: {climb}")],
+            "{text}"
+        );
     }
-    assert_eq!(caught("order/line.rs", "use super::super::dispatcher::X;"), [format!("src/order/line.rs:1: {climb}")]);
-    assert_eq!(caught("novel.rs", ""), ["src/novel.rs:1: novel is no folder of the crate"]);
-    assert_eq!(caught("order.rs", "use crate::novel::X;"), ["src/order.rs:1: novel is no folder of the crate"]);
+    assert_eq!(
+        caught("order/line.rs", "use super::super::dispatcher::X;"),
+        [format!("src/order/line.rs:1: {climb}")]
+    );
+    assert_eq!(
+        caught("novel.rs", ""),
+        ["src/novel.rs:1: novel is no folder of the crate"]
+    );
+    assert_eq!(
+        caught("order.rs", "use crate::novel::X;"),
+        ["src/order.rs:1: novel is no folder of the crate"]
+    );
     assert_eq!(
         caught("dispatcher/worker.rs", "use crate::Dispatcher;"),
         ["src/dispatcher/worker.rs:1: Dispatcher is named by the crate's root; name its module"]
@@ -114,7 +194,10 @@ fn what_is_no_import_is_not_taken_for_one() {
         "use crate::event_of_a_longer_name!();",
     ] {
         let found = violations(&[Source::new("order.rs", text)]);
-        let found: Vec<_> = found.iter().filter(|violation| !violation.problem.contains("event_of")).collect();
+        let found: Vec<_> = found
+            .iter()
+            .filter(|violation| !violation.problem.contains("event_of"))
+            .collect();
         assert!(found.is_empty(), "{text}: {}", found[0]);
     }
     assert!(violations(&[Source::new("wire/send.rs", "use hyper::Request;")]).is_empty());
@@ -136,12 +219,23 @@ impl fmt::Display for Violation {
 fn violations(files: &[Source]) -> Vec<Violation> {
     let mut found = Vec::new();
     for file in files {
-        let mut report = |line, problem| found.push(Violation { path: file.path.clone(), line, problem });
+        let mut report = |line, problem| {
+            found.push(Violation {
+                path: file.path.clone(),
+                line,
+                problem,
+            })
+        };
         for (name, places) in FOREIGN {
-            let at_home = places.iter().any(|place| file.path == *place || file.path.starts_with(place));
+            let at_home = places
+                .iter()
+                .any(|place| file.path == *place || file.path.starts_with(place));
             if let (false, Some(at)) = (at_home, words(&file.code).find(|(_, word)| word == name)) {
                 let places: Vec<_> = places.iter().map(|place| format!("src/{place}")).collect();
-                report(file.line(at.0), format!("{name} may be named in {} only", places.join(", ")));
+                report(
+                    file.line(at.0),
+                    format!("{name} may be named in {} only", places.join(", ")),
+                );
             }
         }
         if file.path == "lib.rs" {
@@ -160,7 +254,10 @@ fn violations(files: &[Source]) -> Vec<Violation> {
                 }
                 None => format!("{} is no folder of the crate", edge.to),
                 Some(other) if other < own => continue,
-                Some(_) => format!("imports climb: {from} may not name {}, which is above it", edge.to),
+                Some(_) => format!(
+                    "imports climb: {from} may not name {}, which is above it",
+                    edge.to
+                ),
             };
             report(edge.line, problem);
         }
@@ -194,14 +291,22 @@ fn edges(file: &Source) -> Vec<Edge> {
         let Some(after) = after else { continue };
         let start = file.code.len() - after.len();
         match after.strip_prefix('{') {
-            Some(group) => edges.extend(members(group).map(|(offset, to)| (start + 1 + offset, to))),
+            Some(group) => {
+                edges.extend(members(group).map(|(offset, to)| (start + 1 + offset, to)))
+            }
             None => edges.extend(words(after).next().map(|(offset, to)| (start + offset, to))),
         }
     }
     // A macro of the crate stands at its root wherever it is written.
     let is_macro = |at: usize, to: &str| file.code[at + to.len()..].starts_with('!');
     edges.retain(|(at, to)| !is_macro(*at, to) && !["super", "self"].contains(to));
-    edges.into_iter().map(|(at, to)| Edge { line: file.line(at), to: to.to_owned() }).collect()
+    edges
+        .into_iter()
+        .map(|(at, to)| Edge {
+            line: file.line(at),
+            to: to.to_owned(),
+        })
+        .collect()
 }
 
 /// The first words of the members of a group `{a::b, c::{d, e}}`, whose opening brace is gone.
@@ -226,10 +331,12 @@ fn members(group: &str) -> impl Iterator<Item = (usize, &str)> {
 /// The identifiers of a text and where they begin.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    text.split(move |c| !is_part(c)).filter(|word| !word.is_empty()).map(move |word| {
-        let at = word.as_ptr() as usize - text.as_ptr() as usize;
-        (at, word)
-    })
+    text.split(move |c| !is_part(c))
+        .filter(|word| !word.is_empty())
+        .map(move |word| {
+            let at = word.as_ptr() as usize - text.as_ptr() as usize;
+            (at, word)
+        })
 }
 
 struct Source {
@@ -241,7 +348,10 @@ struct Source {
 
 impl Source {
     fn new(path: &str, text: &str) -> Self {
-        Source { path: path.to_owned(), code: without_tests(&plain_code(text)) }
+        Source {
+            path: path.to_owned(),
+            code: without_tests(&plain_code(text)),
+        }
     }
 
     fn module(&self) -> &str {
@@ -268,14 +378,18 @@ fn plain_code(text: &str) -> String {
             '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => comment(rest),
             '"' => 1 + quoted(&rest[1..]),
-            'r' if !code.ends_with(|c: char| c.is_alphanumeric() || c == '_') => raw(rest).unwrap_or(0),
+            'r' if !code.ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
+                raw(rest).unwrap_or(0)
+            }
             '\'' => character(rest).unwrap_or(0),
             _ => 0,
         };
         let shown = if hidden == 0 { c.len_utf8() } else { 0 };
         code.push_str(&rest[..shown]);
         code.extend(
-            rest[..hidden].chars().flat_map(|c| std::iter::repeat_n(if c == '\n' { '\n' } else { ' ' }, c.len_utf8())),
+            rest[..hidden].chars().flat_map(|c| {
+                std::iter::repeat_n(if c == '\n' { '\n' } else { ' ' }, c.len_utf8())
+            }),
         );
         rest = &rest[shown + hidden..];
     }
@@ -322,7 +436,10 @@ fn raw(text: &str) -> Option<usize> {
     let hashes = text[1..].bytes().take_while(|b| *b == b'#').count();
     let body = text[1 + hashes..].strip_prefix('"')?;
     let end = format!("\"{}", "#".repeat(hashes));
-    Some(body.find(&end).map_or(text.len(), |at| text.len() - body.len() + at + end.len()))
+    Some(
+        body.find(&end)
+            .map_or(text.len(), |at| text.len() - body.len() + at + end.len()),
+    )
 }
 
 /// A character, and not a lifetime.
@@ -344,9 +461,19 @@ fn without_tests(code: &str) -> String {
         let (before, after) = rest.split_at(at);
         out.push_str(before);
         let item = after[MARK.len()..].trim_start();
-        let has_block = item.find(['{', ';']).is_some_and(|at| item[at..].starts_with('{'));
-        let length = if item.starts_with("mod ") && has_block { block(after) } else { MARK.len() };
-        out.extend(after[..length].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
+        let has_block = item
+            .find(['{', ';'])
+            .is_some_and(|at| item[at..].starts_with('{'));
+        let length = if item.starts_with("mod ") && has_block {
+            block(after)
+        } else {
+            MARK.len()
+        };
+        out.extend(
+            after[..length]
+                .chars()
+                .map(|c| if c == '\n' { '\n' } else { ' ' }),
+        );
         rest = &after[length..];
     }
     out.push_str(rest);
@@ -371,8 +498,13 @@ fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     walk(&root, &mut paths);
-    let is_test =
-        |path: &Path| path.components().any(|part| ["tests", "tests.rs"].iter().any(|name| part.as_os_str() == *name));
+    let is_test = |path: &Path| {
+        path.components().any(|part| {
+            ["tests", "tests.rs"]
+                .iter()
+                .any(|name| part.as_os_str() == *name)
+        })
+    };
     let below = |path: &Path| path.strip_prefix(&root).expect("found below it").to_owned();
     let mut files: Vec<Source> = paths
         .iter()

@@ -1,12 +1,18 @@
 //! What `MemoryStore` costs: time that does not grow with what is stored, and little memory for what is over.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in test functions; here are their helpers, too")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions; here are their helpers, too"
+)]
 
 use std::time::{Duration, Instant};
 
-use orderhook::store::{ClaimRequest, Filter, NewNotification, Page, Pick, Start, Step, Store, Then};
+use orderhook::store::{
+    ClaimRequest, Filter, NewNotification, Page, Pick, Start, Step, Store, Then,
+};
 use orderhook::{
-    Attempt, Body, EndpointId, Key, MemoryStore, OrderCode, Outcome, Source, State, SupplierId, Timestamp,
+    Attempt, Body, EndpointId, Key, MemoryStore, OrderCode, Outcome, Source, State, SupplierId,
+    Timestamp,
 };
 
 fn source() -> Source {
@@ -15,13 +21,23 @@ fn source() -> Source {
 
 fn key(supplier: u32, order: u32) -> Key {
     let supplier = SupplierId::new(format!("supplier-{supplier:09}")).unwrap();
-    Key::order_created(source(), supplier, OrderCode::new(format!("MARKETPLACE-{order:08}")).unwrap())
+    Key::order_created(
+        source(),
+        supplier,
+        OrderCode::new(format!("MARKETPLACE-{order:08}")).unwrap(),
+    )
 }
 
 async fn insert(store: &MemoryStore, suppliers: u32, orders: std::ops::Range<u32>, body: usize) {
     for order in orders {
         let body = Body::new(vec![b' '; body]);
-        store.insert(&[NewNotification::new(key(order % suppliers, order), Start::Pending(body))]).await.unwrap();
+        store
+            .insert(&[NewNotification::new(
+                key(order % suppliers, order),
+                Start::Pending(body),
+            )])
+            .await
+            .unwrap();
     }
 }
 
@@ -45,8 +61,11 @@ async fn drain(store: &MemoryStore) -> usize {
                     Timestamp::UNIX_EPOCH,
                     Duration::from_millis(100),
                 );
-                let then = Then::Notified { reference: claim.key.order.to_string() };
-                Step::new(claim.key, claim.token, claim.ledger, then).with_attempts(0, vec![attempt])
+                let then = Then::Notified {
+                    reference: claim.key.order.to_string(),
+                };
+                Step::new(claim.key, claim.token, claim.ledger, then)
+                    .with_attempts(0, vec![attempt])
             })
             .collect();
         store.write(&steps).await.unwrap();
@@ -79,9 +98,15 @@ async fn what_is_over_takes_no_more_than_300_bytes_whatever_its_body() {
     assert!(each <= 300, "{each} bytes for each");
     // What matters later is still known.
     let told = store.get(&key(7, 507)).await.unwrap().unwrap();
-    assert!(matches!(told.state, State::Notified { reference, .. } if reference == told.key.order.as_str()));
+    assert!(
+        matches!(told.state, State::Notified { reference, .. } if reference == told.key.order.as_str())
+    );
     assert_eq!((told.body, told.attempts.len()), (None, 0));
-    let last = store.get(&key(64_999 % 500, 64_999)).await.unwrap().unwrap();
+    let last = store
+        .get(&key(64_999 % 500, 64_999))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(last.attempts.len(), 1);
     assert!(last.body.is_some());
 
@@ -102,7 +127,15 @@ async fn time_does_not_grow() {
         filter.order = Some(key(0, 10_000).order);
         let began = Instant::now();
         for _ in 0..1_000 {
-            assert_eq!(store.list(&filter, &Page::first(500)).await.unwrap().notifications.len(), 1);
+            assert_eq!(
+                store
+                    .list(&filter, &Page::first(500))
+                    .await
+                    .unwrap()
+                    .notifications
+                    .len(),
+                1
+            );
             assert_eq!(store.count(&filter).await.unwrap().total(), 1);
         }
         let each = began.elapsed() / 2_000;

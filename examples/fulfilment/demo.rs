@@ -32,9 +32,9 @@ const PICKED_UP: &str = r#"
 {"parent_order":"PK-77","child_order":"PK-77/a","flow":"pickup","stage":"delivered","data":{}}
 "#;
 
-const IMPOSSIBLE: &str =
-    r#"{"parent_order":"PK-77","child_order":"PK-77/a","flow":"pickup","stage":"shipped","data":{"again":"yes"}}"#;
-const TOO_EARLY: &str = r#"{"parent_order":"PK-78","child_order":"PK-78/a","flow":"pickup","stage":"delivered"}"#;
+const IMPOSSIBLE: &str = r#"{"parent_order":"PK-77","child_order":"PK-77/a","flow":"pickup","stage":"shipped","data":{"again":"yes"}}"#;
+const TOO_EARLY: &str =
+    r#"{"parent_order":"PK-78","child_order":"PK-78/a","flow":"pickup","stage":"delivered"}"#;
 
 /// Runs the demonstration; fails if something is not as it should be.
 pub(super) async fn run() -> Result<ExitCode, Failure> {
@@ -43,34 +43,58 @@ pub(super) async fn run() -> Result<ExitCode, Failure> {
     receiver.on_request(|request| {
         let said = request.json();
         let stage = said["transaction_nature"].as_str().unwrap_or_default();
-        say(format_args!("  POST {}  {stage} #{}", request.path(), said["sequence"]));
+        say(format_args!(
+            "  POST {}  {stage} #{}",
+            request.path(),
+            said["sequence"]
+        ));
     });
     let client = SupplierId::new("health-app").map_err(broken)?;
-    let supplier = Supplier::builder(client.clone()).endpoint(receiver.url("/fulfilment")).build().map_err(broken)?;
+    let supplier = Supplier::builder(client.clone())
+        .endpoint(receiver.url("/fulfilment"))
+        .build()
+        .map_err(broken)?;
     let clients = HashMap::from([(client.clone(), supplier)]);
-    let dispatcher = Dispatcher::builder(Source::new("demo").map_err(broken)?, MemoryStore::new(), clients)
-        .allow_network("127.0.0.0/8".parse().map_err(broken)?)
-        .root_certificate(ca.pem())
-        .build()?;
+    let dispatcher = Dispatcher::builder(
+        Source::new("demo").map_err(broken)?,
+        MemoryStore::new(),
+        clients,
+    )
+    .allow_network("127.0.0.0/8".parse().map_err(broken)?)
+    .root_certificate(ca.pem())
+    .build()?;
 
-    heading("a prescription order: digitized, accepted, rejected, re-assigned, accepted by another, delivered");
+    heading(
+        "a prescription order: digitized, accepted, rejected, re-assigned, accepted by another, delivered",
+    );
     walk(&dispatcher, &client, DELIVERED).await?;
     timeline(&dispatcher, &client, "RX-501").await?;
     heading("an order that the patient picks up");
     walk(&dispatcher, &client, PICKED_UP).await?;
     timeline(&dispatcher, &client, "PK-77").await?;
 
-    heading("the same stage offered again is recognised; one that cannot come is refused, and nothing is stored");
+    heading(
+        "the same stage offered again is recognised; one that cannot come is refused, and nothing is stored",
+    );
     let posts = receiver.count();
-    let again = dispatcher.notify_stage(&client, &event(IMPOSSIBLE)?).await?;
-    expect(again.entries.iter().all(|entry| entry.is_conflict()), "a conflict with what was said before")?;
-    say(format_args!("  shipped of PK-77/a again, with other data: recognised, conflict, not sent"));
+    let again = dispatcher
+        .notify_stage(&client, &event(IMPOSSIBLE)?)
+        .await?;
+    expect(
+        again.entries.iter().all(|entry| entry.is_conflict()),
+        "a conflict with what was said before",
+    )?;
+    say(format_args!(
+        "  shipped of PK-77/a again, with other data: recognised, conflict, not sent"
+    ));
     match dispatcher.notify_stage(&client, &event(TOO_EARLY)?).await {
         Err(Error::NotAllowed(refused)) => say(format_args!("  refused: {refused}")),
         _ => expect(false, "a refusal")?,
     }
     expect(receiver.count() == posts, "no further POST")?;
-    let stored = dispatcher.order(&OrderCode::new("PK-78").map_err(broken)?).await?;
+    let stored = dispatcher
+        .order(&OrderCode::new("PK-78").map_err(broken)?)
+        .await?;
     expect(stored.is_none(), "nothing stored about PK-78")?;
     dispatcher.shutdown(Duration::from_secs(5)).await;
     Ok(ExitCode::SUCCESS)
@@ -83,15 +107,27 @@ async fn walk(dispatcher: &Dispatcher, client: &SupplierId, lines: &str) -> Resu
     Ok(())
 }
 
-async fn timeline(dispatcher: &Dispatcher, client: &SupplierId, parent: &str) -> Result<(), Failure> {
+async fn timeline(
+    dispatcher: &Dispatcher,
+    client: &SupplierId,
+    parent: &str,
+) -> Result<(), Failure> {
     let parent = OrderCode::new(parent).map_err(broken)?;
     let order = dispatcher.order(&parent).await?;
     say(format_args!("  timeline of {parent}"));
     for notification in order.iter().flat_map(|order| &order.notifications) {
         let (position, kind) = (notification.position, &notification.key.kind);
-        let (of, state) = (notification.key.occurrence.as_str(), notification.state.name());
-        say(format_args!("    {position:>2}  {kind:<24} {of:<10} {state}"));
-        let settled = matches!(notification.state, State::Notified { .. } | State::Closed { .. });
+        let (of, state) = (
+            notification.key.occurrence.as_str(),
+            notification.state.name(),
+        );
+        say(format_args!(
+            "    {position:>2}  {kind:<24} {of:<10} {state}"
+        ));
+        let settled = matches!(
+            notification.state,
+            State::Notified { .. } | State::Closed { .. }
+        );
         expect(settled, "every stage told, or not wanted")?;
     }
     let life: Lifecycle = dispatcher.lifecycle(client, &parent).await?;
@@ -114,7 +150,11 @@ fn heading(text: &str) {
 }
 
 fn expect(held: bool, what: &str) -> Result<(), Failure> {
-    if held { Ok(()) } else { Err(Failure::input("demonstration", format!("expected {what}"))) }
+    if held {
+        Ok(())
+    } else {
+        Err(Failure::input("demonstration", format!("expected {what}")))
+    }
 }
 
 fn broken(error: impl std::fmt::Display) -> Failure {

@@ -37,7 +37,8 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
             "--clients" => clients = Some(words.value(&option)?.into()),
             _ if common.take(&option, &mut words)? => {}
             _ => {
-                let chosen = Action::of_option(&option, &mut words)?.ok_or_else(|| args::unknown(&option))?;
+                let chosen = Action::of_option(&option, &mut words)?
+                    .ok_or_else(|| args::unknown(&option))?;
                 if action.replace(chosen).is_some() {
                     return Err(Failure::input(&option, "only one action at a time"));
                 }
@@ -50,16 +51,26 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
     let action = action.unwrap_or(Action::Notify);
     if matches!(action, Action::Notify | Action::EnqueueOnly) {
         let known = file.suppliers();
-        if let Some(stranger) = offered.iter().find(|offered| !known.contains_key(&offered.client)) {
+        if let Some(stranger) = offered
+            .iter()
+            .find(|offered| !known.contains_key(&offered.client))
+        {
             let place = format!("{}: line {}: client", events_path.display(), stranger.line);
-            return Err(Failure::input(place, format!("{} is not in the clients file", stranger.client)));
+            return Err(Failure::input(
+                place,
+                format!("{} is not in the clients file", stranger.client),
+            ));
         }
     }
     if let Action::Check = action {
         let dispatcher = stores::without_store(&common, file.clone())?;
         let clients: BTreeSet<_> = offered.iter().map(|offered| &offered.client).collect();
         let all_well = actions::check(&dispatcher, clients, &file, common.json).await;
-        return Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::from(2) });
+        return Ok(if all_well {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(2)
+        });
     }
     common.only_reads = matches!(action, Action::Show);
     let dispatcher = stores::dispatcher(&common, file.clone()).await?;
@@ -72,35 +83,68 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
     }
     let well = match action {
         Action::Notify | Action::EnqueueOnly => {
-            offer(&dispatcher, &offered, matches!(action, Action::Notify), common.json).await?
+            offer(
+                &dispatcher,
+                &offered,
+                matches!(action, Action::Notify),
+                common.json,
+            )
+            .await?
         }
         Action::Retry => actions::retry(&dispatcher, &keys, common.json).await?,
         Action::Resume => actions::resume(&dispatcher, &keys, common.json).await?,
-        Action::Withdraw(reason) => actions::withdraw(&dispatcher, &keys, &reason, common.json).await?,
+        Action::Withdraw(reason) => {
+            actions::withdraw(&dispatcher, &keys, &reason, common.json).await?
+        }
         // A check has been made without a store.
         Action::Show | Action::Check => actions::show_all(&dispatcher, &keys, common.json).await?,
     };
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    Ok(if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(2)
+    })
 }
 
 /// The whole file is read before anything is stored.
 fn read(path: &PathBuf) -> Result<Vec<Offered>, Failure> {
     let text = fs::read_to_string(path).map_err(|error| Failure::input(path.display(), error))?;
-    let filled = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let filled = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
     filled
         .map(|(n, line)| {
             let place = || format!("{}: line {}", path.display(), n + 1);
-            let event = StageEvent::from_json(line.as_bytes()).map_err(|error| Failure::input(place(), error))?;
-            let client = event.client().cloned().ok_or_else(|| Failure::input(place(), "client: is missing"))?;
-            Ok(Offered { line: n + 1, client, event })
+            let event = StageEvent::from_json(line.as_bytes())
+                .map_err(|error| Failure::input(place(), error))?;
+            let client = event
+                .client()
+                .cloned()
+                .ok_or_else(|| Failure::input(place(), "client: is missing"))?;
+            Ok(Offered {
+                line: n + 1,
+                client,
+                event,
+            })
         })
         .collect()
 }
 
 /// Offers each event in the order of the file; whether all were taken, and told if they were to be.
-async fn offer(dispatcher: &Dispatcher, offered: &[Offered], tell: bool, json: bool) -> Result<bool, Failure> {
+async fn offer(
+    dispatcher: &Dispatcher,
+    offered: &[Offered],
+    tell: bool,
+    json: bool,
+) -> Result<bool, Failure> {
     let mut well = true;
-    for Offered { line, client, event } in offered {
+    for Offered {
+        line,
+        client,
+        event,
+    } in offered
+    {
         let key = dispatcher.stage_key(client, event);
         let result = match tell {
             true => dispatcher
@@ -117,10 +161,15 @@ async fn offer(dispatcher: &Dispatcher, offered: &[Offered], tell: bool, json: b
                 let conflict = inserted == Some(Inserted::Differs);
                 let notification = dispatcher.notification(&key).await?;
                 let Some(notification) = notification else {
-                    return Err(Failure::Store(format!("line {line}: was stored and is gone")));
+                    return Err(Failure::Store(format!(
+                        "line {line}: was stored and is gone"
+                    )));
                 };
                 print(&notification, conflict.then_some(Remark::Conflict), json);
-                let told = matches!(notification.state, State::Notified { .. } | State::Closed { .. });
+                let told = matches!(
+                    notification.state,
+                    State::Notified { .. } | State::Closed { .. }
+                );
                 well &= !conflict && (told || !tell);
             }
             Err(Error::NotAllowed(refused)) => {
@@ -135,7 +184,11 @@ async fn offer(dispatcher: &Dispatcher, offered: &[Offered], tell: bool, json: b
 
 /// Prints a refusal.
 pub(super) fn print_refused(line: usize, refused: &NotAllowed, json: bool) {
-    let allowed: Vec<&str> = refused.allowed().iter().map(|stage| stage.as_str()).collect();
+    let allowed: Vec<&str> = refused
+        .allowed()
+        .iter()
+        .map(|stage| stage.as_str())
+        .collect();
     match json {
         true => {
             let refusal = json!({

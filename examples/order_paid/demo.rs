@@ -54,35 +54,64 @@ pub(super) async fn run() -> Result<ExitCode, Failure> {
     expect(first.count() == 1 && second.count() == 2, "no further POST")?;
 
     heading("the missing configuration is repaired in the file, one call resumes the supplier");
-    write(folder, "suppliers.json", &suppliers(&[first.url("/tool-shed")]).to_string())?;
-    print(&dispatcher.resume(&SupplierId::new("tool-shed").map_err(broken)?).await?);
+    write(
+        folder,
+        "suppliers.json",
+        &suppliers(&[first.url("/tool-shed")]).to_string(),
+    )?;
+    print(
+        &dispatcher
+            .resume(&SupplierId::new("tool-shed").map_err(broken)?)
+            .await?,
+    );
     expect(first.count() == 2 && second.count() == 2, "one more POST")?;
 
     let told = dispatcher.order(order.order_code()).await?;
-    let told = told.is_some_and(|order| order.notifications.iter().all(|n| matches!(n.state, State::Notified { .. })));
+    let told = told.is_some_and(|order| {
+        order
+            .notifications
+            .iter()
+            .all(|n| matches!(n.state, State::Notified { .. }))
+    });
     expect(told, "everybody is told")?;
     dispatcher.shutdown(Duration::from_secs(5)).await;
 
     second_run(folder).await?;
-    expect(first.count() == 2 && second.count() == 2, "no POST by the second run")?;
+    expect(
+        first.count() == 2 && second.count() == 2,
+        "no POST by the second run",
+    )?;
     heading("everybody is told, once");
     Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(feature = "sqlite")]
-async fn dispatcher(folder: &Path, suppliers: SuppliersFile, ca: &Ca) -> Result<Dispatcher, Failure> {
-    let store = orderhook::SqliteStore::open(folder.join("orders.db")).await.map_err(broken)?;
+async fn dispatcher(
+    folder: &Path,
+    suppliers: SuppliersFile,
+    ca: &Ca,
+) -> Result<Dispatcher, Failure> {
+    let store = orderhook::SqliteStore::open(folder.join("orders.db"))
+        .await
+        .map_err(broken)?;
     build(Dispatcher::builder(source()?, store, suppliers), ca)
 }
 
 #[cfg(not(feature = "sqlite"))]
 async fn dispatcher(_: &Path, suppliers: SuppliersFile, ca: &Ca) -> Result<Dispatcher, Failure> {
-    build(Dispatcher::builder(source()?, orderhook::MemoryStore::new(), suppliers), ca)
+    build(
+        Dispatcher::builder(source()?, orderhook::MemoryStore::new(), suppliers),
+        ca,
+    )
 }
 
 fn build(builder: orderhook::DispatcherBuilder, ca: &Ca) -> Result<Dispatcher, Failure> {
     let network = "127.0.0.0/8".parse().map_err(broken)?;
-    Ok(builder.allow_network(network).root_certificate(ca.pem()).timeout(Duration::from_secs(5)).build()?)
+    Ok(builder
+        .allow_network(network)
+        .root_certificate(ca.pem())
+        .timeout(Duration::from_secs(5))
+        .build()?)
 }
 
 fn source() -> Result<Source, Failure> {
@@ -97,7 +126,11 @@ async fn second_run(folder: &Path) -> Result<(), Failure> {
     let words = "--order order.json --suppliers suppliers.json --ca ca.pem --store sqlite:orders.db --source demo \
                  --allow-network 127.0.0.0/8";
     say(format_args!("  order_paid {words}"));
-    let child = tokio::process::Command::new(program).current_dir(folder).args(words.split_whitespace()).output().await;
+    let child = tokio::process::Command::new(program)
+        .current_dir(folder)
+        .args(words.split_whitespace())
+        .output()
+        .await;
     let output = child.map_err(broken)?;
     let _ = std::io::Write::write_all(&mut std::io::stdout(), &output.stdout);
     expect(output.status.success(), "exit status 0")
@@ -116,9 +149,17 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<(), Failure> {
 }
 
 fn show(request: &Received) {
-    let token = if request.header("authorization").is_some() { ", with bearer token" } else { "" };
+    let token = if request.header("authorization").is_some() {
+        ", with bearer token"
+    } else {
+        ""
+    };
     let id = request.header("webhook-id").unwrap_or("-");
-    say(format_args!("  POST {} -> 200  {} bytes, webhook-id {id}{token}", request.path(), request.body.len()));
+    say(format_args!(
+        "  POST {} -> 200  {} bytes, webhook-id {id}{token}",
+        request.path(),
+        request.body.len()
+    ));
 }
 
 fn print(report: &Report) {
@@ -132,7 +173,11 @@ fn heading(text: &str) {
 }
 
 fn expect(held: bool, what: &str) -> Result<(), Failure> {
-    if held { Ok(()) } else { Err(Failure::input("demonstration", format!("expected {what}"))) }
+    if held {
+        Ok(())
+    } else {
+        Err(Failure::input("demonstration", format!("expected {what}")))
+    }
 }
 
 fn broken(error: impl std::fmt::Display) -> Failure {

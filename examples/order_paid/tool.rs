@@ -43,7 +43,12 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
     let action = action.unwrap_or(Action::Notify);
     if let Action::Check = action {
         let order = order.map(|path| args::order(&path)).transpose()?;
-        return check(&common, order.as_ref(), &args::suppliers(&args::required(suppliers, "--suppliers")?)?).await;
+        return check(
+            &common,
+            order.as_ref(),
+            &args::suppliers(&args::required(suppliers, "--suppliers")?)?,
+        )
+        .await;
     }
     let order_path = args::required(order, "--order")?;
     let order = args::order(&order_path)?;
@@ -54,36 +59,69 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
     }
     let dispatcher = stores::dispatcher(&common, file.clone()).await?;
     let told = act(&dispatcher, &order, action, common.json).await?;
-    Ok(if told { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    Ok(if told {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(2)
+    })
 }
 
 /// Looks at the endpoints of the suppliers of an order, or of all suppliers.
-async fn check(common: &Common, order: Option<&PaidOrder>, file: &SuppliersFile) -> Result<ExitCode, Failure> {
+async fn check(
+    common: &Common,
+    order: Option<&PaidOrder>,
+    file: &SuppliersFile,
+) -> Result<ExitCode, Failure> {
     let dispatcher = stores::without_store(common, file.clone())?;
     let suppliers = file.suppliers();
-    let ids: BTreeSet<&SupplierId> =
-        order.map_or_else(|| suppliers.keys().collect(), |order| order.suppliers().collect());
+    let ids: BTreeSet<&SupplierId> = order.map_or_else(
+        || suppliers.keys().collect(),
+        |order| order.suppliers().collect(),
+    );
     let all_well = actions::check(&dispatcher, ids, file, common.json).await;
-    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    Ok(if all_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(2)
+    })
 }
 
 /// Names the line of a supplier that is not in the file.
 fn all_known(order: &PaidOrder, file: &SuppliersFile, path: &Path) -> Result<(), Failure> {
     let suppliers = file.suppliers();
-    let stranger = order.lines().iter().enumerate().find(|(_, line)| !suppliers.contains_key(line.supplier()));
+    let stranger = order
+        .lines()
+        .iter()
+        .enumerate()
+        .find(|(_, line)| !suppliers.contains_key(line.supplier()));
     stranger.map_or(Ok(()), |(n, line)| {
-        let problem = format!("lines[{n}].supplier: {} is not in the suppliers file", line.supplier());
+        let problem = format!(
+            "lines[{n}].supplier: {} is not in the suppliers file",
+            line.supplier()
+        );
         Err(Failure::input(path.display(), problem))
     })
 }
 
-async fn act(dispatcher: &Dispatcher, order: &PaidOrder, action: Action, json: bool) -> Result<bool, Failure> {
-    let keys: Vec<Key> = order.suppliers().map(|supplier| dispatcher.key(supplier, order.order_code())).collect();
+async fn act(
+    dispatcher: &Dispatcher,
+    order: &PaidOrder,
+    action: Action,
+    json: bool,
+) -> Result<bool, Failure> {
+    let keys: Vec<Key> = order
+        .suppliers()
+        .map(|supplier| dispatcher.key(supplier, order.order_code()))
+        .collect();
     match action {
         Action::Notify => {
             let report = dispatcher.notify(order).await?;
             for entry in &report.entries {
-                print(&entry.notification, entry.is_conflict().then_some(Remark::Conflict), json);
+                print(
+                    &entry.notification,
+                    entry.is_conflict().then_some(Remark::Conflict),
+                    json,
+                );
             }
             Ok(report.is_told())
         }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use orderhook::{
-    Dispatcher, EndpointCheck, Error, Key, Notification, State, Stream, SupplierId, SuppliersFile, Timestamp, Verdict,
+    Dispatcher, EndpointCheck, Error, Key, Notification, State, Stream, SupplierId, SuppliersFile,
+    Timestamp, Verdict,
 };
 use serde_json::json;
 
@@ -44,7 +45,12 @@ pub fn is_told(notification: &Notification) -> bool {
 }
 
 /// Prints what is stored under a key; whether the supplier is notified.
-pub async fn show(dispatcher: &Dispatcher, key: &Key, remark: Option<Remark>, json: bool) -> Result<bool, Failure> {
+pub async fn show(
+    dispatcher: &Dispatcher,
+    key: &Key,
+    remark: Option<Remark>,
+    json: bool,
+) -> Result<bool, Failure> {
     match dispatcher.notification(key).await? {
         Some(notification) => {
             print(&notification, remark, json);
@@ -87,7 +93,11 @@ pub async fn retry(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<
     for task in retrying.collect::<Vec<_>>() {
         results.extend(task.await.map_err(|_| Failure::from(Error::Panicked))?);
     }
-    let places: HashMap<&Key, usize> = keys.iter().enumerate().map(|(place, key)| (key, place)).collect();
+    let places: HashMap<&Key, usize> = keys
+        .iter()
+        .enumerate()
+        .map(|(place, key)| (key, place))
+        .collect();
     results.sort_by_key(|(_, key)| places.get(key));
     let (mut all_told, mut left_to_do) = (true, false);
     for (result, key) in results {
@@ -123,7 +133,12 @@ pub async fn resume(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result
 }
 
 /// Closes what is not notified yet; whether all of it is closed.
-pub async fn withdraw(dispatcher: &Dispatcher, keys: &[Key], reason: &str, json: bool) -> Result<bool, Failure> {
+pub async fn withdraw(
+    dispatcher: &Dispatcher,
+    keys: &[Key],
+    reason: &str,
+    json: bool,
+) -> Result<bool, Failure> {
     let mut all_withdrawn = true;
     for key in keys {
         let withdrawn = match dispatcher.withdraw(key, reason).await {
@@ -135,11 +150,15 @@ pub async fn withdraw(dispatcher: &Dispatcher, keys: &[Key], reason: &str, json:
                 show(dispatcher, key, Some(Remark::AlreadyNotified), json).await?;
                 false
             }
-            Err(closed @ (Error::Closed { .. } | Error::InFlight { .. } | Error::NotFound { .. })) => {
+            Err(
+                closed @ (Error::Closed { .. } | Error::InFlight { .. } | Error::NotFound { .. }),
+            ) => {
                 show(dispatcher, key, None, json).await?;
                 matches!(closed, Error::Closed { .. })
             }
-            Err(Error::Setting { problem, .. }) => return Err(Failure::input("--withdraw", problem)),
+            Err(Error::Setting { problem, .. }) => {
+                return Err(Failure::input("--withdraw", problem));
+            }
             Err(error) => return Err(error.into()),
         };
         all_withdrawn &= withdrawn;
@@ -163,10 +182,15 @@ pub async fn check(
         };
         if checks.is_empty() {
             all_well = false;
-            let why =
-                if suppliers.contains_key(id) { "no endpoint is configured" } else { "not in the suppliers file" };
+            let why = if suppliers.contains_key(id) {
+                "no endpoint is configured"
+            } else {
+                "not in the suppliers file"
+            };
             match json {
-                true => say(json!({"supplier": id.as_str(), "endpoint": null, "verdict": "missing", "why": why})),
+                true => say(
+                    json!({"supplier": id.as_str(), "endpoint": null, "verdict": "missing", "why": why}),
+                ),
                 false => say(format_args!("{id}: {why}")),
             }
         }
@@ -181,11 +205,14 @@ pub async fn check(
             let why = check.verdict.to_string();
             match json {
                 true => {
-                    let line =
-                        json!({"supplier": id.as_str(), "endpoint": check.endpoint, "verdict": word, "why": why});
+                    let line = json!({"supplier": id.as_str(), "endpoint": check.endpoint, "verdict": word, "why": why});
                     say(line);
                 }
-                false => say(format_args!("{id}: {} {why}{}", check.endpoint, ends(&check))),
+                false => say(format_args!(
+                    "{id}: {} {why}{}",
+                    check.endpoint,
+                    ends(&check)
+                )),
             }
         }
     }
@@ -194,9 +221,14 @@ pub async fn check(
 
 /// Until when the certificates are valid that a check has seen.
 fn ends(check: &EndpointCheck) -> String {
-    let end = |whose: &str, until: Option<Timestamp>| until.map(|until| format!(", {whose} certificate until {until}"));
-    [end("its", check.certificate_until), end("our client", check.client_certificate_until)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let end = |whose: &str, until: Option<Timestamp>| {
+        until.map(|until| format!(", {whose} certificate until {until}"))
+    };
+    [
+        end("its", check.certificate_until),
+        end("our client", check.client_certificate_until),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -18,10 +18,17 @@ pub struct Words {
 impl Words {
     /// Of this process.
     pub fn of_process() -> Result<Self, Failure> {
-        let text =
-            |word: std::ffi::OsString| word.into_string().map_err(|_| Failure::input("command line", "must be UTF-8"));
-        let words: Vec<_> = std::env::args_os().skip(1).map(text).collect::<Result<_, _>>()?;
-        Ok(Words { words: words.into_iter() })
+        let text = |word: std::ffi::OsString| {
+            word.into_string()
+                .map_err(|_| Failure::input("command line", "must be UTF-8"))
+        };
+        let words: Vec<_> = std::env::args_os()
+            .skip(1)
+            .map(text)
+            .collect::<Result<_, _>>()?;
+        Ok(Words {
+            words: words.into_iter(),
+        })
     }
 
     /// Whether nothing is left.
@@ -34,7 +41,9 @@ impl Words {
         let word = self.words.next()?;
         match word.split_once('=') {
             Some((option, value)) if option.starts_with("--") => {
-                let rest: Vec<_> = std::iter::once(value.to_owned()).chain(self.words.by_ref()).collect();
+                let rest: Vec<_> = std::iter::once(value.to_owned())
+                    .chain(self.words.by_ref())
+                    .collect();
                 self.words = rest.into_iter();
                 Some(option.to_owned())
             }
@@ -44,17 +53,22 @@ impl Words {
 
     /// The value of an option.
     pub fn value(&mut self, option: &str) -> Result<String, Failure> {
-        self.words.next().ok_or_else(|| Failure::input(option, "needs a value"))
+        self.words
+            .next()
+            .ok_or_else(|| Failure::input(option, "needs a value"))
     }
 
     /// The value of an option, read.
     pub fn parsed<T: FromStr>(&mut self, option: &str, right: &str) -> Result<T, Failure> {
-        self.value(option)?.parse().map_err(|_| Failure::input(option, format!("must be {right}")))
+        self.value(option)?
+            .parse()
+            .map_err(|_| Failure::input(option, format!("must be {right}")))
     }
 
     /// A number of milliseconds.
     pub fn millis(&mut self, option: &str) -> Result<Duration, Failure> {
-        self.parsed(option, "a number of milliseconds").map(Duration::from_millis)
+        self.parsed(option, "a number of milliseconds")
+            .map(Duration::from_millis)
     }
 }
 
@@ -99,7 +113,8 @@ impl Common {
             "--ca" => self.ca = Some(words.value(option)?.into()),
             "--allow-network" => {
                 let network = words.value(option)?.parse();
-                self.networks.push(network.map_err(|error| Failure::input(option, error))?);
+                self.networks
+                    .push(network.map_err(|error| Failure::input(option, error))?);
             }
             "--timeout-ms" => self.timeout = words.millis(option)?,
             "--lease-margin-ms" => self.lease_margin = words.millis(option)?,
@@ -116,7 +131,9 @@ impl Common {
 
     /// Sets everything here that a dispatcher takes.
     pub fn apply(&self, builder: DispatcherBuilder) -> Result<DispatcherBuilder, Failure> {
-        let mut builder = builder.timeout(self.timeout).lease_margin(self.lease_margin);
+        let mut builder = builder
+            .timeout(self.timeout)
+            .lease_margin(self.lease_margin);
         if let Some(number) = self.concurrency {
             builder = builder.concurrency(number);
         }
@@ -139,8 +156,20 @@ impl Common {
     pub fn blamed(&self, error: Error) -> Failure {
         match (&error, &self.ca) {
             (Error::RootCertificate, Some(path)) => Failure::input(path.display(), error),
-            (Error::Setting { setting: "timeout", problem }, _) => Failure::input("--timeout-ms", problem),
-            (Error::Setting { setting: "lease_margin", problem }, _) => Failure::input("--lease-margin-ms", problem),
+            (
+                Error::Setting {
+                    setting: "timeout",
+                    problem,
+                },
+                _,
+            ) => Failure::input("--timeout-ms", problem),
+            (
+                Error::Setting {
+                    setting: "lease_margin",
+                    problem,
+                },
+                _,
+            ) => Failure::input("--lease-margin-ms", problem),
             _ => error.into(),
         }
     }

@@ -58,15 +58,27 @@ pub fn complain(line: impl fmt::Display) {
 
 /// Logs go to stderr: warnings, or what `RUST_LOG` says (`error`, `warn`, `info`, `debug`, `trace`, `off`).
 pub fn log() {
-    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
+    let level = std::env::var("RUST_LOG")
+        .ok()
+        .and_then(|level| level.parse().ok());
     let level = level.unwrap_or(tracing_subscriber::filter::LevelFilter::WARN);
-    let logs = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false);
+    let logs = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
     // A log that cannot be written is no reason to end.
     logs.log_internal_errors(false).init();
 }
 
 /// An error and its causes in one line. Some errors repeat their cause in their own text; it is said once.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string);
-    causes.fold(error.to_string(), |text, cause| if text.ends_with(&cause) { text } else { format!("{text}: {cause}") })
+    let causes =
+        std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string);
+    causes.fold(error.to_string(), |text, cause| {
+        if text.ends_with(&cause) {
+            text
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
 }

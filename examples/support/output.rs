@@ -56,7 +56,11 @@ fn line(key: &Key, id: &str, state: Value) -> Value {
 /// One notification as an object.
 pub fn as_json(notification: &Notification, remark: Option<Remark>) -> Value {
     let state = notification.state.name().as_str();
-    let mut line = line(&notification.key, notification.event_id.as_str(), state.into());
+    let mut line = line(
+        &notification.key,
+        notification.event_id.as_str(),
+        state.into(),
+    );
     match &notification.state {
         State::Pending { due } => line["due"] = due.to_string().into(),
         State::Notified { reference, .. } => line["reference"] = reference.as_str().into(),
@@ -82,16 +86,29 @@ fn attempt(attempt: &Attempt) -> Value {
 /// What an older version has stored may have characters that cannot be seen: they are shown as `\u{..}`.
 fn shown(text: &str) -> String {
     let escaped = |c: char| c.escape_debug().to_string();
-    text.chars().map(|c| if escaped(c).starts_with("\\u{") { escaped(c) } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| {
+            if escaped(c).starts_with("\\u{") {
+                escaped(c)
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
 }
 
 fn as_text(notification: &Notification, remark: Option<Remark>) -> String {
     let state = match &notification.state {
         State::Pending { due } => format!("pending, due {due}"),
         State::Sending { until } => format!("being sent, until {until} at most"),
-        State::Notified { at, reference } => format!("notified {at}, reference {}", shown(reference)),
+        State::Notified { at, reference } => {
+            format!("notified {at}, reference {}", shown(reference))
+        }
         State::Failed { reason, .. } => format!("failed: {reason}"),
-        State::Closed { why: Closed::Withdrawn { reason }, .. } => format!("withdrawn: {}", shown(reason)),
+        State::Closed {
+            why: Closed::Withdrawn { reason },
+            ..
+        } => format!("withdrawn: {}", shown(reason)),
         State::Closed { .. } => "not wanted".to_owned(),
         _ => notification.state.name().to_string(),
     };
@@ -103,12 +120,20 @@ fn as_text(notification: &Notification, remark: Option<Remark>) -> String {
     let mut text = format!("{}: {state}{remark}\n", notification.key);
     for attempt in &notification.attempts {
         let ms = attempt.took.as_millis();
-        text += &format!("    {}  {}  {} ms  {}\n", attempt.at, attempt.endpoint, ms, attempt.outcome);
+        text += &format!(
+            "    {}  {}  {} ms  {}\n",
+            attempt.at, attempt.endpoint, ms, attempt.outcome
+        );
     }
     for endpoint in notification.endpoints() {
-        if let Standing::Open { tries, not_before, .. } = endpoint.standing {
-            text +=
-                &format!("    {} is called again, not before {not_before} ({tries} tries so far)\n", endpoint.endpoint);
+        if let Standing::Open {
+            tries, not_before, ..
+        } = endpoint.standing
+        {
+            text += &format!(
+                "    {} is called again, not before {not_before} ({tries} tries so far)\n",
+                endpoint.endpoint
+            );
         }
     }
     text

@@ -23,17 +23,28 @@ pub async fn dispatcher_with(
     } else if let Some(path) = address.strip_prefix("sqlite:") {
         sqlite(path, common, source, suppliers).await?
     } else if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-        return Err(Failure::input("--store", "this build has no PostgreSQL; it needs the feature `postgres`"));
+        return Err(Failure::input(
+            "--store",
+            "this build has no PostgreSQL; it needs the feature `postgres`",
+        ));
     } else {
-        return Err(Failure::input("--store", "must be memory:, sqlite:PATH or postgres://.."));
+        return Err(Failure::input(
+            "--store",
+            "must be memory:, sqlite:PATH or postgres://..",
+        ));
     };
-    more(common.apply(builder)?).build().map_err(|error| common.blamed(error))
+    more(common.apply(builder)?)
+        .build()
+        .map_err(|error| common.blamed(error))
 }
 
 /// A dispatcher that only looks at endpoints: it touches no store.
 pub fn without_store(common: &Common, suppliers: impl Suppliers) -> Result<Dispatcher, Failure> {
     let builder = Dispatcher::builder(common.source()?, MemoryStore::new(), suppliers);
-    common.apply(builder)?.build().map_err(|error| common.blamed(error))
+    common
+        .apply(builder)?
+        .build()
+        .map_err(|error| common.blamed(error))
 }
 
 #[cfg(feature = "sqlite")]
@@ -45,13 +56,25 @@ async fn sqlite(
 ) -> Result<DispatcherBuilder, Failure> {
     let failed = |problem: String| Failure::Store(format!("--store: sqlite:{path}: {problem}"));
     if common.only_reads && !std::path::Path::new(path).exists() {
-        return Err(failed("there is no such file, and a program that only reads does not make it".into()));
+        return Err(failed(
+            "there is no such file, and a program that only reads does not make it".into(),
+        ));
     }
-    let store = orderhook::SqliteStore::open(path).await.map_err(|error| failed(super::with_causes(&error)))?;
+    let store = orderhook::SqliteStore::open(path)
+        .await
+        .map_err(|error| failed(super::with_causes(&error)))?;
     Ok(Dispatcher::builder(source, store, suppliers))
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn sqlite(_: &str, _: &Common, _: Source, _: impl Suppliers) -> Result<DispatcherBuilder, Failure> {
-    Err(Failure::input("--store", "this build has no SQLite; it needs the feature `sqlite`"))
+async fn sqlite(
+    _: &str,
+    _: &Common,
+    _: Source,
+    _: impl Suppliers,
+) -> Result<DispatcherBuilder, Failure> {
+    Err(Failure::input(
+        "--store",
+        "this build has no SQLite; it needs the feature `sqlite`",
+    ))
 }

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::notification::outcome::{NotSent, Outcome, Unknown};
 use crate::notification::{
-    Attempt, Claim, Decision, FailureReason, Ledger, Named, Round, StreamRule, Then, Tried, Written, decide,
-    stream_rule,
+    Attempt, Claim, Decision, FailureReason, Ledger, Named, Round, StreamRule, Then, Tried,
+    Written, decide, stream_rule,
 };
 use crate::store::StoreError;
 use crate::supplier::lookup::LookupError;
@@ -81,9 +81,14 @@ impl Engine {
     pub(crate) async fn deliver(&self, mut held: Held) -> Result<Delivered, StoreError> {
         let found = match held.found.take() {
             Some(found) => found,
-            None => self.look_up_for_claim(&held.claim.key.supplier, &held.hand_back).await,
+            None => {
+                self.look_up_for_claim(&held.claim.key.supplier, &held.hand_back)
+                    .await
+            }
         };
-        if let (true, Err(error @ LookupError::Unavailable { .. })) = (held.claim.taken_over, &found) {
+        if let (true, Err(error @ LookupError::Unavailable { .. })) =
+            (held.claim.taken_over, &found)
+        {
             // Handed back, it would be no takeover any more; and what the interruption means is the supplier's to say.
             tracing::warn!(%error, key = %held.claim.key, "left until the lease runs out again");
             return Ok(Delivered::Left);
@@ -105,7 +110,13 @@ impl Engine {
             Err(error @ LookupError::Unavailable { .. }) => {
                 tracing::warn!(%error, key = %delivery.claim.key, "handed back without a try");
                 // A lookup that is cut short at a shutdown says nothing of the supplier.
-                if delivery.has_to_stop() { Then::HandBack { after: Duration::ZERO } } else { delivery.rest() }
+                if delivery.has_to_stop() {
+                    Then::HandBack {
+                        after: Duration::ZERO,
+                    }
+                } else {
+                    delivery.rest()
+                }
             }
         };
         delivery.settle(then).await
@@ -113,7 +124,10 @@ impl Engine {
 }
 
 fn failed(reason: FailureReason) -> Then {
-    Then::Failed { reason, stream: StreamRule::Holds }
+    Then::Failed {
+        reason,
+        stream: StreamRule::Holds,
+    }
 }
 
 struct Delivery<'a> {
@@ -193,7 +207,14 @@ impl<'a> Delivery<'a> {
             match self.call(supplier, endpoint, pass).await {
                 Called::Once => {}
                 Called::Not if self.has_to_stop() => {
-                    return self.settle_expecting(Then::HandBack { after: Duration::ZERO }, supplier).await;
+                    return self
+                        .settle_expecting(
+                            Then::HandBack {
+                                after: Duration::ZERO,
+                            },
+                            supplier,
+                        )
+                        .await;
                 }
                 // Something between us and the wire took its time (the client is built at the first call): the next turn
                 // renews the lease.
@@ -245,11 +266,17 @@ impl<'a> Delivery<'a> {
     /// Its supplier is at its limit.
     fn without_room(&mut self) -> Then {
         self.put_off_for.push(PutOffFor::Room);
-        Then::HandBack { after: self.engine.traffic.no_room(&self.claim.key.supplier) }
+        Then::HandBack {
+            after: self.engine.traffic.no_room(&self.claim.key.supplier),
+        }
     }
 
     /// Asks for the call of an endpoint, and waits for a slot if need be.
-    async fn admit(&mut self, supplier: &Supplier, endpoint: &Endpoint) -> Result<Admitted, StoreError> {
+    async fn admit(
+        &mut self,
+        supplier: &Supplier,
+        endpoint: &Endpoint,
+    ) -> Result<Admitted, StoreError> {
         let engine = self.engine;
         let ask = Ask {
             endpoint: endpoint.id().clone(),
@@ -258,8 +285,13 @@ impl<'a> Delivery<'a> {
             is_new: self.ledger.find(endpoint).is_none(),
         };
         let pace = engine.traffic.pace();
-        let no_slot = || Admission::HandBack { after: super::pace::within(&pace.no_slot, random()) };
-        let admission = match engine.traffic.ask(ask, &mut self.seat, Moment::now(), random()) {
+        let no_slot = || Admission::HandBack {
+            after: super::pace::within(&pace.no_slot, random()),
+        };
+        let admission = match engine
+            .traffic
+            .ask(ask, &mut self.seat, Moment::now(), random())
+        {
             Answer::Now(admission) => admission,
             Answer::Wait(waiting) => {
                 // What has happened is durable before anything is waited for.
@@ -276,11 +308,14 @@ impl<'a> Delivery<'a> {
             }
         };
         Ok(match admission {
-            Admission::Call(_) if self.has_to_stop() => Admitted::End(Then::HandBack { after: Duration::ZERO }),
+            Admission::Call(_) if self.has_to_stop() => Admitted::End(Then::HandBack {
+                after: Duration::ZERO,
+            }),
             Admission::Call(pass) => Admitted::Call(pass),
             Admission::HandBack { after } => Admitted::End(Then::HandBack { after }),
             Admission::LeaveOut { silent_for } => {
-                self.put_off_for.push(PutOffFor::Endpoint(endpoint.id().clone()));
+                self.put_off_for
+                    .push(PutOffFor::Endpoint(endpoint.id().clone()));
                 let now = self.now();
                 let until = now.after(pace.put_off_for(silent_for, random()));
                 let policy = supplier.retry().copied().unwrap_or(engine.timing.retry);
@@ -305,7 +340,10 @@ impl<'a> Delivery<'a> {
             }
             None => {
                 tracing::error!(%no_key, %key, "the supplier's configuration is not usable");
-                Then::Failed { reason: FailureReason::Config, stream: stream_rule(key, supplier) }
+                Then::Failed {
+                    reason: FailureReason::Config,
+                    stream: stream_rule(key, supplier),
+                }
             }
         }
     }
@@ -315,7 +353,9 @@ impl<'a> Delivery<'a> {
         self.put_off_for.push(PutOffFor::Rest);
         let traffic = &self.engine.traffic;
         let lasted = traffic.rest(&self.claim.key.supplier);
-        Then::HandBack { after: traffic.pace().put_off_for(lasted, random()) }
+        Then::HandBack {
+            after: traffic.pace().put_off_for(lasted, random()),
+        }
     }
 
     /// Begins a round, or goes on with the one that another holder did not finish.
@@ -339,8 +379,15 @@ impl<'a> Delivery<'a> {
             Decision::Settle(_) => None,
         };
         let next = self.ledger.next().cloned().or_else(by_list);
-        let Some(endpoint) = next.filter(|next| self.ledger.is_open(&next.id)) else { return };
-        let reply = Reply::of(Outcome::Unknown { why: Unknown::Interrupted }, Duration::ZERO);
+        let Some(endpoint) = next.filter(|next| self.ledger.is_open(&next.id)) else {
+            return;
+        };
+        let reply = Reply::of(
+            Outcome::Unknown {
+                why: Unknown::Interrupted,
+            },
+            Duration::ZERO,
+        );
         self.note(&endpoint, reply.outcome, now, Duration::ZERO);
         let tried = self.tried(supplier, endpoint, now, &reply);
         self.ledger.enter_interrupted(tried);
@@ -349,9 +396,17 @@ impl<'a> Delivery<'a> {
     /// One POST and what it came to.
     async fn call(&mut self, supplier: &Supplier, endpoint: &Endpoint, pass: Pass) -> Called {
         let (engine, claim) = (self.engine, &self.claim);
-        let telling =
-            Telling { event_id: &claim.event_id, body: &claim.body, traceparent: claim.traceparent.as_deref() };
-        let request = match request(supplier, endpoint, &telling, Timestamp::from(SystemTime::now())) {
+        let telling = Telling {
+            event_id: &claim.event_id,
+            body: &claim.body,
+            traceparent: claim.traceparent.as_deref(),
+        };
+        let request = match request(
+            supplier,
+            endpoint,
+            &telling,
+            Timestamp::from(SystemTime::now()),
+        ) {
             Ok(request) => request,
             Err(no_key) => return Called::Unsigned(no_key),
         };
@@ -371,7 +426,9 @@ impl<'a> Delivery<'a> {
                 }
             }
         };
-        let Some(reply) = reply else { return Called::Not };
+        let Some(reply) = reply else {
+            return Called::Not;
+        };
         tracing::debug!(key = %self.claim.key, endpoint = endpoint.shown(), outcome = %reply.outcome, "attempt");
         pass.end(call_end(&reply.outcome));
         let endpoint = Named::of(endpoint);
@@ -382,10 +439,22 @@ impl<'a> Delivery<'a> {
     }
 
     fn note(&mut self, endpoint: &Named, outcome: Outcome, at: Timestamp, took: Duration) {
-        self.unrecorded.push(Attempt::new(endpoint.shown.clone(), endpoint.id.clone(), outcome, at, took));
+        self.unrecorded.push(Attempt::new(
+            endpoint.shown.clone(),
+            endpoint.id.clone(),
+            outcome,
+            at,
+            took,
+        ));
     }
 
-    fn tried(&self, supplier: Option<&Supplier>, endpoint: Named, at: Timestamp, reply: &Reply) -> Tried {
+    fn tried(
+        &self,
+        supplier: Option<&Supplier>,
+        endpoint: Named,
+        at: Timestamp,
+        reply: &Reply,
+    ) -> Tried {
         Tried {
             endpoint,
             outcome: reply.outcome,
@@ -393,7 +462,10 @@ impl<'a> Delivery<'a> {
             over: self.now(),
             retry_after: reply.retry_after,
             reference: supplier.and_then(|supplier| reference(supplier, reply.body.as_deref())),
-            policy: supplier.and_then(Supplier::retry).copied().unwrap_or(self.engine.timing.retry),
+            policy: supplier
+                .and_then(Supplier::retry)
+                .copied()
+                .unwrap_or(self.engine.timing.retry),
             on_unknown: supplier.map_or(OnUnknown::Resend, Supplier::on_unknown),
             random: random(),
         }
@@ -428,11 +500,18 @@ enum Called {
 /// What the end of a call says of the endpoint: everything but the limit is an answer, and what we did ourselves is no news.
 fn call_end(outcome: &Outcome) -> CallEnd {
     match outcome {
-        Outcome::Unknown { why: Unknown::TimedOut } | Outcome::NotSent { why: NotSent::ConnectTimeout } => {
-            CallEnd::AtLimit
+        Outcome::Unknown {
+            why: Unknown::TimedOut,
         }
-        Outcome::Unknown { why: Unknown::Interrupted }
-        | Outcome::NotSent { why: NotSent::Interrupted }
+        | Outcome::NotSent {
+            why: NotSent::ConnectTimeout,
+        } => CallEnd::AtLimit,
+        Outcome::Unknown {
+            why: Unknown::Interrupted,
+        }
+        | Outcome::NotSent {
+            why: NotSent::Interrupted,
+        }
         | Outcome::Blocked { .. } => CallEnd::NoNews,
         _ => CallEnd::Answered,
     }

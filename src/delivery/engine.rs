@@ -139,11 +139,27 @@ impl Engine {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let request = ClaimRequest::new(self.source.clone(), pick, limit, self.timing.lease());
         let asked = Moment::now();
-        let Claims { now, claims, next_due, refused, .. } = self.store.claim(&request).await.map_err(Error::Store)?;
+        let Claims {
+            now,
+            claims,
+            next_due,
+            refused,
+            ..
+        } = self.store.claim(&request).await.map_err(Error::Store)?;
         for refused in &refused {
-            tracing::error!(row = refused.row, problem = refused.problem, "a row cannot be read");
+            tracing::error!(
+                row = refused.row,
+                problem = refused.problem,
+                "a row cannot be read"
+            );
         }
-        Ok(Claimed { asked, told: Moment::now(), now, claims, next_due })
+        Ok(Claimed {
+            asked,
+            told: Moment::now(),
+            now,
+            claims,
+            next_due,
+        })
     }
 
     /// Delivers what is held, in a task that a shutdown waits for; `after` runs at its end.
@@ -171,20 +187,35 @@ impl Engine {
     /// its interruption would be lost: it is for [`start`](Self::start), whatever else is over.
     pub(crate) async fn give_back(&self, claims: Vec<Claim>) -> Result<(), Error> {
         let hand_back = |claim: Claim| {
-            Step::new(claim.key, claim.token, claim.ledger, Then::HandBack { after: Duration::ZERO })
-                .with_attempts(claim.attempts, Vec::new())
+            Step::new(
+                claim.key,
+                claim.token,
+                claim.ledger,
+                Then::HandBack {
+                    after: Duration::ZERO,
+                },
+            )
+            .with_attempts(claim.attempts, Vec::new())
         };
         let steps: Vec<_> = claims.into_iter().map(hand_back).collect();
         if steps.is_empty() {
             return Ok(());
         }
-        self.store.write(&steps).await.map(drop).map_err(Error::Store)
+        self.store
+            .write(&steps)
+            .await
+            .map(drop)
+            .map_err(Error::Store)
     }
 
     /// The supplier as it is configured now. The lookup is the host's own code: it may take as long as an exchange, and no
     /// longer.
     pub(crate) async fn look_up(&self, id: &SupplierId, cut: &CancellationToken) -> Found {
-        let late = || Err(LookupError::unavailable("no answer within the limit of an exchange"));
+        let late = || {
+            Err(LookupError::unavailable(
+                "no answer within the limit of an exchange",
+            ))
+        };
         tokio::select! {
             biased;
             found = tokio::time::timeout(self.timing.timeout, self.suppliers.find(id)) => found.unwrap_or_else(|_| late()),
@@ -194,7 +225,11 @@ impl Engine {
 
     /// The same for what is claimed already: a panic in it is a lookup that failed, or the claim would be taken over when
     /// its lease has run out, and panic for ever.
-    pub(crate) async fn look_up_for_claim(&self, id: &SupplierId, cut: &CancellationToken) -> Found {
+    pub(crate) async fn look_up_for_claim(
+        &self,
+        id: &SupplierId,
+        cut: &CancellationToken,
+    ) -> Found {
         let mut looking = std::pin::pin!(self.look_up(id, cut));
         std::future::poll_fn(|context| {
             catch_unwind(AssertUnwindSafe(|| looking.as_mut().poll(context)))

@@ -59,7 +59,8 @@ pub(crate) enum CallEnd {
 impl News {
     pub(crate) fn condition(&self, pace: &Pace, now: Moment) -> Condition {
         let is_silent = |start: Moment| {
-            now.since(start) >= pace.silent_after && self.last_answer.is_none_or(|answer| answer < start)
+            now.since(start) >= pace.silent_after
+                && self.last_answer.is_none_or(|answer| answer < start)
         };
         if self.hung.is_some() || self.oldest_call().is_some_and(is_silent) {
             Condition::Silent
@@ -80,14 +81,19 @@ impl News {
 
     /// Whether one of its calls has been open for so long that it is silent.
     pub(crate) fn has_silent_call(&self, pace: &Pace, now: Moment) -> bool {
-        self.oldest_call().is_some_and(|start| now.since(start) >= pace.silent_after)
+        self.oldest_call()
+            .is_some_and(|start| now.since(start) >= pace.silent_after)
     }
 
     /// Whether a silent one may be called again: by what was handed out before at the moment of its next call, by what is
     /// new only after a while.
     pub(crate) fn may_be_called_again(&self, is_new: bool, now: Moment) -> bool {
         let Some(hung) = self.hung else { return false };
-        let patience = if is_new { hung.pause * PAUSES_FOR_NEW } else { Duration::ZERO };
+        let patience = if is_new {
+            hung.pause * PAUSES_FOR_NEW
+        } else {
+            Duration::ZERO
+        };
         self.open.is_empty() && now >= hung.next_call + patience
     }
 
@@ -110,7 +116,9 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) fn condition(&self, endpoint: &EndpointId, pace: &Pace, now: Moment) -> Condition {
-        self.news.get(endpoint).map_or(Condition::Unknown, |news| news.condition(pace, now))
+        self.news
+            .get(endpoint)
+            .map_or(Condition::Unknown, |news| news.condition(pace, now))
     }
 
     pub(crate) fn news(&self, endpoint: &EndpointId) -> Option<&News> {
@@ -126,7 +134,11 @@ impl Health {
 
     /// The request of a call leaves now.
     pub(crate) fn left(&mut self, endpoint: &EndpointId, call: u64, now: Moment) {
-        if let Some(start) = self.news.get_mut(endpoint).and_then(|news| news.open.get_mut(&call)) {
+        if let Some(start) = self
+            .news
+            .get_mut(endpoint)
+            .and_then(|news| news.open.get_mut(&call))
+        {
             *start = Some(now);
         }
     }
@@ -141,7 +153,9 @@ impl Health {
         now: Moment,
     ) -> Vec<SupplierId> {
         let news = self.touch(endpoint, pace, now);
-        let Some(start) = news.open.remove(&call) else { return Vec::new() };
+        let Some(start) = news.open.remove(&call) else {
+            return Vec::new();
+        };
         let start = start.unwrap_or(now);
         match end {
             CallEnd::NoNews => {}
@@ -157,12 +171,23 @@ impl Health {
             CallEnd::AtLimit => {
                 news.silent_since.get_or_insert(start);
                 news.hung = Some(match news.hung {
-                    None => Hung { since: now, pause: pace.first_pause, next_call: now + pace.first_pause },
+                    None => Hung {
+                        since: now,
+                        pause: pace.first_pause,
+                        next_call: now + pace.first_pause,
+                    },
                     // It began before the pause: several ran into the limit together.
-                    Some(hung) if start < hung.since => Hung { next_call: now + hung.pause, ..hung },
+                    Some(hung) if start < hung.since => Hung {
+                        next_call: now + hung.pause,
+                        ..hung
+                    },
                     Some(hung) => {
                         let pause = (hung.pause * 2).min(pace.longest_pause);
-                        Hung { since: now, pause, next_call: now + pause }
+                        Hung {
+                            since: now,
+                            pause,
+                            next_call: now + pause,
+                        }
                     }
                 });
             }
@@ -195,7 +220,9 @@ impl Health {
 
     /// Nothing of this supplier is put off any more.
     pub(crate) fn nothing_waits(&mut self, endpoint: &EndpointId, supplier: &SupplierId) {
-        let Some(news) = self.news.get_mut(endpoint) else { return };
+        let Some(news) = self.news.get_mut(endpoint) else {
+            return;
+        };
         news.waiting.remove(supplier);
         if news.waiting.is_empty() {
             self.schedule(endpoint, None);
@@ -204,10 +231,21 @@ impl Health {
 
     /// The next silent endpoint whose moment has come, with the suppliers that wait for it. It is looked at again after so
     /// long, unless a call begins before.
-    pub(crate) fn call_due(&mut self, now: Moment, look_again: Duration) -> Option<(EndpointId, Vec<SupplierId>)> {
-        let (_, endpoint) = self.calls_due.first().filter(|(due, _)| *due <= now).cloned()?;
+    pub(crate) fn call_due(
+        &mut self,
+        now: Moment,
+        look_again: Duration,
+    ) -> Option<(EndpointId, Vec<SupplierId>)> {
+        let (_, endpoint) = self
+            .calls_due
+            .first()
+            .filter(|(due, _)| *due <= now)
+            .cloned()?;
         self.schedule(&endpoint, Some(now + look_again));
-        let waiting = self.news.get(&endpoint).map(|news| news.waiting.iter().cloned().collect());
+        let waiting = self
+            .news
+            .get(&endpoint)
+            .map(|news| news.waiting.iter().cloned().collect());
         Some((endpoint, waiting.unwrap_or_default()))
     }
 
@@ -221,11 +259,14 @@ impl Health {
     }
 
     fn schedule(&mut self, endpoint: &EndpointId, due: Option<Moment>) {
-        let Some(news) = self.news.get_mut(endpoint) else { return };
+        let Some(news) = self.news.get_mut(endpoint) else {
+            return;
+        };
         if let Some(before) = std::mem::replace(&mut news.due, due) {
             self.calls_due.remove(&(before, endpoint.clone()));
         }
-        self.calls_due.extend(due.map(|due| (due, endpoint.clone())));
+        self.calls_due
+            .extend(due.map(|due| (due, endpoint.clone())));
     }
 
     fn touch(&mut self, endpoint: &EndpointId, pace: &Pace, now: Moment) -> &mut News {
@@ -246,8 +287,11 @@ impl Health {
         for _ in 0..2 {
             let full = self.news.len() >= ENDPOINTS;
             // What is called now stays: that is no more than there are slots and places.
-            let is_idle = |id: &EndpointId| self.news.get(id).is_none_or(|news| news.open.is_empty());
-            let Some(oldest) = self.remembered.iter().find(|(_, id)| is_idle(id)).cloned() else { return };
+            let is_idle =
+                |id: &EndpointId| self.news.get(id).is_none_or(|news| news.open.is_empty());
+            let Some(oldest) = self.remembered.iter().find(|(_, id)| is_idle(id)).cloned() else {
+                return;
+            };
             if !full && now.since(oldest.0) <= pace.remembered {
                 return;
             }

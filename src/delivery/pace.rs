@@ -88,13 +88,19 @@ impl Pace {
 
     /// How long to hand back what has to wait for something that has lasted so long; spread by a fifth to either side.
     pub(crate) fn put_off_for(&self, lasted: Duration, random: f64) -> Duration {
-        lasted.clamp(self.put_off.start, self.put_off.end).mul_f64(0.8 + 0.4 * random.clamp(0.0, 1.0))
+        lasted
+            .clamp(self.put_off.start, self.put_off.end)
+            .mul_f64(0.8 + 0.4 * random.clamp(0.0, 1.0))
     }
 }
 
 /// A moment within a range.
 pub(crate) fn within(range: &Range<Duration>, random: f64) -> Duration {
-    range.start + range.end.saturating_sub(range.start).mul_f64(random.clamp(0.0, 1.0))
+    range.start
+        + range
+            .end
+            .saturating_sub(range.start)
+            .mul_f64(random.clamp(0.0, 1.0))
 }
 
 /// Three quarters of the slots, and at least one: what one endpoint may have open, what `notify` and its like may hold, and
@@ -107,8 +113,12 @@ pub(crate) fn three_quarters(slots: usize) -> usize {
 /// open, never fewer places than slots.
 pub(crate) fn slots_and_places(concurrency: usize, descriptors: Option<u64>) -> (usize, usize) {
     let wanted = concurrency.saturating_mul(PLACES_PER_SLOT);
-    let Some(descriptors) = descriptors else { return (concurrency, wanted) };
-    let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX).max(2);
+    let Some(descriptors) = descriptors else {
+        return (concurrency, wanted);
+    };
+    let half = usize::try_from(descriptors / 2)
+        .unwrap_or(usize::MAX)
+        .max(2);
     let slots = concurrency.min(half / 2).max(1);
     (slots, wanted.min(half - slots).max(slots))
 }
@@ -119,7 +129,10 @@ mod tests {
 
     #[test]
     fn three_quarters_leave_a_quarter_and_are_at_least_one() {
-        let of: Vec<_> = [1, 2, 3, 4, 5, 6, 9, 256].into_iter().map(three_quarters).collect();
+        let of: Vec<_> = [1, 2, 3, 4, 5, 6, 9, 256]
+            .into_iter()
+            .map(three_quarters)
+            .collect();
         assert_eq!(of, [1, 1, 2, 3, 3, 4, 6, 192]);
     }
 
@@ -136,7 +149,10 @@ mod tests {
     #[test]
     fn a_short_limit_shortens_what_depends_on_it() {
         let pace = Pace::new(SECOND, SECOND);
-        assert_eq!((pace.silent_after, pace.first_pause, pace.wait), (SECOND / 4, SECOND, SECOND));
+        assert_eq!(
+            (pace.silent_after, pace.first_pause, pace.wait),
+            (SECOND / 4, SECOND, SECOND)
+        );
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub struct Enqueued {
 impl Enqueued {
     /// The notifications whose key was stored before with other content. The first content stays.
     pub fn conflicts(&self) -> impl Iterator<Item = &Stored> {
-        self.stored.iter().filter(|stored| stored.inserted == Inserted::Differs)
+        self.stored
+            .iter()
+            .filter(|stored| stored.inserted == Inserted::Differs)
     }
 }
 
@@ -65,14 +67,16 @@ pub struct Report {
 impl Report {
     /// Whether every supplier is notified, now or before, and nothing is in conflict.
     pub fn is_told(&self) -> bool {
-        self.entries
-            .iter()
-            .all(|entry| matches!(entry.notification.state, State::Notified { .. }) && !entry.is_conflict())
+        self.entries.iter().all(|entry| {
+            matches!(entry.notification.state, State::Notified { .. }) && !entry.is_conflict()
+        })
     }
 
     /// The entry of a supplier, by its id.
     pub fn of(&self, supplier: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.notification.key.supplier.as_str() == supplier)
+        self.entries
+            .iter()
+            .find(|entry| entry.notification.key.supplier.as_str() == supplier)
     }
 }
 
@@ -126,7 +130,12 @@ impl EndpointCheck {
         client_certificate_until: Option<Timestamp>,
     ) -> Self {
         let certificate_until = checked.ok().and_then(|reached| reached.certificate_until);
-        EndpointCheck { endpoint, verdict: Verdict::of(checked, keys), certificate_until, client_certificate_until }
+        EndpointCheck {
+            endpoint,
+            verdict: Verdict::of(checked, keys),
+            certificate_until,
+            client_certificate_until,
+        }
     }
 }
 
@@ -156,13 +165,16 @@ pub enum Verdict {
 impl Verdict {
     fn of(checked: Result<Reached, Outcome>, keys: Result<(), NoValidKey>) -> Self {
         match checked {
-            Ok(_) => {
-                keys.map_or_else(|no_key| Verdict::NoValidSigningKey { next: no_key.next }, |()| Verdict::Reachable)
-            }
+            Ok(_) => keys.map_or_else(
+                |no_key| Verdict::NoValidSigningKey { next: no_key.next },
+                |()| Verdict::Reachable,
+            ),
             Err(Outcome::Blocked { why }) => Verdict::Blocked { why },
             Err(Outcome::NotSent { why }) => Verdict::Unreachable { why },
             // Nothing is sent, so nothing else can come of it.
-            Err(_) => Verdict::Unreachable { why: NotSent::Unreachable },
+            Err(_) => Verdict::Unreachable {
+                why: NotSent::Unreachable,
+            },
         }
     }
 }
@@ -175,7 +187,10 @@ impl fmt::Display for Verdict {
             Verdict::Unreachable { why } => write!(f, "unreachable: {why}"),
             Verdict::NoValidSigningKey { next: None } => f.write_str("no signing key is valid now"),
             Verdict::NoValidSigningKey { next: Some(next) } => {
-                write!(f, "no signing key is valid now; the next one begins at {next}")
+                write!(
+                    f,
+                    "no signing key is valid now; the next one begins at {next}"
+                )
             }
         }
     }

@@ -185,7 +185,11 @@ impl Traffic {
             rests: BTreeSet::new(),
             workers: 0,
         };
-        Arc::new(Traffic { pace, state: Mutex::new(state), changed: watch::Sender::new(0) })
+        Arc::new(Traffic {
+            pace,
+            state: Mutex::new(state),
+            changed: watch::Sender::new(0),
+        })
     }
 
     pub(crate) fn pace(&self) -> &Pace {
@@ -204,7 +208,13 @@ impl Traffic {
         state.kept += number;
         state.worker_waits = number == 0;
         state.last_was_visitor &= number == 0;
-        (0..number).map(|_| Seat { traffic: Arc::clone(self), who: Who::Worker, is_kept: true }).collect()
+        (0..number)
+            .map(|_| Seat {
+                traffic: Arc::clone(self),
+                who: Who::Worker,
+                is_kept: true,
+            })
+            .collect()
     }
 
     /// A slot for a visitor; it is kept until a call takes it. The receiver may be dropped.
@@ -215,15 +225,26 @@ impl Traffic {
     }
 
     /// Asks for a call. A caller that has a seat keeps it unless the answer is to wait.
-    pub(crate) fn ask(self: &Arc<Self>, ask: Ask, seat: &mut Option<Seat>, now: Moment, random: f64) -> Answer {
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        ask: Ask,
+        seat: &mut Option<Seat>,
+        now: Moment,
+        random: f64,
+    ) -> Answer {
         let (answer, given_back) = {
             let mut state = self.lock();
             match state.judge(&ask, seat.is_some(), now, random) {
                 Judgement::Call => {
                     let kept = seat.take().is_some_and(Seat::hand_over);
-                    (Answer::Now(Admission::Call(state.begin(self, ask, kept, now))), None)
+                    (
+                        Answer::Now(Admission::Call(state.begin(self, ask, kept, now))),
+                        None,
+                    )
                 }
-                Judgement::LeaveOut { silent_for } => (Answer::Now(Admission::LeaveOut { silent_for }), None),
+                Judgement::LeaveOut { silent_for } => {
+                    (Answer::Now(Admission::LeaveOut { silent_for }), None)
+                }
                 Judgement::HandBack { after } => (Answer::Now(Admission::HandBack { after }), None),
                 Judgement::Wait if state.is_line_full() => {
                     let after = state.turn_away(now);
@@ -251,17 +272,26 @@ impl Traffic {
             return None;
         }
         let rest = state.rests.first().map(|(due, _)| *due);
-        [state.health.next_call_due(), rest].into_iter().flatten().min()
+        [state.health.next_call_due(), rest]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// A worker looks after what is put off as long as the guard lives.
     pub(crate) fn work(self: &Arc<Self>) -> Work {
         self.lock().workers += 1;
-        Work { traffic: Arc::clone(self) }
+        Work {
+            traffic: Arc::clone(self),
+        }
     }
 
     /// Changes something, gives out what that makes free, and tells the workers.
-    fn change<T>(self: &Arc<Self>, now: Moment, change: impl FnOnce(&mut State, &mut Undelivered) -> T) -> T {
+    fn change<T>(
+        self: &Arc<Self>,
+        now: Moment,
+        change: impl FnOnce(&mut State, &mut Undelivered) -> T,
+    ) -> T {
         let mut undelivered = Undelivered::default();
         let result = {
             let mut state = self.lock();
@@ -275,12 +305,15 @@ impl Traffic {
     }
 
     fn tell_workers(&self) {
-        self.changed.send_modify(|number| *number = number.wrapping_add(1));
+        self.changed
+            .send_modify(|number| *number = number.wrapping_add(1));
     }
 
     fn end(self: &Arc<Self>, call: u64, end: CallEnd) {
         let now = Moment::now();
-        self.change(now, |state, undelivered| state.end(self, call, end, now, undelivered));
+        self.change(now, |state, undelivered| {
+            state.end(self, call, end, now, undelivered)
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -303,7 +336,8 @@ impl State {
     /// they take turns with a worker that waits for it.
     fn may_visit(&self) -> bool {
         let visitors = self.by_visitors.slots + self.kept_for_visitors;
-        let is_workers_turn = self.slots == 1 && self.workers > 0 && self.worker_waits && self.last_was_visitor;
+        let is_workers_turn =
+            self.slots == 1 && self.workers > 0 && self.worker_waits && self.last_was_visitor;
         visitors < three_quarters(self.slots) && !is_workers_turn
     }
 
@@ -319,7 +353,9 @@ impl State {
             (Condition::Silent, Some(news)) if ask.who != Who::Person => {
                 let full = self.held.places >= self.places / 2 || self.held.slots >= most;
                 if full || !news.may_be_called_again(ask.is_new, now) {
-                    return Judgement::LeaveOut { silent_for: news.silent_for(now) };
+                    return Judgement::LeaveOut {
+                        silent_for: news.silent_for(now),
+                    };
                 }
                 true
             }
@@ -327,7 +363,9 @@ impl State {
             (Condition::Unknown, news) => {
                 let is_full = self.is_full_for_first_calls();
                 if is_full && self.held.places >= self.places {
-                    return Judgement::HandBack { after: within(&self.pace.no_place, random) };
+                    return Judgement::HandBack {
+                        after: within(&self.pace.no_place, random),
+                    };
                 }
                 !is_full && news.is_none_or(|news| news.open_calls() == 0)
             }
@@ -338,14 +376,24 @@ impl State {
                 news.is_none_or(|news| news.open_calls() < most && !slow(news))
             }
         };
-        if may_begin && self.has_slot(ask.who, is_seated) { Judgement::Call } else { Judgement::Wait }
+        if may_begin && self.has_slot(ask.who, is_seated) {
+            Judgement::Call
+        } else {
+            Judgement::Wait
+        }
     }
 
     /// The supplier has as many calls open there as it may: one that is silent is left out like any other.
     fn leave_out_or_wait(&self, ask: &Ask, now: Moment) -> Judgement {
         let silent = self.health.condition(&ask.endpoint, &self.pace, now) == Condition::Silent;
-        match self.health.news(&ask.endpoint).filter(|_| silent && ask.who != Who::Person) {
-            Some(news) => Judgement::LeaveOut { silent_for: news.silent_for(now) },
+        match self
+            .health
+            .news(&ask.endpoint)
+            .filter(|_| silent && ask.who != Who::Person)
+        {
+            Some(news) => Judgement::LeaveOut {
+                silent_for: news.silent_for(now),
+            },
             None => Judgement::Wait,
         }
     }
@@ -357,7 +405,12 @@ impl State {
     }
 
     fn begin(&mut self, traffic: &Arc<Traffic>, ask: Ask, is_kept: bool, now: Moment) -> Pass {
-        let Ask { endpoint, supplier, who, .. } = ask;
+        let Ask {
+            endpoint,
+            supplier,
+            who,
+            ..
+        } = ask;
         if is_kept {
             self.unkeep(who);
         }
@@ -366,15 +419,48 @@ impl State {
         let is_first = self.health.condition(&endpoint, &self.pace, now) == Condition::Unknown;
         self.first_calls += usize::from(is_first);
         self.last_call += 1;
-        self.health.began(&endpoint, self.last_call, &self.pace, now);
+        self.health
+            .began(&endpoint, self.last_call, &self.pace, now);
         let limit = Supplier::DEFAULT_MAX_CONCURRENT.get();
-        self.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(limit)).called(&endpoint);
-        self.calls.insert(self.last_call, Call { endpoint, supplier, who, is_first, holds: Holds::Slot });
-        Pass { traffic: Arc::clone(traffic), call: self.last_call, is_open: true }
+        self.rooms
+            .entry(supplier.clone())
+            .or_insert_with(|| Room::new(limit))
+            .called(&endpoint);
+        self.calls.insert(
+            self.last_call,
+            Call {
+                endpoint,
+                supplier,
+                who,
+                is_first,
+                holds: Holds::Slot,
+            },
+        );
+        Pass {
+            traffic: Arc::clone(traffic),
+            call: self.last_call,
+            is_open: true,
+        }
     }
 
-    fn end(&mut self, traffic: &Arc<Traffic>, call: u64, end: CallEnd, now: Moment, undelivered: &mut Undelivered) {
-        let Some(Call { endpoint, supplier, who, is_first, holds }) = self.calls.remove(&call) else { return };
+    fn end(
+        &mut self,
+        traffic: &Arc<Traffic>,
+        call: u64,
+        end: CallEnd,
+        now: Moment,
+        undelivered: &mut Undelivered,
+    ) {
+        let Some(Call {
+            endpoint,
+            supplier,
+            who,
+            is_first,
+            holds,
+        }) = self.calls.remove(&call)
+        else {
+            return;
+        };
         self.give_back(who, holds);
         self.first_calls -= usize::from(is_first && holds == Holds::Slot);
         self.late.retain(|late| *late != call);
@@ -390,7 +476,10 @@ impl State {
 
     /// A call has been open for so long that it is silent: it holds a place from now on, if there is one.
     fn grow(&mut self, call: u64) -> Option<SupplierId> {
-        let found = self.calls.get(&call).filter(|call| call.holds == Holds::Slot)?;
+        let found = self
+            .calls
+            .get(&call)
+            .filter(|call| call.holds == Holds::Slot)?;
         let (who, supplier, endpoint) = (found.who, found.supplier.clone(), found.endpoint.clone());
         self.has_news(&endpoint);
         if self.has_place(who) {
@@ -402,7 +491,8 @@ impl State {
     }
 
     fn has_place(&self, who: Who) -> bool {
-        self.held.places < self.places && (!who.is_visitor() || self.by_visitors.places < three_quarters(self.places))
+        self.held.places < self.places
+            && (!who.is_visitor() || self.by_visitors.places < three_quarters(self.places))
     }
 
     fn move_to_place(&mut self, call: u64, who: Who) {
@@ -415,7 +505,13 @@ impl State {
     }
 
     fn take(&mut self, who: Who, holds: Holds) {
-        for held in [Some(&mut self.held), who.is_visitor().then_some(&mut self.by_visitors)].into_iter().flatten() {
+        for held in [
+            Some(&mut self.held),
+            who.is_visitor().then_some(&mut self.by_visitors),
+        ]
+        .into_iter()
+        .flatten()
+        {
             match holds {
                 Holds::Slot => held.slots += 1,
                 Holds::Place => held.places += 1,
@@ -424,7 +520,13 @@ impl State {
     }
 
     fn give_back(&mut self, who: Who, holds: Holds) {
-        for held in [Some(&mut self.held), who.is_visitor().then_some(&mut self.by_visitors)].into_iter().flatten() {
+        for held in [
+            Some(&mut self.held),
+            who.is_visitor().then_some(&mut self.by_visitors),
+        ]
+        .into_iter()
+        .flatten()
+        {
             match holds {
                 Holds::Slot => held.slots = held.slots.saturating_sub(1),
                 Holds::Place => held.places = held.places.saturating_sub(1),

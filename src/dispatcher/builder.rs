@@ -143,9 +143,15 @@ impl DispatcherBuilder {
     /// [`ClientCertificate`](crate::NotSent::ClientCertificate). To find that out before the order leaves, each new
     /// connection to a server that asks for a certificate waits 0.3 s for a refusal when none is configured.
     #[must_use]
-    pub fn client_certificate(mut self, chain_pem: impl Into<Vec<u8>>, key_pem: impl Into<Secret>) -> Self {
-        self.client_certificate =
-            Some(ClientCertificate::Given { chain_pem: chain_pem.into(), key_pem: key_pem.into() });
+    pub fn client_certificate(
+        mut self,
+        chain_pem: impl Into<Vec<u8>>,
+        key_pem: impl Into<Secret>,
+    ) -> Self {
+        self.client_certificate = Some(ClientCertificate::Given {
+            chain_pem: chain_pem.into(),
+            key_pem: key_pem.into(),
+        });
         self
     }
 
@@ -153,8 +159,15 @@ impl DispatcherBuilder {
     /// connection is made; what was replaced takes effect with the next connection, and no connection is used for longer than
     /// a minute. Files that are not usable leave the last good ones in force, and the log says so.
     #[must_use]
-    pub fn client_certificate_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.client_certificate = Some(ClientCertificate::Files { chain: chain.into(), key: key.into() });
+    pub fn client_certificate_files(
+        mut self,
+        chain: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        self.client_certificate = Some(ClientCertificate::Files {
+            chain: chain.into(),
+            key: key.into(),
+        });
         self
     }
 
@@ -173,9 +186,15 @@ impl DispatcherBuilder {
     /// [`Error::RootCertificate`] for a root certificate that cannot be read.
     pub fn build(mut self) -> Result<Dispatcher, Error> {
         let range = Duration::from_millis(1)..=Duration::from_secs(3600);
-        for (setting, value) in [("timeout", self.timeout), ("lease_margin", self.lease_margin)] {
+        for (setting, value) in [
+            ("timeout", self.timeout),
+            ("lease_margin", self.lease_margin),
+        ] {
             if !range.contains(&value) {
-                return Err(Error::Setting { setting, problem: "must be from 1 ms to 1 h" });
+                return Err(Error::Setting {
+                    setting,
+                    problem: "must be from 1 ms to 1 h",
+                });
             }
         }
         let settings = SendSettings {
@@ -186,7 +205,10 @@ impl DispatcherBuilder {
         };
         let sender = Sender::new(settings).map_err(|bad| match bad {
             BadSettings::Roots => Error::RootCertificate,
-            BadSettings::ClientCertificate(problem) => Error::Setting { setting: "client_certificate", problem },
+            BadSettings::ClientCertificate(problem) => Error::Setting {
+                setting: "client_certificate",
+                problem,
+            },
         })?;
         let descriptors = descriptors::limit();
         let (slots, places) = slots_and_places(self.concurrency.get(), Some(descriptors));
@@ -208,7 +230,11 @@ impl DispatcherBuilder {
             store: self.store,
             suppliers: self.suppliers,
             out,
-            timing: Timing { timeout: self.timeout, lease_margin: self.lease_margin, retry: self.retry },
+            timing: Timing {
+                timeout: self.timeout,
+                lease_margin: self.lease_margin,
+                retry: self.retry,
+            },
             listener: self.listener,
             traffic: Traffic::new(pace, slots, places),
             tasks: TaskTracker::new(),
@@ -216,7 +242,10 @@ impl DispatcherBuilder {
             hand_back: CancellationToken::new(),
             bell: Notify::new(),
         };
-        Dispatcher { engine: Arc::new(engine), lives: Arc::new(Lives::default()) }
+        Dispatcher {
+            engine: Arc::new(engine),
+            lives: Arc::new(Lives::default()),
+        }
     }
 
     /// For tests in simulated time: with simulated endpoints, and this limit of descriptors.
@@ -241,6 +270,8 @@ impl DispatcherBuilder {
 
 impl std::fmt::Debug for DispatcherBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DispatcherBuilder").field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("DispatcherBuilder")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }

@@ -29,7 +29,8 @@ pub(super) struct Life {
 
 impl Life {
     pub(super) fn knows(&self, key: &Key) -> bool {
-        self.known.contains(&(key.kind.clone(), key.occurrence.clone()))
+        self.known
+            .contains(&(key.kind.clone(), key.occurrence.clone()))
     }
 
     pub(super) fn check(&self, event: &Transition) -> Result<(), NotAllowed> {
@@ -45,8 +46,11 @@ impl Life {
             // What else is in the stream may have a memo of its own.
             if let Some(memo) = notification.memo.filter(|_| key.kind.stage().is_some()) {
                 let position = self.told.events().len();
-                let event = Transition::from_memo(&memo).map_err(|error| FoldError::Memo { position, error })?;
-                self.told.apply(&event).map_err(|error| FoldError::NotAllowed { position, error })?;
+                let event = Transition::from_memo(&memo)
+                    .map_err(|error| FoldError::Memo { position, error })?;
+                self.told
+                    .apply(&event)
+                    .map_err(|error| FoldError::NotAllowed { position, error })?;
             }
             self.known.insert((key.kind, key.occurrence));
             self.position = notification.position;
@@ -89,8 +93,14 @@ impl Lives {
             kept.events -= old.size();
         }
         while kept.lives.len() > MOST_LIVES || kept.events > MOST_EVENTS {
-            let oldest = kept.lives.iter().min_by_key(|(_, (_, used))| *used).map(|(stream, _)| stream.clone());
-            let Some((old, _)) = oldest.and_then(|stream| kept.lives.remove(&stream)) else { return };
+            let oldest = kept
+                .lives
+                .iter()
+                .min_by_key(|(_, (_, used))| *used)
+                .map(|(stream, _)| stream.clone());
+            let Some((old, _)) = oldest.and_then(|stream| kept.lives.remove(&stream)) else {
+                return;
+            };
             kept.events -= old.size();
         }
     }
@@ -98,14 +108,19 @@ impl Lives {
     /// Adds a stage that was just stored at this position, if that is the next one of what is kept.
     pub(super) fn add(&self, stream: &Stream, key: &Key, position: u64, event: &Transition) {
         let mut kept = self.lock();
-        let Some((life, _)) = kept.lives.get_mut(stream).filter(|(life, _)| life.position + 1 == position) else {
+        let Some((life, _)) = kept
+            .lives
+            .get_mut(stream)
+            .filter(|(life, _)| life.position + 1 == position)
+        else {
             return;
         };
         let before = life.size();
         let life = Arc::make_mut(life);
         // It was checked; if it does not follow all the same, nothing is added and the next look reads it.
         if life.told.apply(event).is_ok() {
-            life.known.insert((key.kind.clone(), key.occurrence.clone()));
+            life.known
+                .insert((key.kind.clone(), key.occurrence.clone()));
             life.position = position;
         }
         let after = life.size();
@@ -128,7 +143,10 @@ mod tests {
     use crate::value::names::{OrderCode, Source, SupplierId};
 
     fn stream(n: usize) -> Stream {
-        let (source, supplier) = (Source::new("shop").unwrap(), SupplierId::new("clinic").unwrap());
+        let (source, supplier) = (
+            Source::new("shop").unwrap(),
+            SupplierId::new("clinic").unwrap(),
+        );
         Stream::new(source, supplier, OrderCode::new(format!("P-{n}")).unwrap())
     }
 
@@ -143,9 +161,12 @@ mod tests {
         assert!(lives.get(&stream(0)).is_some() && lives.get(&stream(1)).is_none());
 
         let mut long = Life::default();
-        long.known.extend(
-            (0..MOST_EVENTS / 2).map(|n| (EventKind::order_created(), Occurrence::new(&n.to_string()).unwrap())),
-        );
+        long.known.extend((0..MOST_EVENTS / 2).map(|n| {
+            (
+                EventKind::order_created(),
+                Occurrence::new(&n.to_string()).unwrap(),
+            )
+        }));
         let long = Arc::new(long);
         for n in 0..4 {
             lives.put(stream(n), Arc::clone(&long));

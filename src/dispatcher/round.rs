@@ -11,8 +11,8 @@ use crate::event::Event;
 use crate::notification::{FailureReason, Key, Ledger, Notification, State, StateName};
 use crate::order::PaidOrder;
 use crate::store::{
-    Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page, Pick, Selection, Start,
-    StoreError, StoreErrorKind,
+    Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page, Pick,
+    Selection, Start, StoreError, StoreErrorKind,
 };
 use crate::supplier::Supplier;
 use crate::value::names::{OrderCode, SupplierId};
@@ -39,8 +39,11 @@ impl Engine {
         for id in order.suppliers() {
             let supplier = self.supplier(id).await?;
             // A supplier out of the order's own list has lines in it.
-            let event = Event::order_created(order, id, supplier.privacy()).map_err(Error::Event)?;
-            new.extend(event.map(|event| self.new_notification(&supplier, order.order_code(), event)));
+            let event =
+                Event::order_created(order, id, supplier.privacy()).map_err(Error::Event)?;
+            new.extend(
+                event.map(|event| self.new_notification(&supplier, order.order_code(), event)),
+            );
         }
         Ok(new)
     }
@@ -62,13 +65,33 @@ impl Engine {
             () = self.hand_back.cancelled() => return Err(Error::ShuttingDown),
         };
         found
-            .map_err(|source| Error::Lookup { supplier: id.clone(), source })?
-            .ok_or_else(|| Error::UnknownSupplier { supplier: id.clone() })
+            .map_err(|source| Error::Lookup {
+                supplier: id.clone(),
+                source,
+            })?
+            .ok_or_else(|| Error::UnknownSupplier {
+                supplier: id.clone(),
+            })
     }
 
-    fn new_notification(&self, supplier: &Supplier, order: &OrderCode, event: Event) -> NewNotification {
-        let (source, kind, occurrence) = (self.source.clone(), event.kind().clone(), event.occurrence().clone());
-        let key = Key::new(source, supplier.id().clone(), order.clone(), kind, occurrence);
+    fn new_notification(
+        &self,
+        supplier: &Supplier,
+        order: &OrderCode,
+        event: Event,
+    ) -> NewNotification {
+        let (source, kind, occurrence) = (
+            self.source.clone(),
+            event.kind().clone(),
+            event.occurrence().clone(),
+        );
+        let key = Key::new(
+            source,
+            supplier.id().clone(),
+            order.clone(),
+            kind,
+            occurrence,
+        );
         let mut new = NewNotification::new(key, Start::Pending(event.body().clone()));
         new.ledger = Ledger::expecting(supplier.endpoints().first());
         new.content_digest = Some(event.digest());
@@ -81,7 +104,10 @@ impl Engine {
         if inserted.len() != new.len() {
             return Err(Error::Store(no_answer()));
         }
-        if inserted.iter().any(|inserted| matches!(inserted, Inserted::New { .. })) {
+        if inserted
+            .iter()
+            .any(|inserted| matches!(inserted, Inserted::New { .. }))
+        {
             self.bell.notify_one();
         }
         let stored = |(new, inserted): (&NewNotification, Inserted)| Stored {
@@ -89,7 +115,9 @@ impl Engine {
             event_id: new.event_id.clone(),
             inserted,
         };
-        Ok(Enqueued { stored: new.iter().zip(inserted).map(stored).collect() })
+        Ok(Enqueued {
+            stored: new.iter().zip(inserted).map(stored).collect(),
+        })
     }
 
     pub(super) async fn notify(self: &Arc<Self>, new: &[NewNotification]) -> Result<Report, Error> {
@@ -98,12 +126,18 @@ impl Engine {
     }
 
     /// One round for what was stored, and where it stands then.
-    pub(super) async fn report_after_round(self: &Arc<Self>, Enqueued { stored }: Enqueued) -> Result<Report, Error> {
+    pub(super) async fn report_after_round(
+        self: &Arc<Self>,
+        Enqueued { stored }: Enqueued,
+    ) -> Result<Report, Error> {
         let keys = stored.iter().map(|stored| stored.key.clone()).collect();
         self.visit(keys, Who::Visitor).await?;
         let mut entries = Vec::with_capacity(stored.len());
         for Stored { key, inserted, .. } in stored {
-            entries.push(Entry { notification: self.get(&key).await?, inserted });
+            entries.push(Entry {
+                notification: self.get(&key).await?,
+                inserted,
+            });
         }
         Ok(Report { entries })
     }
@@ -122,12 +156,25 @@ impl Engine {
         let mut page = Page::first(REOPENED_AT_ONCE);
         // Page by page, so that each is reopened once although a worker may find it failing again meanwhile.
         while !self.stopping.is_cancelled() {
-            let listing = self.store.list(&filter, &page).await.map_err(Error::Store)?;
+            let listing = self
+                .store
+                .list(&filter, &page)
+                .await
+                .map_err(Error::Store)?;
             let wants = |state: &State| matches!(state, State::Failed { reason, .. } if FailureReason::OF_CONFIGURATION.contains(reason));
-            let listed = listing.notifications.into_iter().filter(|failed| wants(&failed.state));
+            let listed = listing
+                .notifications
+                .into_iter()
+                .filter(|failed| wants(&failed.state));
             let keys: Vec<Key> = listed.map(|failed| failed.key).collect();
             if !keys.is_empty() {
-                let changed = self.intervene(&Selection::Keys(keys), &Intervention::Reopen, REOPENED_AT_ONCE).await?;
+                let changed = self
+                    .intervene(
+                        &Selection::Keys(keys),
+                        &Intervention::Reopen,
+                        REOPENED_AT_ONCE,
+                    )
+                    .await?;
                 let room = RESUMED.saturating_sub(resumed.len());
                 resumed.extend(changed.changed.into_iter().take(room));
                 self.bell.notify_one();
@@ -144,7 +191,10 @@ impl Engine {
         for key in resumed {
             let mut notification = self.get(&key).await?;
             notification.body = None;
-            entries.push(Entry { notification, inserted: Inserted::Existing });
+            entries.push(Entry {
+                notification,
+                inserted: Inserted::Existing,
+            });
         }
         Ok(Report { entries })
     }
@@ -160,7 +210,9 @@ impl Engine {
                 .drain(..)
                 .map(|key| {
                     let engine = Arc::clone(self);
-                    self.tasks.spawn(Box::pin(async move { (engine.visit_one(&key, who).await, key) }))
+                    self.tasks.spawn(Box::pin(
+                        async move { (engine.visit_one(&key, who).await, key) },
+                    ))
                 })
                 .collect();
             let mut delivered = 0;
@@ -202,13 +254,17 @@ impl Engine {
             room = room => room,
             () = tokio::time::sleep(self.traffic.pace().visit) => None,
         };
-        let Some((stay, seat)) = room.filter(|_| !self.stopping.is_cancelled()) else { return Ok(Visited::NoRoom) };
+        let Some((stay, seat)) = room.filter(|_| !self.stopping.is_cancelled()) else {
+            return Ok(Visited::NoRoom);
+        };
         let (pick, calling) = match who {
             Who::Person => (Pick::NowOf(vec![key.clone()]), Calling::WhatIsOpen),
             Who::Visitor | Who::Worker => (Pick::DueOf(vec![key.clone()]), Calling::WhatIsDue),
         };
         let claimed = self.claim(pick, 1).await?;
-        let Some(claim) = claimed.claims.into_iter().next() else { return Ok(Visited::NotClaimable) };
+        let Some(claim) = claimed.claims.into_iter().next() else {
+            return Ok(Visited::NotClaimable);
+        };
         let held = Held {
             claim,
             calling,
@@ -220,7 +276,10 @@ impl Engine {
             seat: Some(seat),
             found: Some(found),
         };
-        self.deliver(held).await.map(|_| Visited::Delivered).map_err(Error::Store)
+        self.deliver(held)
+            .await
+            .map(|_| Visited::Delivered)
+            .map_err(Error::Store)
     }
 
     /// All that a filter selects; for one order, so that it is bounded.
@@ -238,7 +297,12 @@ impl Engine {
     }
 
     /// One page, of which every row can be read.
-    pub(super) async fn page(&self, filter: &Filter, after: Option<Cursor>, limit: u32) -> Result<Listing, Error> {
+    pub(super) async fn page(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Listing, Error> {
         let page = after.map_or(Page::first(limit), |cursor| Page::after(cursor, limit));
         let listing = self.store.list(filter, &page).await.map_err(Error::Store)?;
         match listing.refused.first() {
@@ -252,7 +316,9 @@ impl Engine {
 
     pub(super) async fn get(&self, key: &Key) -> Result<Notification, Error> {
         let found = self.store.get(key).await.map_err(Error::Store)?;
-        found.ok_or_else(|| Error::NotFound { key: Box::new(key.clone()) })
+        found.ok_or_else(|| Error::NotFound {
+            key: Box::new(key.clone()),
+        })
     }
 
     pub(super) async fn intervene(
@@ -261,18 +327,29 @@ impl Engine {
         intervention: &Intervention,
         limit: u32,
     ) -> Result<Intervened, Error> {
-        self.store.intervene(selection, intervention, limit).await.map_err(Error::Store)
+        self.store
+            .intervene(selection, intervention, limit)
+            .await
+            .map_err(Error::Store)
     }
 
     /// An intervention on one notification that must not be final yet.
-    pub(super) async fn decide_by_hand(&self, key: &Key, intervention: Intervention) -> Result<Notification, Error> {
-        let intervened = self.intervene(&Selection::Keys(vec![key.clone()]), &intervention, 1).await?;
+    pub(super) async fn decide_by_hand(
+        &self,
+        key: &Key,
+        intervention: Intervention,
+    ) -> Result<Notification, Error> {
+        let intervened = self
+            .intervene(&Selection::Keys(vec![key.clone()]), &intervention, 1)
+            .await?;
         let notification = self.get(key).await?;
         if !intervened.changed.is_empty() {
             self.bell.notify_one();
             return Ok(notification);
         }
         refuse_final(&notification)?;
-        Err(Error::InFlight { key: Box::new(key.clone()) })
+        Err(Error::InFlight {
+            key: Box::new(key.clone()),
+        })
     }
 }

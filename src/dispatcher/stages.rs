@@ -34,7 +34,11 @@ impl Dispatcher {
     /// [`Error::NotAllowed`] when the stage may not follow now; it names those that may. [`Error::LifeUnreadable`] when
     /// the life cycle cannot be read. A transient [`Error::Store`] also when other processes were first 256 times in a
     /// row. The others are those of [`enqueue`](Self::enqueue).
-    pub async fn enqueue_stage(&self, client: &SupplierId, event: &StageEvent) -> Result<Enqueued, Error> {
+    pub async fn enqueue_stage(
+        &self,
+        client: &SupplierId,
+        event: &StageEvent,
+    ) -> Result<Enqueued, Error> {
         self.ensure_open()?;
         self.append(client, event).await
     }
@@ -44,7 +48,11 @@ impl Dispatcher {
     ///
     /// # Errors
     /// As [`enqueue_stage`](Self::enqueue_stage).
-    pub async fn notify_stage(&self, client: &SupplierId, event: &StageEvent) -> Result<Report, Error> {
+    pub async fn notify_stage(
+        &self,
+        client: &SupplierId,
+        event: &StageEvent,
+    ) -> Result<Report, Error> {
         let (client, event) = (client.clone(), event.clone());
         let this = self.clone();
         self.run(async move |engine| {
@@ -58,15 +66,28 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Error::LifeUnreadable`] when what is stored cannot be read, [`Error::Store`].
-    pub async fn lifecycle(&self, client: &SupplierId, parent: &OrderCode) -> Result<Lifecycle, Error> {
+    pub async fn lifecycle(
+        &self,
+        client: &SupplierId,
+        parent: &OrderCode,
+    ) -> Result<Lifecycle, Error> {
         let stream = Stream::new(self.engine.source.clone(), client.clone(), parent.clone());
         Ok(self.read_on(&stream, Life::default()).await?.told)
     }
 
     /// The key under which a stage is stored for a client.
     pub fn stage_key(&self, client: &SupplierId, event: &StageEvent) -> Key {
-        let (kind, occurrence) = (EventKind::of_stage(event.stage()), Occurrence::of_stage(event.transition()));
-        Key::new(self.engine.source.clone(), client.clone(), event.parent().clone(), kind, occurrence)
+        let (kind, occurrence) = (
+            EventKind::of_stage(event.stage()),
+            Occurrence::of_stage(event.transition()),
+        );
+        Key::new(
+            self.engine.source.clone(),
+            client.clone(),
+            event.parent().clone(),
+            kind,
+            occurrence,
+        )
     }
 
     async fn append(&self, client: &SupplierId, event: &StageEvent) -> Result<Enqueued, Error> {
@@ -89,7 +110,10 @@ impl Dispatcher {
                 return Err(Error::NotAllowed(Box::new(refused)));
             }
             let position = life.position + 1;
-            let enqueued = self.engine.insert(&[new(key.clone(), position, event, &client)?]).await?;
+            let enqueued = self
+                .engine
+                .insert(&[new(key.clone(), position, event, &client)?])
+                .await?;
             // Before it is added to: what somebody still holds would be copied.
             drop(life);
             match enqueued.stored.first().map(|stored| stored.inserted) {
@@ -102,12 +126,19 @@ impl Dispatcher {
             }
         }
         let what = "others were first at every place in the stream";
-        Err(Error::Store(StoreError::new(StoreErrorKind::Unavailable, what)))
+        Err(Error::Store(StoreError::new(
+            StoreErrorKind::Unavailable,
+            what,
+        )))
     }
 
     /// The life of a stream to its end. Of what was read before only the last, unfinished page is read again.
     async fn catch_up(&self, stream: &Stream) -> Result<Arc<Life>, Error> {
-        let known = self.lives.get(stream).map(Arc::unwrap_or_clone).unwrap_or_default();
+        let known = self
+            .lives
+            .get(stream)
+            .map(Arc::unwrap_or_clone)
+            .unwrap_or_default();
         let life = Arc::new(self.read_on(stream, known).await?);
         self.lives.put(stream.clone(), Arc::clone(&life));
         Ok(life)
@@ -120,7 +151,10 @@ impl Dispatcher {
         filter.supplier = Some(stream.supplier.clone());
         loop {
             let listing = self.engine.page(&filter, life.cursor.clone(), PAGE).await?;
-            let unreadable = |source| Error::LifeUnreadable { order: stream.order.clone(), source };
+            let unreadable = |source| Error::LifeUnreadable {
+                order: stream.order.clone(),
+                source,
+            };
             life.read(listing.notifications).map_err(unreadable)?;
             match listing.next {
                 Some(cursor) => life.cursor = Some(cursor),
@@ -130,7 +164,12 @@ impl Dispatcher {
     }
 }
 
-fn new(key: Key, position: u64, event: &StageEvent, client: &Supplier) -> Result<NewNotification, Error> {
+fn new(
+    key: Key,
+    position: u64,
+    event: &StageEvent,
+    client: &Supplier,
+) -> Result<NewNotification, Error> {
     let now = OffsetTimestamp::from(Timestamp::from(SystemTime::now()));
     let event_id = key.event_id();
     let wanted = client.subscription().wants(event.transition());

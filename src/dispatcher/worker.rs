@@ -96,7 +96,12 @@ impl Worker {
     /// Creates a worker for the notifications of a dispatcher's store and source.
     pub fn new(dispatcher: &Dispatcher) -> Self {
         let engine = Arc::clone(&dispatcher.engine);
-        Worker { engine, shared: Arc::default(), grace: Duration::from_secs(10), poll: Duration::from_secs(1) }
+        Worker {
+            engine,
+            shared: Arc::default(),
+            grace: Duration::from_secs(10),
+            poll: Duration::from_secs(1),
+        }
     }
 
     /// Sets how long [`run_until`](Self::run_until) waits at its end for what is being sent, before the rest is handed back.
@@ -138,7 +143,10 @@ impl Worker {
             Next::WhenFree | Next::NotAsked => Some(Duration::ZERO),
             Next::In(next_due) => next_due,
         };
-        Ok(Tick { claimed: looked.claimed, next_due })
+        Ok(Tick {
+            claimed: looked.claimed,
+            next_due,
+        })
     }
 
     /// Delivers until `shutdown` resolves or the dispatcher is [shut down](Dispatcher::shutdown); then claims nothing more,
@@ -160,7 +168,10 @@ impl Worker {
             }
         }
         let under_way = run.end();
-        if tokio::time::timeout(self.grace, under_way.drained()).await.is_err() {
+        if tokio::time::timeout(self.grace, under_way.drained())
+            .await
+            .is_err()
+        {
             under_way.hand_back.cancel();
             under_way.drained().await;
         }
@@ -184,7 +195,11 @@ impl Worker {
             }
             let was_busy = run.under_way.is_busy();
             match run.look(self).await {
-                Ok(Some(looked)) if !was_busy && looked.claimed == 0 && looked.next == Next::In(None) => break,
+                Ok(Some(looked))
+                    if !was_busy && looked.claimed == 0 && looked.next == Next::In(None) =>
+                {
+                    break;
+                }
                 Ok(_) => {}
                 Err(error) if error.is_transient() => log(&error),
                 Err(error) => return Err(error),
@@ -200,7 +215,10 @@ impl Worker {
             Claiming::All => Beside::WhatIsDue,
             Claiming::PutOffOnly => Beside::Nothing,
         };
-        let old = self.engine.traffic.old_work(Moment::now(), beside, random());
+        let old = self
+            .engine
+            .traffic
+            .old_work(Moment::now(), beside, random());
         let dropped = CancellationToken::new();
         let _dropped = dropped.clone().drop_guard();
         let look = Look {
@@ -280,7 +298,12 @@ impl Run {
             Claim::WhenFree => poll,
             Claim::At(moment) => moment.min(poll),
         };
-        let look_at = worker.engine.traffic.next_moment().map_or(at, |moment| moment.min(at)).max(self.not_before);
+        let look_at = worker
+            .engine
+            .traffic
+            .next_moment()
+            .map_or(at, |moment| moment.min(at))
+            .max(self.not_before);
         tokio::select! {
             biased;
             () = worker.engine.bell.notified() => self.claim = Claim::At(now),
@@ -311,11 +334,17 @@ impl Run {
         if claiming == Claiming::All {
             let now = Moment::now();
             self.claim = match &looked {
-                Ok(Looked { next: Next::WhenFree | Next::NotAsked, .. }) => Claim::WhenFree,
+                Ok(Looked {
+                    next: Next::WhenFree | Next::NotAsked,
+                    ..
+                }) => Claim::WhenFree,
                 // The moment is fixed here, and not when the wait begins: what else happens would put it off for ever.
-                Ok(Looked { next: Next::In(next), .. }) => {
-                    Claim::At(now + next.map_or(worker.poll, |next| next.max(LEAST).min(worker.poll)))
-                }
+                Ok(Looked {
+                    next: Next::In(next),
+                    ..
+                }) => Claim::At(
+                    now + next.map_or(worker.poll, |next| next.max(LEAST).min(worker.poll)),
+                ),
                 Err(_) => Claim::At(now + AFTER_ERROR),
             };
         }
@@ -333,7 +362,9 @@ impl Drop for Run {
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Worker").field("summary", &self.summary()).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("summary", &self.summary())
+            .finish_non_exhaustive()
     }
 }
 

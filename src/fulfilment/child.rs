@@ -80,7 +80,9 @@ impl<'de> Deserialize<'de> for ChildId {
 
 /// A text that is not the id of a child order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a child order's id is 1 to 128 bytes, all of them visible, without surrounding white space")]
+#[error(
+    "a child order's id is 1 to 128 bytes, all of them visible, without surrounding white space"
+)]
 pub struct InvalidChildId(());
 
 #[cfg(test)]
@@ -89,9 +91,21 @@ mod tests {
 
     #[test]
     fn deserialize_holds_the_same_line_as_new() {
-        for bad in ["", " ", " a", "a\n", "a\u{7f}b", "a\u{202e}b", "a\u{200b}", &"x".repeat(129)] {
+        for bad in [
+            "",
+            " ",
+            " a",
+            "a\n",
+            "a\u{7f}b",
+            "a\u{202e}b",
+            "a\u{200b}",
+            &"x".repeat(129),
+        ] {
             assert!(ChildId::new(bad).is_err(), "{bad:?}");
-            assert!(serde_json::from_value::<ChildId>(bad.into()).is_err(), "{bad:?}");
+            assert!(
+                serde_json::from_value::<ChildId>(bad.into()).is_err(),
+                "{bad:?}"
+            );
         }
         for good in ["0", "a b", "+/=", &"x".repeat(128)] {
             assert_eq!(ChildId::new(good).unwrap().as_str(), good);

@@ -18,16 +18,32 @@ impl Flow {
     /// ```
     pub fn diagram(self) -> String {
         let mut lines = vec!["stateDiagram-v2".to_owned()];
-        for (title, of_child) in [("parent: parent order", false), ("child: each child order", true)] {
+        for (title, of_child) in [
+            ("parent: parent order", false),
+            ("child: each child order", true),
+        ] {
             let (id, title) = title.split_once(": ").unwrap_or((title, title));
             lines.push(format!("    state \"{title}\" as {id} {{"));
-            let edges = || TABLE.iter().filter(|edge| edge.flow == self && is_child(edge.from) == of_child);
-            let start = if of_child { vec![Node::Unseen] } else { Prescription::ALL.map(Node::Fresh).to_vec() };
+            let edges = || {
+                TABLE
+                    .iter()
+                    .filter(|edge| edge.flow == self && is_child(edge.from) == of_child)
+            };
+            let start = if of_child {
+                vec![Node::Unseen]
+            } else {
+                Prescription::ALL.map(Node::Fresh).to_vec()
+            };
             for node in start {
                 lines.push(format!("        [*] --> {}", name(node)));
             }
             for edge in edges() {
-                lines.push(format!("        {} --> {}: {}", name(edge.from), name(edge.to), label(edge.by)));
+                lines.push(format!(
+                    "        {} --> {}: {}",
+                    name(edge.from),
+                    name(edge.to),
+                    label(edge.by)
+                ));
             }
             let mut ends: Vec<Node> = Vec::new();
             for edge in edges() {
@@ -49,7 +65,10 @@ impl Flow {
 }
 
 fn is_child(node: Node) -> bool {
-    !matches!(node, Node::Fresh(_) | Node::Digitized | Node::Refused | Node::Running)
+    !matches!(
+        node,
+        Node::Fresh(_) | Node::Digitized | Node::Refused | Node::Running
+    )
 }
 
 fn name(node: Node) -> &'static str {

@@ -21,7 +21,11 @@ pub(super) fn object_under(object: &Object, key: &str) -> Option<Object> {
 /// as a number, and every other kind of value.
 pub(super) fn text(raw: &RawValue) -> Option<String> {
     if let Some(digits) = number(raw) {
-        let zero = !digits.split(['e', 'E']).next().unwrap_or(digits).contains(|c| matches!(c, '1'..='9'));
+        let zero = !digits
+            .split(['e', 'E'])
+            .next()
+            .unwrap_or(digits)
+            .contains(|c| matches!(c, '1'..='9'));
         return (!zero).then(|| digits.to_owned());
     }
     let text = string(raw)?;
@@ -75,12 +79,17 @@ mod tests {
 
     #[test]
     fn what_stands_for_absent_is_none() {
-        for absent in [r#""""#, r#""  ""#, "0", "-0.00", "0e9", "{}", "[]", "null", " { } "] {
+        for absent in [
+            r#""""#, r#""  ""#, "0", "-0.00", "0e9", "{}", "[]", "null", " { } ",
+        ] {
             assert_eq!(text(&of(absent)), None, "{absent}");
             assert!(is_absent(&of(absent)), "{absent}");
         }
         for there in [r#""0""#, "10", "1e-9", r#"" a ""#] {
-            assert!(text(&of(there)).is_some() && !is_absent(&of(there)), "{there}");
+            assert!(
+                text(&of(there)).is_some() && !is_absent(&of(there)),
+                "{there}"
+            );
         }
         for there in ["false", "true", "[0]", r#"{"a":""}"#] {
             assert!(!is_absent(&of(there)), "{there}");

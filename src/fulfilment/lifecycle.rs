@@ -108,7 +108,11 @@ impl Lifecycle {
     /// A parent order whose flow and prescription are known from elsewhere.
     pub fn of(flow: Flow, prescription: Prescription) -> Self {
         let told = Some(Terms { flow, prescription });
-        Lifecycle { told, terms: told, ..Self::default() }
+        Lifecycle {
+            told,
+            terms: told,
+            ..Self::default()
+        }
     }
 
     /// The life that these memos tell, oldest first.
@@ -118,8 +122,11 @@ impl Lifecycle {
     pub fn fold<M: AsRef<[u8]>>(memos: impl IntoIterator<Item = M>) -> Result<Self, FoldError> {
         let mut order = Lifecycle::new();
         for (position, memo) in memos.into_iter().enumerate() {
-            let event = Transition::from_memo(memo.as_ref()).map_err(|error| FoldError::Memo { position, error })?;
-            order.apply(&event).map_err(|error| FoldError::NotAllowed { position, error })?;
+            let event = Transition::from_memo(memo.as_ref())
+                .map_err(|error| FoldError::Memo { position, error })?;
+            order
+                .apply(&event)
+                .map_err(|error| FoldError::NotAllowed { position, error })?;
         }
         Ok(order)
     }
@@ -129,16 +136,26 @@ impl Lifecycle {
     /// # Errors
     /// [`NotAllowed`] when it may not follow; then nothing has changed.
     pub fn apply(&mut self, event: &Transition) -> Result<(), NotAllowed> {
-        let Move { terms, parent, child } = self.lead(event)?;
+        let Move {
+            terms,
+            parent,
+            child,
+        } = self.lead(event)?;
         self.terms = Some(terms);
         self.parent = Parent::At(parent);
         if let (Some(id), Some(node)) = (event.child(), child) {
             match self.children.iter_mut().find(|child| child.id == *id) {
                 Some(child) => child.node = node,
-                None => self.children.push(Child { id: id.clone(), node }),
+                None => self.children.push(Child {
+                    id: id.clone(),
+                    node,
+                }),
             }
         }
-        let expected = event.successors().iter().map(|id| Child { id: id.clone(), node: Node::Unseen });
+        let expected = event.successors().iter().map(|id| Child {
+            id: id.clone(),
+            node: Node::Unseen,
+        });
         self.children.extend(expected);
         self.events.push(event.clone());
         Ok(())
@@ -160,9 +177,15 @@ impl Lifecycle {
             Some(terms) => self.allowed_under(terms, child),
             None => {
                 let terms = Flow::ALL.into_iter().flat_map(|flow| {
-                    Prescription::ALL.into_iter().map(move |prescription| Terms { flow, prescription })
+                    Prescription::ALL
+                        .into_iter()
+                        .map(move |prescription| Terms { flow, prescription })
                 });
-                in_order(terms.flat_map(|terms| self.allowed_under(terms, child)).collect())
+                in_order(
+                    terms
+                        .flat_map(|terms| self.allowed_under(terms, child))
+                        .collect(),
+                )
             }
         }
     }
@@ -215,15 +238,23 @@ impl Lifecycle {
         if event.flow().is_some_and(|flow| flow != terms.flow) {
             return Err(refuse(Refusal::OtherFlow(terms.flow)));
         }
-        if event.prescription().is_some_and(|prescription| prescription != terms.prescription) {
+        if event
+            .prescription()
+            .is_some_and(|prescription| prescription != terms.prescription)
+        {
             return Err(refuse(Refusal::OtherPrescription(terms.prescription)));
         }
 
         let (flow, step, parent) = (terms.flow, event.step(), self.parent.node(terms));
         let id = match event.what() {
             What::Parent(_) => {
-                let parent = table::follow(flow, parent, step).ok_or_else(|| refuse(Refusal::Order))?;
-                return Ok(Move { terms, parent, child: None });
+                let parent =
+                    table::follow(flow, parent, step).ok_or_else(|| refuse(Refusal::Order))?;
+                return Ok(Move {
+                    terms,
+                    parent,
+                    child: None,
+                });
             }
             What::Child(_, id) | What::Rejected(id, _) | What::Succeeded(_, id, _) => id,
         };
@@ -231,16 +262,25 @@ impl Lifecycle {
         let Some(child) = table::follow(flow, node, step) else {
             let as_final = table::follow(flow, node, Step::Rejected(Finality::Final));
             let only_final = event.finality().is_some() && as_final.is_some();
-            return Err(refuse(if only_final { Refusal::OnlyFinal } else { Refusal::Order }));
+            return Err(refuse(if only_final {
+                Refusal::OnlyFinal
+            } else {
+                Refusal::Order
+            }));
         };
         let parent = match node {
-            Node::Unseen => table::follow(flow, parent, Step::ChildStarts).ok_or_else(|| refuse(Refusal::Order))?,
+            Node::Unseen => table::follow(flow, parent, Step::ChildStarts)
+                .ok_or_else(|| refuse(Refusal::Order))?,
             _ => parent,
         };
         if let Some(used) = event.successors().iter().find(|id| self.find(id).is_some()) {
             return Err(refuse(Refusal::ChildUsed(used.clone())));
         }
-        Ok(Move { terms, parent, child: Some(child) })
+        Ok(Move {
+            terms,
+            parent,
+            child: Some(child),
+        })
     }
 
     fn allowed_under(&self, terms: Terms, child: Option<&ChildId>) -> Vec<Stage> {
@@ -249,7 +289,10 @@ impl Lifecycle {
         let node = child.map_or(Node::Unseen, |id| self.node(id));
         let of_parent = child.is_none().then(|| table::edges(terms.flow, parent));
         let of_child = (node != Node::Unseen || may_start).then(|| table::edges(terms.flow, node));
-        let edges = of_parent.into_iter().flatten().chain(of_child.into_iter().flatten());
+        let edges = of_parent
+            .into_iter()
+            .flatten()
+            .chain(of_child.into_iter().flatten());
         in_order(edges.filter_map(|edge| edge.by.stage()).collect())
     }
 }
@@ -271,7 +314,10 @@ struct Stored {
 
 impl From<Lifecycle> for Stored {
     fn from(order: Lifecycle) -> Self {
-        Stored { told: order.told, events: order.events }
+        Stored {
+            told: order.told,
+            events: order.events,
+        }
     }
 }
 
@@ -279,8 +325,13 @@ impl TryFrom<Stored> for Lifecycle {
     type Error = NotAllowed;
 
     fn try_from(stored: Stored) -> Result<Self, NotAllowed> {
-        let mut order = stored.told.map_or_else(Lifecycle::new, |told| Lifecycle::of(told.flow, told.prescription));
-        stored.events.iter().try_for_each(|event| order.apply(event))?;
+        let mut order = stored.told.map_or_else(Lifecycle::new, |told| {
+            Lifecycle::of(told.flow, told.prescription)
+        });
+        stored
+            .events
+            .iter()
+            .try_for_each(|event| order.apply(event))?;
         Ok(order)
     }
 }
@@ -320,9 +371,13 @@ mod tests {
     #[test]
     fn a_refused_first_event_fixes_nothing() {
         let mut order = Lifecycle::new();
-        order.apply(&Transition::shipped(child("A")).in_flow(Flow::Pickup)).unwrap_err();
+        order
+            .apply(&Transition::shipped(child("A")).in_flow(Flow::Pickup))
+            .unwrap_err();
         assert_eq!(order, Lifecycle::new());
-        order.apply(&Transition::assigned(child("A")).in_flow(Flow::Delivery)).unwrap();
+        order
+            .apply(&Transition::assigned(child("A")).in_flow(Flow::Delivery))
+            .unwrap();
     }
 
     #[test]
@@ -339,10 +394,16 @@ mod tests {
     fn a_successor_that_was_named_before_is_used() {
         let mut order = Lifecycle::new();
         for id in ["A", "B"] {
-            order.apply(&Transition::rejected(child(id), Finality::NotFinal)).unwrap();
+            order
+                .apply(&Transition::rejected(child(id), Finality::NotFinal))
+                .unwrap();
         }
-        order.apply(&Transition::reassigned(child("A"), [child("C")]).unwrap()).unwrap();
-        let refused = order.apply(&Transition::reassigned(child("B"), [child("C")]).unwrap()).unwrap_err();
+        order
+            .apply(&Transition::reassigned(child("A"), [child("C")]).unwrap())
+            .unwrap();
+        let refused = order
+            .apply(&Transition::reassigned(child("B"), [child("C")]).unwrap())
+            .unwrap_err();
         assert_eq!(refused.why(), &Refusal::ChildUsed(child("C")));
         assert_eq!(refused.allowed(), [Stage::Reassigned, Stage::Split]);
         assert_eq!(order.last_stage(&child("C")), None);

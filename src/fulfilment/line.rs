@@ -85,7 +85,9 @@ impl FulfilmentLine {
     pub fn quantity(&self) -> Option<u32> {
         let text = json::text_under(&self.0, &["quantity", "qty"])?;
         let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));
-        rest.bytes().all(|digit| digit == b'0').then(|| whole.parse().ok())?
+        rest.bytes()
+            .all(|digit| digit == b'0')
+            .then(|| whole.parse().ok())?
     }
 
     /// The maximum retail price of one pack.
@@ -110,7 +112,8 @@ impl FulfilmentLine {
 
     /// The expiry as it was written, mostly `MM/YY`; a month or year of zero stands for none.
     pub fn expiry(&self) -> Option<String> {
-        json::text_under(&self.0, &["expiry"]).filter(|text| !text.ends_with("/00") && !text.starts_with("00/"))
+        json::text_under(&self.0, &["expiry"])
+            .filter(|text| !text.ends_with("/00") && !text.starts_with("00/"))
     }
 
     /// The HSN code.
@@ -151,9 +154,15 @@ impl FulfilmentLine {
     pub(super) fn read_all(raw: &RawValue) -> Vec<FulfilmentLine> {
         let read = |raw: &RawValue| Object::lenient(raw).filter(|line| !line.is_empty());
         if let Some(items) = json::list(raw) {
-            return items.into_iter().filter_map(read).map(FulfilmentLine).collect();
+            return items
+                .into_iter()
+                .filter_map(read)
+                .map(FulfilmentLine)
+                .collect();
         }
-        let Some(by_id) = read(raw) else { return Vec::new() };
+        let Some(by_id) = read(raw) else {
+            return Vec::new();
+        };
         let nested = by_id.iter().filter_map(|(id, raw)| {
             let mut line = read(raw)?;
             if json::text_under(&line, &["medicine_id", "item_id", "id"]).is_none() {
@@ -163,7 +172,11 @@ impl FulfilmentLine {
         });
         let nested: Vec<_> = nested.collect();
         // An object without objects is one line on its own.
-        if nested.is_empty() { vec![FulfilmentLine(by_id)] } else { nested }
+        if nested.is_empty() {
+            vec![FulfilmentLine(by_id)]
+        } else {
+            nested
+        }
     }
 
     /// A line as it is sent: its prices as exact decimal texts, everything else as it was given. `None` when it is not
@@ -171,7 +184,11 @@ impl FulfilmentLine {
     pub(super) fn admit(raw: &RawValue) -> Option<Box<RawValue>> {
         let mut line = Object::read(raw, Reading::Strict, "").ok()?;
         for key in ["mrp", "price", "amount", "total"] {
-            if let Some(money) = line.get(key).filter(|raw| json::number(raw).is_some()).and_then(json::exact_money) {
+            if let Some(money) = line
+                .get(key)
+                .filter(|raw| json::number(raw).is_some())
+                .and_then(json::exact_money)
+            {
                 line.put(key, json::raw(&money.to_string()));
             }
         }

@@ -14,7 +14,11 @@ const VERSION: u32 = 1;
 struct Memo {
     v: u32,
     stage: Stage,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stored_child")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "stored_child"
+    )]
     child: Option<ChildId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     flow: Option<Flow>,
@@ -22,18 +26,28 @@ struct Memo {
     prescription: Option<Prescription>,
     #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
     is_final: Option<bool>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "stored_children")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "stored_children"
+    )]
     new: Vec<ChildId>,
 }
 
 fn stored_child<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ChildId>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| ChildId::from_stored(&text)).transpose().map_err(serde::de::Error::custom)
+    text.map(|text| ChildId::from_stored(&text))
+        .transpose()
+        .map_err(serde::de::Error::custom)
 }
 
 fn stored_children<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ChildId>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
-    texts.iter().map(|text| ChildId::from_stored(text)).collect::<Result<_, _>>().map_err(serde::de::Error::custom)
+    texts
+        .iter()
+        .map(|text| ChildId::from_stored(text))
+        .collect::<Result<_, _>>()
+        .map_err(serde::de::Error::custom)
 }
 
 /// Only the version, so that a later one is told from damage.
@@ -75,13 +89,13 @@ impl TryFrom<Memo> for Transition {
             Stage::Assigned => Transition::assigned(child.clone()?),
             Stage::Accepted => Transition::accepted(child.clone()?),
             Stage::Rejected => Transition::rejected(child.clone()?, finality.clone()?),
-            Stage::Reassigned => {
-                Transition::reassigned(child.clone()?, memo.new.clone()).map_err(|_| MemoError::Damaged)?
-            }
+            Stage::Reassigned => Transition::reassigned(child.clone()?, memo.new.clone())
+                .map_err(|_| MemoError::Damaged)?,
             Stage::Shipped => Transition::shipped(child.clone()?),
             Stage::PickedUp => Transition::picked_up(child.clone()?),
             Stage::Delivered => Transition::delivered(child.clone()?),
-            Stage::Split => Transition::split(child.clone()?, memo.new.clone()).map_err(|_| MemoError::Damaged)?,
+            Stage::Split => Transition::split(child.clone()?, memo.new.clone())
+                .map_err(|_| MemoError::Damaged)?,
         };
         // What the stage does not have must not be there.
         let stray_child = matches!(event.what(), What::Parent(_)) && child.is_ok();
@@ -120,7 +134,9 @@ impl Transition {
         if v != VERSION {
             return Err(MemoError::Later(v));
         }
-        serde_json::from_slice::<Memo>(memo).map_err(|_| MemoError::Damaged)?.try_into()
+        serde_json::from_slice::<Memo>(memo)
+            .map_err(|_| MemoError::Damaged)?
+            .try_into()
     }
 }
 
@@ -132,7 +148,9 @@ impl Serialize for Transition {
 
 impl<'de> Deserialize<'de> for Transition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Memo::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+        Memo::deserialize(deserializer)?
+            .try_into()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -169,7 +187,11 @@ mod tests {
             "",
             "[]",
         ] {
-            assert_eq!(Transition::from_memo(bad.as_bytes()), Err(MemoError::Damaged), "{bad}");
+            assert_eq!(
+                Transition::from_memo(bad.as_bytes()),
+                Err(MemoError::Damaged),
+                "{bad}"
+            );
             assert!(serde_json::from_str::<Transition>(bad).is_err(), "{bad}");
         }
     }

@@ -36,10 +36,18 @@ fn read(line: &RawValue, place: &str) -> Result<StageEvent, FieldError> {
     let mut fields = Fields::of(line, place)?;
     let client = fields.optional("client", fields::parsed)?;
     let parent = fields.required("parent_order", fields::parsed)?;
-    let child = fields.optional("child_order", fields::text)?.filter(|text| !text.is_empty());
-    let flow = fields.required("flow", fields::one_of(&Flow::ALL.map(|flow| (flow.as_str(), flow))))?;
+    let child = fields
+        .optional("child_order", fields::text)?
+        .filter(|text| !text.is_empty());
+    let flow = fields.required(
+        "flow",
+        fields::one_of(&Flow::ALL.map(|flow| (flow.as_str(), flow))),
+    )?;
     let prescription = fields.optional("prescription", fields::boolean)?;
-    let stage = fields.required("stage", fields::one_of(&Stage::ALL.map(|stage| (stage.as_str(), stage))))?;
+    let stage = fields.required(
+        "stage",
+        fields::one_of(&Stage::ALL.map(|stage| (stage.as_str(), stage))),
+    )?;
     let occurred_at = fields.optional("occurred_at", fields::parsed)?;
     let said = fields.optional("data", |raw, place| {
         fields::exact_within(raw, place)?;
@@ -48,14 +56,20 @@ fn read(line: &RawValue, place: &str) -> Result<StageEvent, FieldError> {
     fields.finish()?;
 
     let mut said = said.unwrap_or_default();
-    let child = child.map(|text| child_id(&text, "child_order")).transpose()?;
+    let child = child
+        .map(|text| child_id(&text, "child_order"))
+        .transpose()?;
     let event = transition(stage, child, &mut said)?;
 
     let mut made = StageEvent::new(parent, flow, event);
     made.client = client;
     made.occurred_at = occurred_at;
     if let Some(prescription) = prescription {
-        made = made.with_prescription(if prescription { Prescription::With } else { Prescription::Without });
+        made = made.with_prescription(if prescription {
+            Prescription::With
+        } else {
+            Prescription::Without
+        });
     }
     agree(&made, &mut said)?;
     for (key, raw) in said.iter() {
@@ -71,12 +85,23 @@ fn child_id(text: &str, place: &str) -> Result<ChildId, FieldError> {
 }
 
 /// Takes what the transition needs out of what `data` says.
-fn transition(stage: Stage, child: Option<ChildId>, said: &mut Object) -> Result<Transition, FieldError> {
-    let of_parent = matches!(stage, Stage::DigitizationCompleted | Stage::DigitizationRejected);
+fn transition(
+    stage: Stage,
+    child: Option<ChildId>,
+    said: &mut Object,
+) -> Result<Transition, FieldError> {
+    let of_parent = matches!(
+        stage,
+        Stage::DigitizationCompleted | Stage::DigitizationRejected
+    );
     if of_parent && child.is_some() {
-        return Err(FieldError::new("child_order", format!("must be absent for {stage}")));
+        return Err(FieldError::new(
+            "child_order",
+            format!("must be absent for {stage}"),
+        ));
     }
-    let needed = |child: Option<ChildId>| child.ok_or_else(|| FieldError::new("child_order", "is missing"));
+    let needed =
+        |child: Option<ChildId>| child.ok_or_else(|| FieldError::new("child_order", "is missing"));
     Ok(match stage {
         Stage::DigitizationCompleted => Transition::digitization_completed(),
         Stage::DigitizationRejected => Transition::digitization_rejected(),
@@ -99,32 +124,47 @@ fn transition(stage: Stage, child: Option<ChildId>, said: &mut Object) -> Result
 }
 
 fn finality(said: &mut Object) -> Result<Finality, FieldError> {
-    let Some(raw) = said.take("is_final_rejection") else { return Ok(Finality::NotFinal) };
+    let Some(raw) = said.take("is_final_rejection") else {
+        return Ok(Finality::NotFinal);
+    };
     match json::truth(&raw) {
         Some(true) => Ok(Finality::Final),
         Some(false) => Ok(Finality::NotFinal),
         None if json::is_absent(&raw) => Ok(Finality::NotFinal),
-        None => Err(FieldError::new("data.is_final_rejection", "must be true or false")),
+        None => Err(FieldError::new(
+            "data.is_final_rejection",
+            "must be true or false",
+        )),
     }
 }
 
 fn rejected(child: Option<ChildId>, said: &mut Object) -> Result<ChildId, FieldError> {
     let place = "data.rejected_order_id";
-    let raw = said.take("rejected_order_id").filter(|raw| !json::is_absent(raw));
+    let raw = said
+        .take("rejected_order_id")
+        .filter(|raw| !json::is_absent(raw));
     let Some(raw) = raw else {
         return child.ok_or_else(|| FieldError::new(place, "is missing"));
     };
     let text = json::string(&raw).ok_or_else(|| FieldError::new(place, "must be a text"))?;
     let rejected = child_id(&text, place)?;
     match child {
-        Some(other) if other != rejected => Err(FieldError::new("child_order", "must be the rejected child order")),
+        Some(other) if other != rejected => Err(FieldError::new(
+            "child_order",
+            "must be the rejected child order",
+        )),
         _ => Ok(rejected),
     }
 }
 
 fn successors(said: &mut Object) -> Result<Vec<ChildId>, FieldError> {
     let place = "data.new_order_ids";
-    let Some(raw) = said.take("new_order_ids").filter(|raw| !json::is_absent(raw)) else { return Ok(Vec::new()) };
+    let Some(raw) = said
+        .take("new_order_ids")
+        .filter(|raw| !json::is_absent(raw))
+    else {
+        return Ok(Vec::new());
+    };
     let ids = json::list(&raw).ok_or_else(|| FieldError::new(place, "must be a list"))?;
     let id = |(n, raw): (usize, &RawValue)| {
         let place = format!("{place}[{n}]");
@@ -144,10 +184,15 @@ fn agree(event: &StageEvent, said: &mut Object) -> Result<(), FieldError> {
         _ => None,
     };
     for key in data::ENVELOPE {
-        let Some(raw) = said.take(key).filter(|raw| !json::is_absent(raw)) else { continue };
+        let Some(raw) = said.take(key).filter(|raw| !json::is_absent(raw)) else {
+            continue;
+        };
         let same = json::string(&raw).is_some_and(|text| of_envelope(key) == Some(text.as_str()));
         if !same {
-            return Err(FieldError::new(fields::member("data", key), "must be left to the event itself"));
+            return Err(FieldError::new(
+                fields::member("data", key),
+                "must be left to the event itself",
+            ));
         }
     }
     Ok(())

@@ -33,13 +33,19 @@ pub struct Pharmacy {
 impl Pharmacy {
     /// A pharmacy by its name.
     pub fn new(name: impl Into<String>) -> Self {
-        Pharmacy { name: Some(name.into()), ..Self::default() }
+        Pharmacy {
+            name: Some(name.into()),
+            ..Self::default()
+        }
     }
 }
 
 impl fmt::Debug for Pharmacy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pharmacy").field("id", &self.id).field("code", &self.code).finish_non_exhaustive()
+        f.debug_struct("Pharmacy")
+            .field("id", &self.id)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,7 +62,10 @@ pub struct Rider {
 impl Rider {
     /// A rider by name.
     pub fn new(name: impl Into<String>) -> Self {
-        Rider { name: Some(name.into()), mobile: None }
+        Rider {
+            name: Some(name.into()),
+            mobile: None,
+        }
     }
 }
 
@@ -82,7 +91,10 @@ impl fmt::Debug for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // People write names into reasons.
         let mut shown = f.debug_struct("Rejection");
-        shown.field("slug", &self.slug).field("finality", &self.finality).finish_non_exhaustive()
+        shown
+            .field("slug", &self.slug)
+            .field("finality", &self.finality)
+            .finish_non_exhaustive()
     }
 }
 

@@ -56,18 +56,27 @@ impl FulfilmentEvent {
     /// # Errors
     /// [`NotAnEvent`] when it is not a JSON object.
     pub fn from_json(body: &[u8]) -> Result<Self, NotAnEvent> {
-        serde_json::from_slice::<Box<RawValue>>(body).ok().and_then(Self::of).ok_or(NotAnEvent(()))
+        serde_json::from_slice::<Box<RawValue>>(body)
+            .ok()
+            .and_then(Self::of)
+            .ok_or(NotAnEvent(()))
     }
 
     fn of(text: Box<RawValue>) -> Option<Self> {
         let fields = Object::lenient(&text)?;
         let stage_text = json::text_under(&fields, &["transaction_nature"]).unwrap_or_default();
-        Some(FulfilmentEvent { stage: stage_text.parse().ok(), text, fields, stage_text })
+        Some(FulfilmentEvent {
+            stage: stage_text.parse().ok(),
+            text,
+            fields,
+            stage_text,
+        })
     }
 
     /// The stage; one that is not among the ten stays readable as text.
     pub fn stage(&self) -> StageRef<'_> {
-        self.stage.map_or(StageRef::Unknown(&self.stage_text), StageRef::Known)
+        self.stage
+            .map_or(StageRef::Unknown(&self.stage_text), StageRef::Known)
     }
 
     /// The parent order: `draft_order_id`.
@@ -93,7 +102,9 @@ impl FulfilmentEvent {
     /// `delivery_type`.
     pub fn flow(&self) -> Option<Flow> {
         let text = self.text("delivery_type")?;
-        Flow::ALL.into_iter().find(|flow| text.eq_ignore_ascii_case(flow.as_str()))
+        Flow::ALL
+            .into_iter()
+            .find(|flow| text.eq_ignore_ascii_case(flow.as_str()))
     }
 
     /// Why the order or the prescription was rejected. `None` for other stages, which often carry an empty reason.
@@ -103,7 +114,11 @@ impl FulfilmentEvent {
             Stage::Rejected => self.finality(),
             _ => return None,
         };
-        Some(Rejection { reason: self.text("reject_reason"), slug: self.text("reject_slug"), finality })
+        Some(Rejection {
+            reason: self.text("reject_reason"),
+            slug: self.text("reject_slug"),
+            finality,
+        })
     }
 
     /// Which child orders take the place of which. `None` for other stages than Re-Assign and Split.
@@ -128,15 +143,22 @@ impl FulfilmentEvent {
                 }
             }
         }
-        Some(Reassignment { rejected, successors })
+        Some(Reassignment {
+            rejected,
+            successors,
+        })
     }
 
     /// The pharmacy: `chemist_details`, `chemist_id`, `chemist_code`.
     pub fn pharmacy(&self) -> Option<Pharmacy> {
         let details = json::object_under(&self.fields, "chemist_details").unwrap_or_default();
         let pharmacy = Pharmacy {
-            id: self.text("chemist_id").or_else(|| json::text_under(&details, &["chemist_id"])),
-            code: self.text("chemist_code").or_else(|| json::text_under(&details, &["chemist_code"])),
+            id: self
+                .text("chemist_id")
+                .or_else(|| json::text_under(&details, &["chemist_id"])),
+            code: self
+                .text("chemist_code")
+                .or_else(|| json::text_under(&details, &["chemist_code"])),
             name: json::text_under(&details, &["pharmacy_name"]),
             pharmacist: json::text_under(&details, &["pharmacist_name"]),
             phone: json::text_under(&details, &["contact_no"]),
@@ -150,7 +172,10 @@ impl FulfilmentEvent {
 
     /// The rider: `delivery_person_name`, `delivery_person_mobile`. Often not known yet when the order is shipped.
     pub fn rider(&self) -> Option<Rider> {
-        let rider = Rider { name: self.text("delivery_person_name"), mobile: self.text("delivery_person_mobile") };
+        let rider = Rider {
+            name: self.text("delivery_person_name"),
+            mobile: self.text("delivery_person_mobile"),
+        };
         (rider != Rider::default()).then_some(rider)
     }
 
@@ -201,8 +226,13 @@ impl FulfilmentEvent {
 
     /// The lines: `items`, or `item_details` after a digitization.
     pub fn lines(&self) -> Vec<FulfilmentLine> {
-        let lines = ["items", "item_details"].iter().filter_map(|key| self.fields.get(key));
-        lines.map(FulfilmentLine::read_all).find(|lines| !lines.is_empty()).unwrap_or_default()
+        let lines = ["items", "item_details"]
+            .iter()
+            .filter_map(|key| self.fields.get(key));
+        lines
+            .map(FulfilmentLine::read_all)
+            .find(|lines| !lines.is_empty())
+            .unwrap_or_default()
     }
 
     /// The id of the event, in events that this crate sent: what to deduplicate on, the same as `webhook-id`.
@@ -264,13 +294,21 @@ impl FulfilmentEvent {
         };
         let child = || id(self.child_id());
         let succession = || {
-            let Reassignment { rejected, successors } = self.reassignment().unwrap_or_default();
-            let successors: Result<Vec<_>, _> = successors.into_iter().map(|text| id(Some(text))).collect();
+            let Reassignment {
+                rejected,
+                successors,
+            } = self.reassignment().unwrap_or_default();
+            let successors: Result<Vec<_>, _> =
+                successors.into_iter().map(|text| id(Some(text))).collect();
             Ok((id(rejected)?, successors?))
         };
         let event = match stage {
-            Stage::DigitizationCompleted => Transition::digitization_completed().with_prescription(Prescription::With),
-            Stage::DigitizationRejected => Transition::digitization_rejected().with_prescription(Prescription::With),
+            Stage::DigitizationCompleted => {
+                Transition::digitization_completed().with_prescription(Prescription::With)
+            }
+            Stage::DigitizationRejected => {
+                Transition::digitization_rejected().with_prescription(Prescription::With)
+            }
             Stage::Assigned => Transition::assigned(child()?),
             Stage::Accepted => Transition::accepted(child()?),
             Stage::Rejected => Transition::rejected(child()?, self.finality()),
@@ -312,7 +350,10 @@ impl fmt::Debug for FulfilmentEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("FulfilmentEvent");
         // An unknown stage is whatever somebody sent.
-        shown.field("stage", &self.stage).field("parent", &self.parent_id()).field("child", &self.child_id());
+        shown
+            .field("stage", &self.stage)
+            .field("parent", &self.parent_id())
+            .field("child", &self.child_id());
         shown.finish_non_exhaustive()
     }
 }

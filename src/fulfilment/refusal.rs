@@ -59,7 +59,9 @@ impl fmt::Display for NotAllowed {
         match &self.why {
             Refusal::Order => f.write_str("may not come now")?,
             Refusal::OnlyFinal => f.write_str("may come now as a final rejection only")?,
-            Refusal::ChildUsed(child) => write!(f, "names child order {child}, which was used before")?,
+            Refusal::ChildUsed(child) => {
+                write!(f, "names child order {child}, which was used before")?
+            }
             Refusal::OtherFlow(flow) => write!(f, "says another flow, the order is in {flow}")?,
             Refusal::OtherPrescription(Prescription::With) => {
                 f.write_str("says there is no prescription, the order has one")?;

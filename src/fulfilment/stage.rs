@@ -103,7 +103,10 @@ impl FromStr for Stage {
     type Err = UnknownStage;
 
     fn from_str(text: &str) -> Result<Self, UnknownStage> {
-        Stage::ALL.into_iter().find(|stage| stage.as_str() == text).ok_or(UnknownStage(()))
+        Stage::ALL
+            .into_iter()
+            .find(|stage| stage.as_str() == text)
+            .ok_or(UnknownStage(()))
     }
 }
 
@@ -115,7 +118,9 @@ impl Serialize for Stage {
 
 impl<'de> Deserialize<'de> for Stage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -257,6 +262,11 @@ mod tests {
     #[test]
     fn the_error_for_an_unknown_stage_names_all_ten() {
         let error = "Accept".parse::<Stage>().unwrap_err().to_string();
-        assert!(Stage::ALL.iter().all(|stage| error.contains(stage.as_str())), "{error}");
+        assert!(
+            Stage::ALL
+                .iter()
+                .all(|stage| error.contains(stage.as_str())),
+            "{error}"
+        );
     }
 }

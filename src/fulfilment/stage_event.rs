@@ -72,7 +72,13 @@ impl StageEvent {
     /// An event of this parent order. The flow is said here; what `event` says of a flow is replaced.
     pub fn new(parent: OrderCode, flow: Flow, event: Transition) -> Self {
         let event = event.in_flow(flow);
-        StageEvent { client: None, parent, event, occurred_at: None, data: Object::default() }
+        StageEvent {
+            client: None,
+            parent,
+            event,
+            occurred_at: None,
+            data: Object::default(),
+        }
     }
 
     /// The same event with the client that gets it.
@@ -131,8 +137,9 @@ impl StageEvent {
                 details.put(key, json::raw(text));
             }
         }
-        let mut event =
-            self.with_text("chemist_id", pharmacy.id.as_deref()).with_text("chemist_code", pharmacy.code.as_deref());
+        let mut event = self
+            .with_text("chemist_id", pharmacy.id.as_deref())
+            .with_text("chemist_code", pharmacy.code.as_deref());
         if !details.is_empty() {
             event.data.put("chemist_details", json::raw(&details));
         }
@@ -168,14 +175,19 @@ impl StageEvent {
             ("estimate_amount", amounts.estimate),
         ]
         .into_iter()
-        .fold(self, |event, (key, money)| event.with_text(key, money.map(|money| money.to_string()).as_deref()))
+        .fold(self, |event, (key, money)| {
+            event.with_text(key, money.map(|money| money.to_string()).as_deref())
+        })
     }
 
     /// With the lines: `item_details` for Digitization Completed, `items` for every other stage.
     #[must_use]
     pub fn with_lines(mut self, lines: &[FulfilmentLine]) -> Self {
         let digitized = self.stage() == Stage::DigitizationCompleted;
-        self.data.put(if digitized { "item_details" } else { "items" }, json::raw(lines));
+        self.data.put(
+            if digitized { "item_details" } else { "items" },
+            json::raw(lines),
+        );
         self
     }
 
@@ -184,11 +196,13 @@ impl StageEvent {
     /// # Errors
     /// [`StageEventError`] when the key belongs to the envelope, or the value does not serialise or make sense there.
     pub fn with_data(mut self, key: &str, value: &impl Serialize) -> Result<Self, StageEventError> {
-        let wrong = |problem: &str| StageEventError(FieldError::new(fields::member("data", key), problem));
+        let wrong =
+            |problem: &str| StageEventError(FieldError::new(fields::member("data", key), problem));
         if data::ENVELOPE.contains(&key) || data::OF_TRANSITION.contains(&key) {
             return Err(wrong("is said by the event itself"));
         }
-        let raw = serde_json::value::to_raw_value(value).map_err(|_| wrong("cannot be written as JSON"))?;
+        let raw = serde_json::value::to_raw_value(value)
+            .map_err(|_| wrong("cannot be written as JSON"))?;
         match data::value(key, raw)? {
             Some(raw) => self.data.put(key, raw),
             None => drop(self.data.take(key)),
@@ -224,7 +238,11 @@ impl StageEvent {
     /// The JSON body, keys in a fixed order. An event that does not say when it happened happened at `now`.
     pub fn encode(&self, event_id: &str, sequence: u64, now: OffsetTimestamp) -> Vec<u8> {
         let at = self.occurred_at.unwrap_or(now);
-        self.write(Some(Stamp { event_id, sequence, at }))
+        self.write(Some(Stamp {
+            event_id,
+            sequence,
+            at,
+        }))
     }
 
     /// The body without event id, sequence number and time: two offers of the same event have this in common, and a
@@ -250,8 +268,13 @@ impl StageEvent {
 impl fmt::Debug for StageEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("StageEvent");
-        shown.field("client", &self.client).field("parent", &self.parent).field("event", &self.event);
-        shown.field("occurred_at", &self.occurred_at).finish_non_exhaustive()
+        shown
+            .field("client", &self.client)
+            .field("parent", &self.parent)
+            .field("event", &self.event);
+        shown
+            .field("occurred_at", &self.occurred_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -268,7 +291,12 @@ struct Wire<'a> {
 
 impl Serialize for Wire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let StageEvent { parent, event, data, .. } = self.event;
+        let StageEvent {
+            parent,
+            event,
+            data,
+            ..
+        } = self.event;
         let mut body = serializer.serialize_map(None)?;
         if let Some(stamp) = &self.stamp {
             body.serialize_entry("event_id", stamp.event_id)?;

@@ -99,7 +99,9 @@ impl Stages {
 
     /// Its stages, in published order.
     pub fn iter(self) -> impl Iterator<Item = Stage> {
-        Stage::ALL.into_iter().filter(move |stage| self.contains(*stage))
+        Stage::ALL
+            .into_iter()
+            .filter(move |stage| self.contains(*stage))
     }
 }
 
@@ -110,7 +112,10 @@ fn bit(stage: Stage) -> u16 {
 impl Default for Stages {
     fn default() -> Self {
         let off = [Stage::DigitizationCompleted, Stage::Assigned];
-        Stage::ALL.into_iter().filter(|stage| !off.contains(stage)).collect()
+        Stage::ALL
+            .into_iter()
+            .filter(|stage| !off.contains(stage))
+            .collect()
     }
 }
 
@@ -156,10 +161,15 @@ mod tests {
     #[test]
     fn a_configuration_is_read_by_its_wire_names_and_strictly() {
         let read = serde_json::from_str::<Subscription>;
-        let all = read(r#"{"stages": ["order_assigned", "reject"], "rejections": "final"}"#).unwrap();
+        let all =
+            read(r#"{"stages": ["order_assigned", "reject"], "rejections": "final"}"#).unwrap();
         assert!(all.stages().iter().eq([Stage::Assigned, Stage::Rejected]));
         assert_eq!(all.rejections(), Rejections::Final);
-        for bad in [r#"{"stages": ["assigned"]}"#, r#"{"rejections": "Final"}"#, r#"{"stage": []}"#] {
+        for bad in [
+            r#"{"stages": ["assigned"]}"#,
+            r#"{"rejections": "Final"}"#,
+            r#"{"stage": []}"#,
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

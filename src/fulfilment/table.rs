@@ -77,11 +77,21 @@ pub(super) struct Edge {
 }
 
 const fn delivery(from: Node, by: Step, to: Node) -> Edge {
-    Edge { flow: Flow::Delivery, from, by, to }
+    Edge {
+        flow: Flow::Delivery,
+        from,
+        by,
+        to,
+    }
 }
 
 const fn pickup(from: Node, by: Step, to: Node) -> Edge {
-    Edge { flow: Flow::Pickup, from, by, to }
+    Edge {
+        flow: Flow::Pickup,
+        from,
+        by,
+        to,
+    }
 }
 
 const COMPLETED: Step = Step::To(Stage::DigitizationCompleted);
@@ -101,8 +111,16 @@ pub(super) const TABLE: &[Edge] = &[
     // The parent, delivery.
     delivery(Node::Fresh(Prescription::With), COMPLETED, Node::Digitized),
     delivery(Node::Fresh(Prescription::With), REFUSED, Node::Refused),
-    delivery(Node::Fresh(Prescription::With), Step::ChildStarts, Node::Running),
-    delivery(Node::Fresh(Prescription::Without), Step::ChildStarts, Node::Running),
+    delivery(
+        Node::Fresh(Prescription::With),
+        Step::ChildStarts,
+        Node::Running,
+    ),
+    delivery(
+        Node::Fresh(Prescription::Without),
+        Step::ChildStarts,
+        Node::Running,
+    ),
     delivery(Node::Digitized, REFUSED, Node::Refused),
     delivery(Node::Digitized, Step::ChildStarts, Node::Running),
     delivery(Node::Running, Step::ChildStarts, Node::Running),
@@ -128,8 +146,16 @@ pub(super) const TABLE: &[Edge] = &[
     // Lost after completion.
     delivery(Node::Delivered, FINAL, Node::RejectedFinal),
     // The parent, pickup: a prescription is not digitized.
-    pickup(Node::Fresh(Prescription::With), Step::ChildStarts, Node::Running),
-    pickup(Node::Fresh(Prescription::Without), Step::ChildStarts, Node::Running),
+    pickup(
+        Node::Fresh(Prescription::With),
+        Step::ChildStarts,
+        Node::Running,
+    ),
+    pickup(
+        Node::Fresh(Prescription::Without),
+        Step::ChildStarts,
+        Node::Running,
+    ),
     pickup(Node::Running, Step::ChildStarts, Node::Running),
     // A child, pickup: nobody is asked after a rejection, so each one is final whatever it says of itself.
     pickup(Node::Unseen, ACCEPTED, Node::Accepted),
@@ -146,12 +172,16 @@ pub(super) const TABLE: &[Edge] = &[
 
 /// The lines that lead on from here.
 pub(super) fn edges(flow: Flow, from: Node) -> impl Iterator<Item = &'static Edge> {
-    TABLE.iter().filter(move |edge| edge.flow == flow && edge.from == from)
+    TABLE
+        .iter()
+        .filter(move |edge| edge.flow == flow && edge.from == from)
 }
 
 /// Where this step leads; `None` when the table does not have it.
 pub(super) fn follow(flow: Flow, from: Node, by: Step) -> Option<Node> {
-    edges(flow, from).find(|edge| edge.by == by).map(|edge| edge.to)
+    edges(flow, from)
+        .find(|edge| edge.by == by)
+        .map(|edge| edge.to)
 }
 
 #[cfg(test)]
@@ -161,7 +191,8 @@ mod tests {
     #[test]
     fn a_step_leads_to_one_place() {
         for (n, one) in TABLE.iter().enumerate() {
-            let twin = |other: &Edge| (other.flow, other.from, other.by) == (one.flow, one.from, one.by);
+            let twin =
+                |other: &Edge| (other.flow, other.from, other.by) == (one.flow, one.from, one.by);
             assert!(!TABLE[n + 1..].iter().any(twin), "{one:?}");
         }
     }
@@ -172,7 +203,9 @@ mod tests {
         fn walk(flow: Flow, from: Node, before: &[Stage], ends: &mut u32) {
             *ends += 1;
             for edge in edges(flow, from) {
-                let Some(stage) = edge.by.stage() else { continue };
+                let Some(stage) = edge.by.stage() else {
+                    continue;
+                };
                 assert!(!before.contains(&stage), "{flow}: {stage} after {before:?}");
                 walk(flow, edge.to, &[before, &[stage]].concat(), ends);
             }

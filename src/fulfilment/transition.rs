@@ -95,7 +95,11 @@ impl Transition {
         rejected: ChildId,
         successors: impl IntoIterator<Item = ChildId>,
     ) -> Result<Self, TransitionError> {
-        Self::succeeded(Succession::Reassigned, rejected, successors.into_iter().collect())
+        Self::succeeded(
+            Succession::Reassigned,
+            rejected,
+            successors.into_iter().collect(),
+        )
     }
 
     /// Order Shipped.
@@ -118,8 +122,15 @@ impl Transition {
     /// # Errors
     /// [`TransitionError`] when an id is named twice (the rejected one counts), or when the ids are too long together
     /// for a memo.
-    pub fn split(rejected: ChildId, successors: impl IntoIterator<Item = ChildId>) -> Result<Self, TransitionError> {
-        Self::succeeded(Succession::Split, rejected, successors.into_iter().collect())
+    pub fn split(
+        rejected: ChildId,
+        successors: impl IntoIterator<Item = ChildId>,
+    ) -> Result<Self, TransitionError> {
+        Self::succeeded(
+            Succession::Split,
+            rejected,
+            successors.into_iter().collect(),
+        )
     }
 
     /// The same event, saying that its order is in this flow.
@@ -156,7 +167,9 @@ impl Transition {
     pub fn child(&self) -> Option<&ChildId> {
         match &self.what {
             What::Parent(_) => None,
-            What::Child(_, child) | What::Rejected(child, _) | What::Succeeded(_, child, _) => Some(child),
+            What::Child(_, child) | What::Rejected(child, _) | What::Succeeded(_, child, _) => {
+                Some(child)
+            }
         }
     }
 
@@ -194,10 +207,18 @@ impl Transition {
     }
 
     fn of(what: What) -> Self {
-        Transition { flow: None, prescription: None, what }
+        Transition {
+            flow: None,
+            prescription: None,
+            what,
+        }
     }
 
-    fn succeeded(how: Succession, rejected: ChildId, successors: Vec<ChildId>) -> Result<Self, TransitionError> {
+    fn succeeded(
+        how: Succession,
+        rejected: ChildId,
+        successors: Vec<ChildId>,
+    ) -> Result<Self, TransitionError> {
         if successors.is_empty() && how == Succession::Reassigned {
             return Err(TransitionError::NoSuccessor);
         }
@@ -206,13 +227,18 @@ impl Transition {
         if length > Self::MEMO_LIMIT {
             return Err(TransitionError::TooLong);
         }
-        let twin = |(n, child): &(usize, &ChildId)| **child == rejected || successors[..*n].contains(child);
+        let twin = |(n, child): &(usize, &ChildId)| {
+            **child == rejected || successors[..*n].contains(child)
+        };
         if let Some((_, child)) = successors.iter().enumerate().find(twin) {
             return Err(TransitionError::NamedTwice(child.clone()));
         }
         let made = Self::of(What::Succeeded(how, rejected, successors));
         // With everything that may be said later, so that no other method can fail.
-        let longest = made.clone().in_flow(Flow::Delivery).with_prescription(Prescription::Without);
+        let longest = made
+            .clone()
+            .in_flow(Flow::Delivery)
+            .with_prescription(Prescription::Without);
         if longest.to_memo().len() > Self::MEMO_LIMIT {
             return Err(TransitionError::TooLong);
         }
@@ -260,24 +286,49 @@ mod tests {
         let of = |new: &[&str]| Transition::reassigned(child("A"), new.iter().map(|id| child(id)));
         assert_eq!(of(&[]), Err(TransitionError::NoSuccessor));
         assert_eq!(of(&["A"]), Err(TransitionError::NamedTwice(child("A"))));
-        assert_eq!(of(&["B", "C", "B"]), Err(TransitionError::NamedTwice(child("B"))));
-        assert_eq!(of(&["C", "B"]).unwrap().successors(), [child("C"), child("B")]);
+        assert_eq!(
+            of(&["B", "C", "B"]),
+            Err(TransitionError::NamedTwice(child("B")))
+        );
+        assert_eq!(
+            of(&["C", "B"]).unwrap().successors(),
+            [child("C"), child("B")]
+        );
     }
 
     #[test]
     fn a_split_need_not_name_its_successors() {
-        assert!(Transition::split(child("A"), []).unwrap().successors().is_empty());
+        assert!(
+            Transition::split(child("A"), [])
+                .unwrap()
+                .successors()
+                .is_empty()
+        );
     }
 
     #[test]
     fn a_memo_never_exceeds_its_limit() {
         let longest = |n: usize| (0..n).map(|n| child(&format!("{n:\"<128}")));
-        let count = (1..).find(|n| Transition::reassigned(child("A"), longest(*n)).is_err()).unwrap();
+        let count = (1..)
+            .find(|n| Transition::reassigned(child("A"), longest(*n)).is_err())
+            .unwrap();
         let event = Transition::reassigned(child("A"), longest(count - 1)).unwrap();
-        let event = event.in_flow(Flow::Delivery).with_prescription(Prescription::Without);
+        let event = event
+            .in_flow(Flow::Delivery)
+            .with_prescription(Prescription::Without);
         assert!(event.to_memo().len() <= Transition::MEMO_LIMIT);
-        assert_eq!(Transition::reassigned(child("A"), longest(count)), Err(TransitionError::TooLong));
-        let event = Transition::rejected(child(&"\"".repeat(128)), Finality::NotFinal).in_flow(Flow::Delivery);
-        assert!(event.with_prescription(Prescription::Without).to_memo().len() < 512);
+        assert_eq!(
+            Transition::reassigned(child("A"), longest(count)),
+            Err(TransitionError::TooLong)
+        );
+        let event = Transition::rejected(child(&"\"".repeat(128)), Finality::NotFinal)
+            .in_flow(Flow::Delivery);
+        assert!(
+            event
+                .with_prescription(Prescription::Without)
+                .to_memo()
+                .len()
+                < 512
+        );
     }
 }

@@ -41,8 +41,13 @@ impl FromStr for WrittenDate {
 
     fn from_str(text: &str) -> Result<Self, InvalidDate> {
         let (date, time) = text.split_once(' ').unwrap_or((text, "00:00:00"));
-        let fine = parts(date, '-', [4, 2, 2]).is_some_and(is_date) && parts(time, ':', [2, 2, 2]).is_some_and(is_time);
-        if fine { Ok(WrittenDate(text.to_owned())) } else { Err(InvalidDate(())) }
+        let fine = parts(date, '-', [4, 2, 2]).is_some_and(is_date)
+            && parts(time, ':', [2, 2, 2]).is_some_and(is_time);
+        if fine {
+            Ok(WrittenDate(text.to_owned()))
+        } else {
+            Err(InvalidDate(()))
+        }
     }
 }
 
@@ -57,7 +62,9 @@ fn parts(text: &str, separator: char, digits: [usize; 3]) -> Option<[u32; 3]> {
     let mut parts = text.split(separator);
     let mut numbers = [0; 3];
     for (number, digits) in numbers.iter_mut().zip(digits) {
-        let part = parts.next().filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()))?;
+        let part = parts
+            .next()
+            .filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()))?;
         *number = part.parse().ok()?;
     }
     parts.next().is_none().then_some(numbers)
@@ -89,7 +96,12 @@ mod tests {
 
     #[test]
     fn a_date_is_a_day_of_the_calendar_after_1900() {
-        for good in ["2024-02-29 23:59:59", "2026-01-31", "1901-12-31 00:00:00", "2000-02-29"] {
+        for good in [
+            "2024-02-29 23:59:59",
+            "2026-01-31",
+            "1901-12-31 00:00:00",
+            "2000-02-29",
+        ] {
             assert_eq!(good.parse::<WrittenDate>().unwrap().as_str(), good);
         }
         for bad in [

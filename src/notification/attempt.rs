@@ -29,9 +29,21 @@ pub struct Attempt {
 
 impl Attempt {
     /// The attempt with these parts; `took` is cut to the millisecond.
-    pub fn new(endpoint: String, endpoint_id: EndpointId, outcome: Outcome, at: Timestamp, took: Duration) -> Self {
+    pub fn new(
+        endpoint: String,
+        endpoint_id: EndpointId,
+        outcome: Outcome,
+        at: Timestamp,
+        took: Duration,
+    ) -> Self {
         // To the millisecond, so that what comes back from a store equals what was written.
-        Attempt { endpoint, endpoint_id, outcome, at, took: Duration::from_millis(millis(took)) }
+        Attempt {
+            endpoint,
+            endpoint_id,
+            outcome,
+            at,
+            took: Duration::from_millis(millis(took)),
+        }
     }
 }
 
@@ -101,7 +113,13 @@ impl TryFrom<Form> for Attempt {
     type Error = &'static str;
 
     fn try_from(form: Form) -> Result<Self, Self::Error> {
-        let outcome = match (form.outcome, form.status, form.not_sent, form.unknown, form.blocked) {
+        let outcome = match (
+            form.outcome,
+            form.status,
+            form.not_sent,
+            form.unknown,
+            form.blocked,
+        ) {
             (Class::Accepted, Some(status), None, None, None) => Outcome::Accepted { status },
             (Class::Rejected, Some(status), None, None, None) => Outcome::Rejected { status },
             (Class::NotSent, None, Some(why), None, None) => Outcome::NotSent { why },
@@ -109,7 +127,13 @@ impl TryFrom<Form> for Attempt {
             (Class::Blocked, None, None, None, Some(why)) => Outcome::Blocked { why },
             _ => return Err("the parts of the outcome do not fit together"),
         };
-        Ok(Attempt::new(form.endpoint, form.endpoint_id, outcome, form.at, Duration::from_millis(form.ms)))
+        Ok(Attempt::new(
+            form.endpoint,
+            form.endpoint_id,
+            outcome,
+            form.at,
+            Duration::from_millis(form.ms),
+        ))
     }
 }
 

@@ -30,28 +30,54 @@ impl Key {
         kind: EventKind,
         occurrence: Occurrence,
     ) -> Self {
-        Key { source, supplier, order, kind, occurrence }
+        Key {
+            source,
+            supplier,
+            order,
+            kind,
+            occurrence,
+        }
     }
 
     /// The key of the one `order.created` of an order for a supplier.
     pub fn order_created(source: Source, supplier: SupplierId, order: OrderCode) -> Self {
-        Key::new(source, supplier, order, EventKind::order_created(), Occurrence::only())
+        Key::new(
+            source,
+            supplier,
+            order,
+            EventKind::order_created(),
+            Occurrence::only(),
+        )
     }
 
     /// The id that every node computes for this key.
     pub fn event_id(&self) -> EventId {
-        EventId::derive(&self.source, &self.supplier, &self.order, &self.kind, &self.occurrence)
+        EventId::derive(
+            &self.source,
+            &self.supplier,
+            &self.order,
+            &self.kind,
+            &self.occurrence,
+        )
     }
 
     /// The stream that the notification is in.
     pub fn stream(&self) -> Stream {
-        Stream { source: self.source.clone(), supplier: self.supplier.clone(), order: self.order.clone() }
+        Stream {
+            source: self.source.clone(),
+            supplier: self.supplier.clone(),
+            order: self.order.clone(),
+        }
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of order {} for supplier {}", self.kind, self.order, self.supplier)?;
+        write!(
+            f,
+            "{} of order {} for supplier {}",
+            self.kind, self.order, self.supplier
+        )?;
         match self.occurrence.as_str() {
             "" => Ok(()),
             _ => write!(f, " ({})", self.occurrence),
@@ -74,6 +100,10 @@ pub struct Stream {
 impl Stream {
     /// The stream with these parts.
     pub fn new(source: Source, supplier: SupplierId, order: OrderCode) -> Self {
-        Stream { source, supplier, order }
+        Stream {
+            source,
+            supplier,
+            order,
+        }
     }
 }

@@ -38,7 +38,10 @@ pub(crate) struct Named {
 
 impl Named {
     pub(crate) fn of(endpoint: &Endpoint) -> Self {
-        Named { id: endpoint.id().clone(), shown: endpoint.shown().to_owned() }
+        Named {
+            id: endpoint.id().clone(),
+            shown: endpoint.shown().to_owned(),
+        }
     }
 }
 
@@ -71,12 +74,20 @@ struct LeftOut {
 impl Round {
     /// A round over what is due.
     pub(crate) fn of_due(now: Timestamp) -> Self {
-        Round { due_by: Some(now), called: Vec::new(), left_out: Vec::new() }
+        Round {
+            due_by: Some(now),
+            called: Vec::new(),
+            left_out: Vec::new(),
+        }
     }
 
     /// A round over everything that is open.
     pub(crate) fn of_all() -> Self {
-        Round { due_by: None, called: Vec::new(), left_out: Vec::new() }
+        Round {
+            due_by: None,
+            called: Vec::new(),
+            left_out: Vec::new(),
+        }
     }
 }
 
@@ -186,7 +197,12 @@ impl Ledger {
         }
         let accepted = |entry: &&Entry| matches!(entry.standing, Standing::Accepted { .. });
         let endpoints = self.endpoints.iter().filter(accepted).cloned().collect();
-        Ledger { schedule, round: None, endpoints, next: self.next.clone() }
+        Ledger {
+            schedule,
+            round: None,
+            endpoints,
+            next: self.next.clone(),
+        }
     }
 
     pub(crate) fn begin(&mut self, round: Round) {
@@ -203,7 +219,10 @@ impl Ledger {
 
     /// The ledger of a notification that nothing was done for, whose first claim calls this endpoint first.
     pub(crate) fn expecting(first: Option<&Endpoint>) -> Ledger {
-        Ledger { next: first.map(Named::of), ..Ledger::default() }
+        Ledger {
+            next: first.map(Named::of),
+            ..Ledger::default()
+        }
     }
 
     /// The endpoint that a holder calls first, as far as the record knows.
@@ -239,12 +258,20 @@ impl Ledger {
     /// sender does not do so for ever.
     pub(crate) fn enter_interrupted(&mut self, tried: Tried) {
         let mut standing = self.standing_after(&tried);
-        if let Standing::Open { not_before, interrupted, .. } = &mut standing {
+        if let Standing::Open {
+            not_before,
+            interrupted,
+            ..
+        } = &mut standing
+        {
             let due_by = self.round.as_ref().and_then(|round| round.due_by);
             match *interrupted {
                 // Never later than the round takes: it began before the lease ran out.
                 0 | 1 => *not_before = due_by.map_or(tried.at, |due_by| due_by.min(tried.at)),
-                _ => self.round.iter_mut().for_each(|round| round.called.push(tried.endpoint.id.clone())),
+                _ => self
+                    .round
+                    .iter_mut()
+                    .for_each(|round| round.called.push(tried.endpoint.id.clone())),
             }
         }
         self.set(tried.endpoint, standing);
@@ -252,22 +279,43 @@ impl Ledger {
 
     /// Leaves a silent endpoint out of the round under way. It costs no try, but the schedule's end comes: what has been
     /// left out for so long is given up.
-    pub(crate) fn leave_out(&mut self, endpoint: &Endpoint, until: Timestamp, policy: RetryPolicy, now: Timestamp) {
+    pub(crate) fn leave_out(
+        &mut self,
+        endpoint: &Endpoint,
+        until: Timestamp,
+        policy: RetryPolicy,
+        now: Timestamp,
+    ) {
         let first_at = match self.find(endpoint) {
             Some(Standing::Open { first_at, .. }) => *first_at,
             _ => now,
         };
         let end = first_at.after(policy.give_up_after());
         if now >= end {
-            self.set(Named::of(endpoint), Standing::GivenUp { at: now, why: GaveUp::Exhausted });
+            self.set(
+                Named::of(endpoint),
+                Standing::GivenUp {
+                    at: now,
+                    why: GaveUp::Exhausted,
+                },
+            );
             return;
         }
         if self.find(endpoint).is_none() {
-            let open = Standing::Open { tries: 0, first_at, not_before: now, interrupted: 0, last: false };
+            let open = Standing::Open {
+                tries: 0,
+                first_at,
+                not_before: now,
+                interrupted: 0,
+                last: false,
+            };
             self.set(Named::of(endpoint), open);
         }
         if let Some(round) = &mut self.round {
-            round.left_out.push(LeftOut { id: endpoint.id().clone(), until: until.min(end) });
+            round.left_out.push(LeftOut {
+                id: endpoint.id().clone(),
+                until: until.min(end),
+            });
         }
     }
 
@@ -275,52 +323,101 @@ impl Ledger {
     pub(crate) fn left_out_until(&self, endpoint: &Endpoint) -> Option<Timestamp> {
         self.open_from(endpoint)?;
         let round = self.round.as_ref()?;
-        round.left_out.iter().find(|left_out| left_out.id == *endpoint.id()).map(|left_out| left_out.until)
+        round
+            .left_out
+            .iter()
+            .find(|left_out| left_out.id == *endpoint.id())
+            .map(|left_out| left_out.until)
     }
 
     fn standing_after(&self, tried: &Tried) -> Standing {
         let known = self.find_id(&tried.endpoint.id);
         let (tries, first_at, interrupted_before) = match known {
-            Some(Standing::Open { tries, first_at, interrupted, .. }) => (*tries, *first_at, *interrupted),
+            Some(Standing::Open {
+                tries,
+                first_at,
+                interrupted,
+                ..
+            }) => (*tries, *first_at, *interrupted),
             _ => (0, tried.at, 0),
         };
         match tried.outcome {
             // We cut it ourselves before anything left: no try is spent, and it may be called again at once.
-            Outcome::NotSent { why: NotSent::Interrupted } => {
+            Outcome::NotSent {
+                why: NotSent::Interrupted,
+            } => {
                 let (not_before, last) = match known {
-                    Some(Standing::Open { not_before, last, .. }) => ((*not_before).max(tried.over), *last),
+                    Some(Standing::Open {
+                        not_before, last, ..
+                    }) => ((*not_before).max(tried.over), *last),
                     _ => (tried.over, false),
                 };
-                return Standing::Open { tries, first_at, not_before, interrupted: interrupted_before, last };
+                return Standing::Open {
+                    tries,
+                    first_at,
+                    not_before,
+                    interrupted: interrupted_before,
+                    last,
+                };
             }
             Outcome::Accepted { .. } => {
-                return Standing::Accepted { at: tried.at, reference: tried.reference.clone() };
+                return Standing::Accepted {
+                    at: tried.at,
+                    reference: tried.reference.clone(),
+                };
             }
-            Outcome::Rejected { status: 410 } => return Standing::GivenUp { at: tried.at, why: GaveUp::Gone },
+            Outcome::Rejected { status: 410 } => {
+                return Standing::GivenUp {
+                    at: tried.at,
+                    why: GaveUp::Gone,
+                };
+            }
             Outcome::Unknown { .. } if tried.on_unknown == OnUnknown::Hold => {
-                return Standing::GivenUp { at: tried.at, why: GaveUp::HeldUnknown };
+                return Standing::GivenUp {
+                    at: tried.at,
+                    why: GaveUp::HeldUnknown,
+                };
             }
             _ => {}
         }
         let tries = tries.saturating_add(1);
-        let not_before = tried.over.after(tried.policy.delay_asked(tries, tried.random, tried.retry_after));
+        let not_before = tried.over.after(tried.policy.delay_asked(
+            tries,
+            tried.random,
+            tried.retry_after,
+        ));
         if not_before.since(first_at) > tried.policy.give_up_after() {
-            return Standing::GivenUp { at: tried.at, why: GaveUp::Exhausted };
+            return Standing::GivenUp {
+                at: tried.at,
+                why: GaveUp::Exhausted,
+            };
         }
         let interrupted = match tried.outcome {
-            Outcome::Unknown { why: Unknown::Interrupted } => interrupted_before.saturating_add(1),
+            Outcome::Unknown {
+                why: Unknown::Interrupted,
+            } => interrupted_before.saturating_add(1),
             _ => 0,
         };
         // At the end of the spread, for it is not known yet how the next delay will be spread: rather a word too early than none.
         let after_next = not_before.after(tried.policy.delay(tries.saturating_add(1), 1.0));
         let last = after_next.since(first_at) > tried.policy.give_up_after();
-        Standing::Open { tries, first_at, not_before, interrupted, last }
+        Standing::Open {
+            tries,
+            first_at,
+            not_before,
+            interrupted,
+            last,
+        }
     }
 
     fn set(&mut self, Named { id, shown }: Named, standing: Standing) {
         match self.endpoints.iter_mut().find(|entry| entry.id == id) {
             Some(entry) => entry.standing = standing,
-            None => self.endpoints.push(Entry { id, shown, standing }),
+            None => self.endpoints.push(Entry {
+                id,
+                shown,
+                standing,
+            }),
         }
     }
 
@@ -329,7 +426,10 @@ impl Ledger {
     }
 
     fn find_id(&self, id: &EndpointId) -> Option<&Standing> {
-        self.endpoints.iter().find(|entry| entry.id == *id).map(|entry| &entry.standing)
+        self.endpoints
+            .iter()
+            .find(|entry| entry.id == *id)
+            .map(|entry| &entry.standing)
     }
 
     pub(crate) fn has_accepted(&self, endpoint: &Endpoint) -> bool {
@@ -347,8 +447,13 @@ impl Ledger {
 
     /// Whether the round under way has yet to call the endpoint.
     pub(crate) fn awaits_call(&self, endpoint: &Endpoint) -> bool {
-        let (Some(round), Some(open_from)) = (&self.round, self.open_from(endpoint)) else { return false };
-        let left_out = round.left_out.iter().any(|left_out| left_out.id == *endpoint.id());
+        let (Some(round), Some(open_from)) = (&self.round, self.open_from(endpoint)) else {
+            return false;
+        };
+        let left_out = round
+            .left_out
+            .iter()
+            .any(|left_out| left_out.id == *endpoint.id());
         let is_done = left_out || round.called.contains(endpoint.id());
         !is_done && round.due_by.is_none_or(|due_by| open_from <= due_by)
     }
@@ -358,7 +463,11 @@ impl Ledger {
     pub(crate) fn last_try_ahead(&self) -> Option<Timestamp> {
         let round = self.round.as_ref()?;
         let due = |entry: &Entry| match entry.standing {
-            Standing::Open { not_before, last: true, .. } if round.called.contains(&entry.id) => Some(not_before),
+            Standing::Open {
+                not_before,
+                last: true,
+                ..
+            } if round.called.contains(&entry.id) => Some(not_before),
             _ => None,
         };
         self.endpoints.iter().filter_map(due).min()

@@ -198,7 +198,9 @@ impl fmt::Display for Blocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Blocked::Literal => "the host is an address and no allowed network contains it",
-            Blocked::LocalName => "the host is a local name and does not resolve into the allowed networks",
+            Blocked::LocalName => {
+                "the host is a local name and does not resolve into the allowed networks"
+            }
             Blocked::Port => "the port is not 443 and the address is in no allowed network",
             Blocked::Address => "the name resolves to an address that may not be dialled",
             Blocked::Metadata => "the address is a cloud metadata address, which is never dialled",

@@ -63,8 +63,14 @@ impl State {
             State::Sending { .. } => StateName::Sending,
             State::Notified { .. } => StateName::Notified,
             State::Failed { .. } => StateName::Failed,
-            State::Closed { why: Closed::Withdrawn { .. }, .. } => StateName::Withdrawn,
-            State::Closed { why: Closed::NotWanted, .. } => StateName::NotWanted,
+            State::Closed {
+                why: Closed::Withdrawn { .. },
+                ..
+            } => StateName::Withdrawn,
+            State::Closed {
+                why: Closed::NotWanted,
+                ..
+            } => StateName::NotWanted,
             State::Unreadable { .. } => StateName::Unreadable,
         }
     }
@@ -85,7 +91,10 @@ impl State {
         match self {
             State::Pending { due } => Some(*due),
             State::Sending { until } => Some(*until),
-            State::Notified { .. } | State::Failed { .. } | State::Closed { .. } | State::Unreadable { .. } => None,
+            State::Notified { .. }
+            | State::Failed { .. }
+            | State::Closed { .. }
+            | State::Unreadable { .. } => None,
         }
     }
 }
@@ -146,7 +155,10 @@ impl FromStr for StateName {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
-        StateName::ALL.into_iter().find(|state| state.as_str() == text).ok_or(UnknownName)
+        StateName::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or(UnknownName)
     }
 }
 
@@ -194,8 +206,11 @@ impl FailureReason {
     ];
 
     /// The reasons that a repaired configuration removes; `resume` reopens these.
-    pub const OF_CONFIGURATION: [FailureReason; 3] =
-        [FailureReason::NoEndpoints, FailureReason::SupplierRemoved, FailureReason::Config];
+    pub const OF_CONFIGURATION: [FailureReason; 3] = [
+        FailureReason::NoEndpoints,
+        FailureReason::SupplierRemoved,
+        FailureReason::Config,
+    ];
 
     /// The stable word: `no_endpoints`, `supplier_removed`, `config`, `exhausted`, `endpoint_gone`, `held_unknown`.
     pub fn as_str(self) -> &'static str {
@@ -220,7 +235,10 @@ impl FromStr for FailureReason {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
-        FailureReason::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownName)
+        FailureReason::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == text)
+            .ok_or(UnknownName)
     }
 }
 
@@ -256,7 +274,10 @@ impl FromStr for StreamRule {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
-        StreamRule::ALL.into_iter().find(|rule| rule.as_str() == text).ok_or(UnknownName)
+        StreamRule::ALL
+            .into_iter()
+            .find(|rule| rule.as_str() == text)
+            .ok_or(UnknownName)
     }
 }
 
@@ -275,10 +296,15 @@ pub enum OrderState {
 impl OrderState {
     /// The state of an order with these notifications; without any it is [`Told`](OrderState::Told).
     pub fn of<'a>(notifications: impl IntoIterator<Item = &'a Notification>) -> Self {
-        notifications.into_iter().fold(OrderState::Told, |so_far, notification| match (so_far, &notification.state) {
-            (OrderState::Error, _) | (_, State::Failed { .. } | State::Unreadable { .. }) => OrderState::Error,
-            (_, State::Pending { .. } | State::Sending { .. }) => OrderState::InProgress,
-            (other, State::Notified { .. } | State::Closed { .. }) => other,
-        })
+        notifications
+            .into_iter()
+            .fold(OrderState::Told, |so_far, notification| {
+                match (so_far, &notification.state) {
+                    (OrderState::Error, _)
+                    | (_, State::Failed { .. } | State::Unreadable { .. }) => OrderState::Error,
+                    (_, State::Pending { .. } | State::Sending { .. }) => OrderState::InProgress,
+                    (other, State::Notified { .. } | State::Closed { .. }) => other,
+                }
+            })
     }
 }

@@ -28,7 +28,14 @@ pub struct Step {
 impl Step {
     /// A step without attempts.
     pub fn new(key: Key, token: Token, ledger: Ledger, then: Then) -> Self {
-        Step { key, token, first_attempt: 0, attempts: Vec::new(), ledger, then }
+        Step {
+            key,
+            token,
+            first_attempt: 0,
+            attempts: Vec::new(),
+            ledger,
+            then,
+        }
     }
 
     /// The same step with the attempts since the last one, numbered from `first_attempt`.

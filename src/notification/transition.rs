@@ -45,7 +45,11 @@ pub struct Change {
 
 impl Change {
     fn to(state: State, queue: Queue) -> Change {
-        Change { state, queue, reopens: false }
+        Change {
+            state,
+            queue,
+            reopens: false,
+        }
     }
 
     /// Whether the token of the claim stays good; otherwise the store forgets it.
@@ -63,8 +67,20 @@ impl Change {
 pub fn start(start: &Start, now: Timestamp) -> (Change, Option<&Body>) {
     let (state, body) = match start {
         Start::Pending(body) => (State::Pending { due: now }, Some(body)),
-        Start::NotWanted => (State::Closed { at: now, why: Closed::NotWanted }, None),
-        Start::Notified { reference } => (State::Notified { at: now, reference: reference.clone() }, None),
+        Start::NotWanted => (
+            State::Closed {
+                at: now,
+                why: Closed::NotWanted,
+            },
+            None,
+        ),
+        Start::Notified { reference } => (
+            State::Notified {
+                at: now,
+                reference: reference.clone(),
+            },
+            None,
+        ),
     };
     (Change::to(state, Queue::New), body)
 }
@@ -73,8 +89,13 @@ pub fn start(start: &Start, now: Timestamp) -> (Change, Option<&Body>) {
 /// one; whether its time has come and whether it is the first of its stream the store has looked at before.
 pub fn claim(notification: Notification, token: Token) -> Option<Claim> {
     notification.state.claimable_from()?;
-    let mut claim =
-        Claim::new(notification.key, token, notification.event_id, notification.position, notification.body?);
+    let mut claim = Claim::new(
+        notification.key,
+        token,
+        notification.event_id,
+        notification.position,
+        notification.body?,
+    );
     claim.taken_over = matches!(notification.state, State::Sending { .. });
     claim.ledger = notification.ledger;
     claim.reopened = notification.reopened;
@@ -105,15 +126,39 @@ pub fn take_back(claim: &Claim, now: Timestamp) -> Change {
 /// What a step makes of the notification, given that its token is good.
 pub fn step(then: &Then, now: Timestamp) -> Change {
     match then {
-        Then::Keep { lease } => Change::to(State::Sending { until: now.after(*lease) }, Queue::Due),
-        Then::Notified { reference } => {
-            Change::to(State::Notified { at: now, reference: reference.clone() }, Queue::Due)
-        }
-        Then::Again { after } => Change::to(State::Pending { due: now.after(*after) }, Queue::Due),
-        Then::HandBack { after } => Change::to(State::Pending { due: now.after(*after) }, Queue::PutOff),
-        Then::Failed { reason, stream } => {
-            Change::to(State::Failed { at: now, reason: *reason, stream: *stream }, Queue::Due)
-        }
+        Then::Keep { lease } => Change::to(
+            State::Sending {
+                until: now.after(*lease),
+            },
+            Queue::Due,
+        ),
+        Then::Notified { reference } => Change::to(
+            State::Notified {
+                at: now,
+                reference: reference.clone(),
+            },
+            Queue::Due,
+        ),
+        Then::Again { after } => Change::to(
+            State::Pending {
+                due: now.after(*after),
+            },
+            Queue::Due,
+        ),
+        Then::HandBack { after } => Change::to(
+            State::Pending {
+                due: now.after(*after),
+            },
+            Queue::PutOff,
+        ),
+        Then::Failed { reason, stream } => Change::to(
+            State::Failed {
+                at: now,
+                reason: *reason,
+                stream: *stream,
+            },
+            Queue::Due,
+        ),
     }
 }
 
@@ -139,20 +184,34 @@ pub fn intervene(state: &State, intervention: &Intervention, now: Timestamp) -> 
     match state {
         State::Sending { until } if *until > now => return Intervening::InFlight,
         State::Notified { .. } | State::Closed { .. } => return Intervening::NotAllowed,
-        State::Pending { .. } | State::Sending { .. } | State::Failed { .. } | State::Unreadable { .. } => {}
+        State::Pending { .. }
+        | State::Sending { .. }
+        | State::Failed { .. }
+        | State::Unreadable { .. } => {}
     }
     let change = match intervention {
-        Intervention::Reopen if matches!(state, State::Failed { .. } | State::Unreadable { .. }) => {
-            Change { reopens: true, ..Change::to(State::Pending { due: now }, Queue::Due) }
+        Intervention::Reopen
+            if matches!(state, State::Failed { .. } | State::Unreadable { .. }) =>
+        {
+            Change {
+                reopens: true,
+                ..Change::to(State::Pending { due: now }, Queue::Due)
+            }
         }
         Intervention::Reopen => return Intervening::NotAllowed,
         Intervention::Withdraw { reason } => {
-            let why = Closed::Withdrawn { reason: reason.clone() };
+            let why = Closed::Withdrawn {
+                reason: reason.clone(),
+            };
             Change::to(State::Closed { at: now, why }, Queue::Due)
         }
-        Intervention::MarkNotified { reference } => {
-            Change::to(State::Notified { at: now, reference: reference.clone() }, Queue::Due)
-        }
+        Intervention::MarkNotified { reference } => Change::to(
+            State::Notified {
+                at: now,
+                reference: reference.clone(),
+            },
+            Queue::Due,
+        ),
     };
     Intervening::Changes(change)
 }
@@ -199,11 +258,21 @@ impl<'a> Judge<'a> {
     /// What becomes of each of a slice, given what the store has under each key, in the order of the slice. The slices that
     /// this judge has accepted before count as stored. When one answer is [`Inserted::Stale`], nothing of the slice is to be
     /// stored; otherwise every [`Inserted::New`] is.
-    pub fn judge(&mut self, slice: &'a [NewNotification], present: impl IntoIterator<Item = Present>) -> Vec<Inserted> {
+    pub fn judge(
+        &mut self,
+        slice: &'a [NewNotification],
+        present: impl IntoIterator<Item = Present>,
+    ) -> Vec<Inserted> {
         let mut here = Accepted::default();
-        let answers: Vec<_> =
-            slice.iter().zip(present).map(|(new, present)| here.judge(new, present, &self.accepted)).collect();
-        if !answers.iter().any(|answer| matches!(answer, Inserted::Stale { .. })) {
+        let answers: Vec<_> = slice
+            .iter()
+            .zip(present)
+            .map(|(new, present)| here.judge(new, present, &self.accepted))
+            .collect();
+        if !answers
+            .iter()
+            .any(|answer| matches!(answer, Inserted::Stale { .. }))
+        {
             self.accepted.digests.extend(here.digests);
             self.accepted.ends.extend(here.ends);
         }
@@ -212,16 +281,31 @@ impl<'a> Judge<'a> {
 }
 
 impl<'a> Accepted<'a> {
-    fn judge(&mut self, new: &'a NewNotification, present: Present, before: &Accepted<'_>) -> Inserted {
+    fn judge(
+        &mut self,
+        new: &'a NewNotification,
+        present: Present,
+        before: &Accepted<'_>,
+    ) -> Inserted {
         let (known, stored_end) = match present {
             Present::Yes { digest } => (Some(digest), 0),
-            Present::No { stream_end } => {
-                (self.digests.get(&new.key).or_else(|| before.digests.get(&new.key)).copied(), stream_end)
-            }
+            Present::No { stream_end } => (
+                self.digests
+                    .get(&new.key)
+                    .or_else(|| before.digests.get(&new.key))
+                    .copied(),
+                stream_end,
+            ),
         };
         if let Some(known) = known {
-            let differs = known.zip(new.content_digest).is_some_and(|(known, new)| known.differs_from(&new));
-            return if differs { Inserted::Differs } else { Inserted::Existing };
+            let differs = known
+                .zip(new.content_digest)
+                .is_some_and(|(known, new)| known.differs_from(&new));
+            return if differs {
+                Inserted::Differs
+            } else {
+                Inserted::Existing
+            };
         }
         let stream = new.key.stream();
         let end = before.ends.get(&stream).copied().unwrap_or(stored_end);
@@ -250,7 +334,10 @@ mod tests {
     }
 
     fn new(order: &str) -> NewNotification {
-        let (source, supplier) = (Source::new("shop").unwrap(), SupplierId::new("north").unwrap());
+        let (source, supplier) = (
+            Source::new("shop").unwrap(),
+            SupplierId::new("north").unwrap(),
+        );
         let key = Key::order_created(source, supplier, OrderCode::new(order).unwrap());
         NewNotification::new(key, Start::Pending(Body::new(*b"{}")))
     }
@@ -263,29 +350,60 @@ mod tests {
         let mut misplaced = second.clone();
         misplaced.append = Append::At(9);
         let nothing = Present::No { stream_end: 0 };
-        let slices = [vec![new("A-1"), misplaced], vec![new("A-1"), new("A-1")], vec![new("A-1"), second]];
+        let slices = [
+            vec![new("A-1"), misplaced],
+            vec![new("A-1"), new("A-1")],
+            vec![new("A-1"), second],
+        ];
         // A slice with a stale one stores nothing, so that the next is the first.
-        assert_eq!(judge.judge(&slices[0], [nothing; 2]), [Inserted::New { position: 1 }, Inserted::Stale { next: 2 }]);
-        assert_eq!(judge.judge(&slices[1], [nothing; 2]), [Inserted::New { position: 1 }, Inserted::Existing]);
-        assert_eq!(judge.judge(&slices[2], [nothing; 2]), [Inserted::Existing, Inserted::New { position: 2 }]);
+        assert_eq!(
+            judge.judge(&slices[0], [nothing; 2]),
+            [Inserted::New { position: 1 }, Inserted::Stale { next: 2 }]
+        );
+        assert_eq!(
+            judge.judge(&slices[1], [nothing; 2]),
+            [Inserted::New { position: 1 }, Inserted::Existing]
+        );
+        assert_eq!(
+            judge.judge(&slices[2], [nothing; 2]),
+            [Inserted::Existing, Inserted::New { position: 2 }]
+        );
     }
 
     #[test]
     fn an_intervention_waits_for_a_lease_and_leaves_ends_alone() {
-        let failed = State::Failed { at: at(1), reason: FailureReason::Config, stream: StreamRule::Holds };
-        let withdraw = Intervention::Withdraw { reason: "called off".to_owned() };
-        let changes = |state: &State, intervention: &Intervention| {
-            matches!(intervene(state, intervention, at(10)), Intervening::Changes(_))
+        let failed = State::Failed {
+            at: at(1),
+            reason: FailureReason::Config,
+            stream: StreamRule::Holds,
         };
-        for open in [State::Pending { due: at(99) }, State::Sending { until: at(10) }] {
+        let withdraw = Intervention::Withdraw {
+            reason: "called off".to_owned(),
+        };
+        let changes = |state: &State, intervention: &Intervention| {
+            matches!(
+                intervene(state, intervention, at(10)),
+                Intervening::Changes(_)
+            )
+        };
+        for open in [
+            State::Pending { due: at(99) },
+            State::Sending { until: at(10) },
+        ] {
             assert!(changes(&open, &withdraw) && !changes(&open, &Intervention::Reopen));
         }
         for waits_for_a_person in [failed, State::Unreadable { at: at(1) }] {
-            assert!(changes(&waits_for_a_person, &withdraw) && changes(&waits_for_a_person, &Intervention::Reopen));
+            assert!(
+                changes(&waits_for_a_person, &withdraw)
+                    && changes(&waits_for_a_person, &Intervention::Reopen)
+            );
         }
         let live = State::Sending { until: at(11) };
         assert_eq!(intervene(&live, &withdraw, at(10)), Intervening::InFlight);
-        let told = State::Notified { at: at(1), reference: "R".to_owned() };
+        let told = State::Notified {
+            at: at(1),
+            reference: "R".to_owned(),
+        };
         assert_eq!(intervene(&told, &withdraw, at(10)), Intervening::NotAllowed);
     }
 
@@ -301,7 +419,10 @@ mod tests {
             (Then::HandBack { after }, Queue::PutOff),
         ] {
             let change = step(&then, at(2));
-            assert_eq!((change.queue, change.state.claimable_from()), (queue, Some(at(5))));
+            assert_eq!(
+                (change.queue, change.state.claimable_from()),
+                (queue, Some(at(5)))
+            );
         }
     }
 }

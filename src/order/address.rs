@@ -68,25 +68,37 @@ impl Address {
     /// With the name of who receives the goods.
     #[must_use]
     pub fn with_name(self, name: impl Into<String>) -> Self {
-        Self { name: Some(name.into()), ..self }
+        Self {
+            name: Some(name.into()),
+            ..self
+        }
     }
 
     /// With a second line.
     #[must_use]
     pub fn with_line2(self, line2: impl Into<String>) -> Self {
-        Self { line2: Some(line2.into()), ..self }
+        Self {
+            line2: Some(line2.into()),
+            ..self
+        }
     }
 
     /// With a state, province or region.
     #[must_use]
     pub fn with_state(self, state: impl Into<String>) -> Self {
-        Self { state: Some(state.into()), ..self }
+        Self {
+            state: Some(state.into()),
+            ..self
+        }
     }
 
     /// With the telephone number of who receives the goods.
     #[must_use]
     pub fn with_phone(self, phone: impl Into<String>) -> Self {
-        Self { phone: Some(phone.into()), ..self }
+        Self {
+            phone: Some(phone.into()),
+            ..self
+        }
     }
 
     /// Who receives the goods.
@@ -150,7 +162,11 @@ impl Address {
         content.optional("phone", self.phone());
     }
 
-    pub(in crate::order) fn read(raw: &RawValue, place: &str, unknown: UnknownKeys) -> Result<Self, FieldError> {
+    pub(in crate::order) fn read(
+        raw: &RawValue,
+        place: &str,
+        unknown: UnknownKeys,
+    ) -> Result<Self, FieldError> {
         let mut fields = Fields::of(raw, place)?;
         let name = fields.optional("name", fields::text)?;
         let line1 = fields.required("line1", fields::text)?;
@@ -162,14 +178,23 @@ impl Address {
         let phone = fields.optional("phone", fields::text)?;
         fields.finish_with(unknown)?;
 
-        let address = Self::new(line1, city, postal_code, country).map_err(|error| error.within(place))?;
-        Ok(Self { name, line2, state, phone, ..address })
+        let address =
+            Self::new(line1, city, postal_code, country).map_err(|error| error.within(place))?;
+        Ok(Self {
+            name,
+            line2,
+            state,
+            phone,
+            ..address
+        })
     }
 }
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::deserialize(deserializer, |raw, place| Self::read(raw, place, UnknownKeys::Refuse))
+        json::deserialize(deserializer, |raw, place| {
+            Self::read(raw, place, UnknownKeys::Refuse)
+        })
     }
 }
 

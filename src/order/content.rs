@@ -26,7 +26,10 @@ pub(crate) enum Numbers {
 
 impl Content {
     pub(in crate::order) fn new() -> Self {
-        Self { bytes: Vec::new(), numbers: Numbers::Short }
+        Self {
+            bytes: Vec::new(),
+            numbers: Numbers::Short,
+        }
     }
 
     pub(in crate::order) fn record(&mut self, name: &str, value: &str) {
@@ -67,7 +70,12 @@ impl Content {
         }
         if let Ok(members) = json::members(raw, Reading::Lenient) {
             self.bytes.push(b'o');
-            return self.members(members.iter().map(|(key, raw)| (key.as_str(), *raw)).collect());
+            return self.members(
+                members
+                    .iter()
+                    .map(|(key, raw)| (key.as_str(), *raw))
+                    .collect(),
+            );
         }
         // What is left begins with a letter of its own: null, false, true.
         self.bytes.extend(raw.get().bytes().take(1));
@@ -82,7 +90,10 @@ impl Content {
             None => {
                 self.numbers = Numbers::Long;
                 self.bytes.push(b'D');
-                self.text(&Scientific::of(digits).map_or_else(|| digits.to_owned(), |number| number.all_digits()));
+                self.text(
+                    &Scientific::of(digits)
+                        .map_or_else(|| digits.to_owned(), |number| number.all_digits()),
+                );
             }
         }
     }
@@ -116,7 +127,11 @@ fn short(digits: &str) -> Option<String> {
     if let Ok(whole) = digits.parse::<i64>() {
         return Some(whole.to_string());
     }
-    let Scientific { negative, digits, exponent } = Scientific::of(digits)?;
+    let Scientific {
+        negative,
+        digits,
+        exponent,
+    } = Scientific::of(digits)?;
     if digits.is_empty() {
         return Some("0".to_owned());
     }
@@ -233,7 +248,10 @@ mod tests {
             assert_eq!(told(one).1, Numbers::Long, "{one}");
             assert_ne!(bytes(one), bytes(other), "{one}");
         }
-        assert_eq!(bytes("12345678901234567890123"), bytes("1234567890123456789012.30e1"));
+        assert_eq!(
+            bytes("12345678901234567890123"),
+            bytes("1234567890123456789012.30e1")
+        );
     }
 
     #[test]
@@ -242,7 +260,10 @@ mod tests {
             bytes(r#"{"a": {"x": 1, "y": 2}, "b": [1.50, 1e2, -0, 0.0]}"#),
             bytes(r#"{"b": [1.5, 100.0, 0, -0.0], "a": {"y": 2, "x": 1}}"#)
         );
-        assert_eq!(bytes("14.31"), [&b"d\0\0\0\0\0\0\0\x12"[..], b"1.43100000000000e1"].concat());
+        assert_eq!(
+            bytes("14.31"),
+            [&b"d\0\0\0\0\0\0\0\x12"[..], b"1.43100000000000e1"].concat()
+        );
     }
 
     #[test]
@@ -269,7 +290,8 @@ mod tests {
             r#"{"b": "a"}"#,
             r#"{"ab": ""}"#,
         ];
-        let distinct: std::collections::HashSet<_> = contents.iter().map(|json| bytes(json)).collect();
+        let distinct: std::collections::HashSet<_> =
+            contents.iter().map(|json| bytes(json)).collect();
         assert_eq!(distinct.len(), contents.len());
     }
 

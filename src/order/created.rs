@@ -130,12 +130,15 @@ impl OrderCreated {
             channel: fields.required("channel", fields::filled_text)?,
             currency: fields.required("currency", fields::parsed)?,
             shipping_charges: fields.required("shipping_charges", Money::read)?,
-            address: fields.optional("address", |raw, place| Address::read(raw, place, UnknownKeys::Ignore))?,
+            address: fields.optional("address", |raw, place| {
+                Address::read(raw, place, UnknownKeys::Ignore)
+            })?,
             items: fields.required("items", fields::list(Item::read))?,
             built_at: fields.required("built_at", fields::parsed)?,
             extra: fields.optional("extra", Extra::read)?.unwrap_or_default(),
         };
-        not_negative(created.shipping_charges, "shipping_charges").map_err(|error| error.within(place))?;
+        not_negative(created.shipping_charges, "shipping_charges")
+            .map_err(|error| error.within(place))?;
         if created.items.is_empty() {
             return Err(FieldError::new("items", "must not be empty").within(place));
         }

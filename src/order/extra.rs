@@ -41,11 +41,15 @@ impl Extra {
     /// # Errors
     ///
     /// [`OrderError`] when the value does not serialise to JSON.
-    pub fn with(mut self, key: impl Into<String>, value: &impl Serialize) -> Result<Self, OrderError> {
+    pub fn with(
+        mut self,
+        key: impl Into<String>,
+        value: &impl Serialize,
+    ) -> Result<Self, OrderError> {
         let key = key.into();
         let place = fields::member("extra", &key);
-        let raw =
-            serde_json::value::to_raw_value(value).map_err(|_| OrderError::new(&place, "cannot be written as JSON"))?;
+        let raw = serde_json::value::to_raw_value(value)
+            .map_err(|_| OrderError::new(&place, "cannot be written as JSON"))?;
         json::check(&raw, &place)?;
         self.0.put(key, json::compact(&raw));
         Ok(self)

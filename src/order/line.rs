@@ -138,7 +138,12 @@ pub struct Item {
 }
 
 impl Item {
-    fn new(sku: String, name: String, quantity: Quantity, unit_price: Money) -> Result<Self, OrderError> {
+    fn new(
+        sku: String,
+        name: String,
+        quantity: Quantity,
+        unit_price: Money,
+    ) -> Result<Self, OrderError> {
         Ok(Self {
             sku: filled(sku, "sku")?,
             codes: BTreeMap::new(),
@@ -242,7 +247,10 @@ impl Item {
 
 impl fmt::Debug for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Item").field("sku", &self.sku).field("quantity", &self.quantity).finish_non_exhaustive()
+        f.debug_struct("Item")
+            .field("sku", &self.sku)
+            .field("quantity", &self.quantity)
+            .finish_non_exhaustive()
     }
 }
 

@@ -229,7 +229,10 @@ impl PaidOrder {
             channel: self.channel.clone(),
             currency: self.currency,
             shipping_charges: self.shipping_charges,
-            address: self.address.as_ref().and_then(|address| self.customer.told_address(address, *privacy)),
+            address: self
+                .address
+                .as_ref()
+                .and_then(|address| self.customer.told_address(address, *privacy)),
             items,
             built_at: self.built_at,
             extra: self.extra.clone(),
@@ -260,7 +263,9 @@ impl PaidOrder {
 
     fn items_of(&self, supplier: &SupplierId) -> impl Iterator<Item = &Item> {
         let lines = self.lines.iter();
-        lines.filter(move |line| line.supplier() == supplier).map(Line::item)
+        lines
+            .filter(move |line| line.supplier() == supplier)
+            .map(Line::item)
     }
 
     fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
@@ -270,14 +275,28 @@ impl PaidOrder {
         let channel = fields.required("channel", fields::text)?;
         let currency = fields.required("currency", fields::parsed)?;
         let shipping_charges = fields.required("shipping_charges", Money::read)?;
-        let address = fields.optional("address", |raw, place| Address::read(raw, place, UnknownKeys::Refuse))?;
+        let address = fields.optional("address", |raw, place| {
+            Address::read(raw, place, UnknownKeys::Refuse)
+        })?;
         let built_at = fields.required("built_at", fields::parsed)?;
         let lines = fields.required("lines", fields::list(Line::read))?;
         let extra = fields.optional("extra", Extra::read)?;
         fields.finish()?;
 
-        let order = Self::new(order_code, channel, currency, shipping_charges, address, built_at, lines);
-        Ok(Self { customer, extra: extra.unwrap_or_default(), ..order.map_err(|error| error.within(place))? })
+        let order = Self::new(
+            order_code,
+            channel,
+            currency,
+            shipping_charges,
+            address,
+            built_at,
+            lines,
+        );
+        Ok(Self {
+            customer,
+            extra: extra.unwrap_or_default(),
+            ..order.map_err(|error| error.within(place))?
+        })
     }
 }
 

@@ -22,7 +22,11 @@ pub enum Rule {
 
 impl Rule {
     fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
-        let words = [("share", Self::Share), ("mask", Self::Mask), ("omit", Self::Omit)];
+        let words = [
+            ("share", Self::Share),
+            ("mask", Self::Mask),
+            ("omit", Self::Omit),
+        ];
         fields::one_of(&words)(raw, place)
     }
 
@@ -77,7 +81,10 @@ impl Privacy {
     /// With this rule for the customer's name.
     #[must_use]
     pub fn with_customer_name(self, customer_name: Rule) -> Self {
-        Self { customer_name, ..self }
+        Self {
+            customer_name,
+            ..self
+        }
     }
 
     /// With this rule for the customer's e-mail address.
@@ -125,8 +132,9 @@ impl Privacy {
     /// `{"customer_name"?, "email"?, "mobile"?, "address"?}`, each `share`, `mask` or `omit`.
     pub(crate) fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
         let mut fields = Fields::of(raw, place)?;
-        let mut rule =
-            |name| -> Result<Rule, FieldError> { Ok(fields.optional(name, Rule::read)?.unwrap_or_default()) };
+        let mut rule = |name| -> Result<Rule, FieldError> {
+            Ok(fields.optional(name, Rule::read)?.unwrap_or_default())
+        };
         let privacy = Self {
             customer_name: rule("customer_name")?,
             email: rule("email")?,
@@ -169,7 +177,11 @@ impl Customer {
     }
 
     /// This customer's address as a supplier with these rules may know it.
-    pub(in crate::order) fn told_address(&self, address: &Address, privacy: Privacy) -> Option<Address> {
+    pub(in crate::order) fn told_address(
+        &self,
+        address: &Address,
+        privacy: Privacy,
+    ) -> Option<Address> {
         let rule = privacy.address;
         let withheld = self.withheld(privacy);
         let name_rule = match address.name() {
@@ -181,7 +193,10 @@ impl Customer {
             _ => rule,
         };
         let (line1, line2) = match rule {
-            Rule::Share => (withheld.cut(&address.line1), address.line2().map(|line2| withheld.cut(line2))),
+            Rule::Share => (
+                withheld.cut(&address.line1),
+                address.line2().map(|line2| withheld.cut(line2)),
+            ),
             Rule::Mask => (HIDDEN.to_owned(), None),
             Rule::Omit => return None,
         };
@@ -189,27 +204,51 @@ impl Customer {
         let name = name_rule.apply(address.name(), masked_name);
         let phone = phone_rule.apply(address.phone(), masked_number);
         Some(Address {
-            name: name.map(|name| if name_rule == Rule::Share { withheld.cut(&name) } else { name }),
+            name: name.map(|name| {
+                if name_rule == Rule::Share {
+                    withheld.cut(&name)
+                } else {
+                    name
+                }
+            }),
             line1,
             line2,
             city: withheld.cut(&address.city),
             state: address.state().map(|state| withheld.cut(state)),
             postal_code: address.postal_code.clone(),
             country: address.country.clone(),
-            phone: phone.map(|phone| if phone_rule == Rule::Share { withheld.cut(&phone) } else { phone }),
+            phone: phone.map(|phone| {
+                if phone_rule == Rule::Share {
+                    withheld.cut(&phone)
+                } else {
+                    phone
+                }
+            }),
         })
     }
 
     /// What must not come back through the address.
     fn withheld(&self, privacy: Privacy) -> Withheld {
         let mut withheld = Withheld::default();
-        if let Some(name) = self.customer_name.as_deref().filter(|_| privacy.customer_name > Rule::Share) {
+        if let Some(name) = self
+            .customer_name
+            .as_deref()
+            .filter(|_| privacy.customer_name > Rule::Share)
+        {
             withheld.name(name);
         }
-        if let Some(email) = self.email.as_deref().filter(|_| privacy.email > Rule::Share) {
+        if let Some(email) = self
+            .email
+            .as_deref()
+            .filter(|_| privacy.email > Rule::Share)
+        {
             withheld.email(email);
         }
-        if let Some(mobile) = self.mobile.as_deref().filter(|_| privacy.mobile > Rule::Share) {
+        if let Some(mobile) = self
+            .mobile
+            .as_deref()
+            .filter(|_| privacy.mobile > Rule::Share)
+        {
             withheld.mobile(mobile);
         }
         withheld
@@ -280,7 +319,9 @@ mod tests {
 
     #[test]
     fn what_is_omitted_is_gone() {
-        let privacy = Privacy::new().with_email(Rule::Omit).with_address(Rule::Omit);
+        let privacy = Privacy::new()
+            .with_email(Rule::Omit)
+            .with_address(Rule::Omit);
         let left = json!({"customer_name": "Asha Rao", "mobile": "+91 55500 00142"});
         assert_eq!(told(privacy), json!([left, null]));
     }
@@ -324,7 +365,9 @@ mod tests {
             }
             assert!(told.contains("12 Lake Road"));
         }
-        let masked = Privacy::new().with_address(Rule::Mask).with_mobile(Rule::Omit);
+        let masked = Privacy::new()
+            .with_address(Rule::Mask)
+            .with_mobile(Rule::Omit);
         let address = customer().told_address(&address(), masked).unwrap();
         assert_eq!((address.name(), address.phone()), (Some("a*** R***"), None));
     }
@@ -334,47 +377,74 @@ mod tests {
         let mut other = customer();
         other.customer_name = Some("Ravi Rao".to_owned());
         other.mobile = Some("+91 55500 00143".to_owned());
-        let privacy = Privacy::new().with_customer_name(Rule::Omit).with_mobile(Rule::Omit);
+        let privacy = Privacy::new()
+            .with_customer_name(Rule::Omit)
+            .with_mobile(Rule::Omit);
         let address = other.told_address(&address(), privacy).unwrap();
-        assert_eq!((address.name(), address.phone()), (Some("asha  RAO"), Some("0555-0000142")));
+        assert_eq!(
+            (address.name(), address.phone()),
+            (Some("asha  RAO"), Some("0555-0000142"))
+        );
     }
 
     #[test]
     fn a_withheld_value_is_found_inside_the_longer_texts_of_an_address() {
         let address = Address::new("c/o Asha Rao, 12 Lake Road", "Pune", "411001", "IN").unwrap();
-        let address = address.with_name("Ms. Asha Rao").with_line2("ring 55500 00142, asha@EXAMPLE.com");
+        let address = address
+            .with_name("Ms. Asha Rao")
+            .with_line2("ring 55500 00142, asha@EXAMPLE.com");
         let address = address.with_phone("0555-0000142 / 0555-0000999");
         for rule in [Rule::Mask, Rule::Omit] {
-            let privacy = Privacy::new().with_customer_name(rule).with_mobile(rule).with_email(rule);
+            let privacy = Privacy::new()
+                .with_customer_name(rule)
+                .with_mobile(rule)
+                .with_email(rule);
             let told = customer().told_address(&address, privacy).unwrap();
             let text = serde_json::to_string(&told).unwrap();
             for withheld in ["Asha", "Rao", "5550", "55500", "EXAMPLE"] {
                 assert!(!text.contains(withheld), "{withheld} in {text}");
             }
-            assert_eq!((told.line1(), told.line2()), ("c/o ***, 12 Lake Road", Some("ring ***, ***")));
+            assert_eq!(
+                (told.line1(), told.line2()),
+                ("c/o ***, 12 Lake Road", Some("ring ***, ***"))
+            );
         }
-        assert_eq!(customer().told_address(&address, Privacy::new()), Some(address));
+        assert_eq!(
+            customer().told_address(&address, Privacy::new()),
+            Some(address)
+        );
     }
 
     #[test]
     fn a_withheld_name_does_not_come_back_in_decomposed_unicode() {
-        let customer = Customer { customer_name: Some("José Peña".to_owned()), ..Customer::default() };
+        let customer = Customer {
+            customer_name: Some("José Peña".to_owned()),
+            ..Customer::default()
+        };
         let address = address().with_name("Jose\u{301} Pen\u{303}a");
-        let told = customer.told_address(&address, Privacy::new().with_customer_name(Rule::Omit)).unwrap();
+        let told = customer
+            .told_address(&address, Privacy::new().with_customer_name(Rule::Omit))
+            .unwrap();
         assert_eq!(told.name(), None);
     }
 
     #[test]
     fn rules_are_read_by_their_words() {
         let read = |value: Value| {
-            Privacy::read(&crate::value::json::raw(&value), "privacy").map_err(|error| error.to_string())
+            Privacy::read(&crate::value::json::raw(&value), "privacy")
+                .map_err(|error| error.to_string())
         };
         assert_eq!(read(json!({})), Ok(Privacy::new()));
         assert_eq!(
             read(json!({"email": "mask", "address": "omit", "mobile": "share"})),
-            Ok(Privacy::new().with_email(Rule::Mask).with_address(Rule::Omit))
+            Ok(Privacy::new()
+                .with_email(Rule::Mask)
+                .with_address(Rule::Omit))
         );
-        assert_eq!(read(json!({"email": "hide"})), Err("privacy.email: must be one of: share, mask, omit".to_owned()));
+        assert_eq!(
+            read(json!({"email": "hide"})),
+            Err("privacy.email: must be one of: share, mask, omit".to_owned())
+        );
         assert_eq!(
             read(json!({"e-mail": "mask"})),
             Err("privacy.e-mail: is not a known key; known here: customer_name, email, mobile, address".to_owned())

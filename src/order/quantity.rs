@@ -33,23 +33,32 @@ use crate::value::json;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Quantity(Decimal);
 
-const PROBLEM: &str = "must be a number greater than zero, such as 2 or 0.75, with at most 28 digits";
+const PROBLEM: &str =
+    "must be a number greater than zero, such as 2 or 0.75, with at most 28 digits";
 
 impl Quantity {
     /// The quantity as a whole number; `None` when it has a fraction or does not fit.
     #[must_use]
     pub fn whole(self) -> Option<u64> {
-        self.0.is_integer().then(|| u64::try_from(self.0.mantissa()).ok()).flatten()
+        self.0
+            .is_integer()
+            .then(|| u64::try_from(self.0.mantissa()).ok())
+            .flatten()
     }
 
     fn of(number: Option<Decimal>) -> Option<Self> {
-        number.filter(|number| *number > Decimal::ZERO).map(|number| Self(number.normalize()))
+        number
+            .filter(|number| *number > Decimal::ZERO)
+            .map(|number| Self(number.normalize()))
     }
 
     pub(in crate::order) fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
         let read = json::number(raw).and_then(|digits| Self::of(decimal::of_number(digits)));
         read.ok_or_else(|| match raw.get() == json::FLOAT {
-            true => FieldError::new(place, "must not come as a floating-point number, which is not exact"),
+            true => FieldError::new(
+                place,
+                "must not come as a floating-point number, which is not exact",
+            ),
             false => FieldError::new(place, PROBLEM),
         })
     }
@@ -87,7 +96,8 @@ impl Serialize for Quantity {
         match self.whole() {
             Some(number) => serializer.serialize_u64(number),
             None => {
-                let digits = RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?;
+                let digits =
+                    RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?;
                 digits.serialize(serializer)
             }
         }
@@ -124,12 +134,30 @@ mod tests {
 
     #[test]
     fn what_is_not_a_positive_number_is_refused() {
-        for wrong in ["0", "0.00", "-1", "\"2\"", "null", "true", "[]", "{}", "1e29", "1e-29", "1e999999999999"] {
-            let refused = serde_json::from_str::<Quantity>(wrong).unwrap_err().to_string();
+        for wrong in [
+            "0",
+            "0.00",
+            "-1",
+            "\"2\"",
+            "null",
+            "true",
+            "[]",
+            "{}",
+            "1e29",
+            "1e-29",
+            "1e999999999999",
+        ] {
+            let refused = serde_json::from_str::<Quantity>(wrong)
+                .unwrap_err()
+                .to_string();
             assert!(refused.contains(PROBLEM), "{wrong}: {refused}");
         }
         for wrong in ["", "0", "-1", "1e2", "NaN", " 1", "1 "] {
-            assert_eq!(wrong.parse::<Quantity>().unwrap_err().to_string(), format!("quantity: {PROBLEM}"), "{wrong}");
+            assert_eq!(
+                wrong.parse::<Quantity>().unwrap_err().to_string(),
+                format!("quantity: {PROBLEM}"),
+                "{wrong}"
+            );
         }
     }
 }

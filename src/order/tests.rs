@@ -47,7 +47,9 @@ fn reversed(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let members = map.iter().rev();
-            let members: Vec<_> = members.map(|(k, v)| format!("{k:?}:{}", reversed(v))).collect();
+            let members: Vec<_> = members
+                .map(|(k, v)| format!("{k:?}:{}", reversed(v)))
+                .collect();
             format!("{{{}}}", members.join(","))
         }
         Value::Array(items) => {
@@ -74,7 +76,11 @@ fn a_wrong_order_is_refused_by_place_and_remedy() {
     for (pointer, value, problem) in [
         ("/order_code", json!(""), "an order code must not be empty"),
         ("/order_code", json!(4711), "must be a text"),
-        ("/currency", json!("Rupees"), "a currency must be three capital letters (ISO 4217), such as \"EUR\""),
+        (
+            "/currency",
+            json!("Rupees"),
+            "a currency must be three capital letters (ISO 4217), such as \"EUR\"",
+        ),
         ("/channel", json!(" "), "must not be empty"),
         ("/shipping_charges", json!("-1"), "must not be negative"),
         ("/address", json!("Lake Road"), "must be an object"),
@@ -82,13 +88,21 @@ fn a_wrong_order_is_refused_by_place_and_remedy() {
         ("/address/phone", json!(4711), "must be a text"),
         ("/built_at", json!("2026-03-01T10:00:00"), moment),
         ("/lines", json!([]), "must not be empty"),
-        ("/lines/1/supplier", json!(""), "a supplier id must not be empty"),
+        (
+            "/lines/1/supplier",
+            json!(""),
+            "a supplier id must not be empty",
+        ),
         ("/lines/1/sku", json!(""), "must not be empty"),
         ("/lines/1/quantity", json!(0), quantity),
         ("/lines/1/quantity", json!(-1), quantity),
         ("/lines/1/quantity", json!("2"), quantity),
         ("/lines/1/unit_price", json!("twelve"), amount),
-        ("/lines/1/unit_price", json!("-14.31"), "must not be negative"),
+        (
+            "/lines/1/unit_price",
+            json!("-14.31"),
+            "must not be negative",
+        ),
         ("/lines/1/unit_price", json!(-14), "must not be negative"),
         ("/lines/1/total", json!("1,000.00"), amount),
         ("/lines/1/total", json!("-0.01"), "must not be negative"),
@@ -96,8 +110,14 @@ fn a_wrong_order_is_refused_by_place_and_remedy() {
         ("/lines/1/extra", json!("x"), "must be an object"),
         ("/extra", json!([]), "must be an object"),
     ] {
-        let place = pointer[1..].replace("/0", "[0]").replace("/1", "[1]").replace('/', ".");
-        assert_eq!(refusal(&changed(pointer, Some(value))), format!("{place}: {problem}"));
+        let place = pointer[1..]
+            .replace("/0", "[0]")
+            .replace("/1", "[1]")
+            .replace('/', ".");
+        assert_eq!(
+            refusal(&changed(pointer, Some(value))),
+            format!("{place}: {problem}")
+        );
     }
 }
 
@@ -119,23 +139,32 @@ fn what_every_order_has_must_be_there() {
         "/lines/1/unit_price",
     ] {
         let place = pointer[1..].replace("/1", "[1]").replace('/', ".");
-        assert_eq!(refusal(&changed(pointer, None)), format!("{place}: is missing"));
+        assert_eq!(
+            refusal(&changed(pointer, None)),
+            format!("{place}: is missing")
+        );
     }
 }
 
 #[test]
 fn an_unknown_key_and_a_key_twice_are_refused_by_name() {
-    for (pointer, place) in
-        [("/custmer_name", "custmer_name"), ("/address/zip", "address.zip"), ("/lines/1/colour", "lines[1].colour")]
-    {
+    for (pointer, place) in [
+        ("/custmer_name", "custmer_name"),
+        ("/address/zip", "address.zip"),
+        ("/lines/1/colour", "lines[1].colour"),
+    ] {
         let refusal = refusal(&changed(pointer, Some(json!("4711"))));
         assert!(refusal.starts_with(&format!("{place}: is not a known key; known here: ")));
         assert!(!refusal.contains("4711"));
     }
-    let error = PaidOrder::from_json(br#"{"lines": [{"quantity": 1, "quantity": 2}]}"#).unwrap_err();
+    let error =
+        PaidOrder::from_json(br#"{"lines": [{"quantity": 1, "quantity": 2}]}"#).unwrap_err();
     assert_eq!(error.to_string(), "lines[0].quantity: is there twice");
     let error = PaidOrder::from_json(b"{").unwrap_err();
-    assert_eq!(error.to_string(), "the order is not valid JSON, see line 1, column 1");
+    assert_eq!(
+        error.to_string(),
+        "the order is not valid JSON, see line 1, column 1"
+    );
     assert_eq!(error.place(), "");
 }
 
@@ -149,13 +178,20 @@ fn suppliers_come_once_each_in_the_order_of_their_first_lines() {
 #[test]
 fn a_supplier_is_told_its_own_lines_only() {
     let order = PaidOrder::from_json(EXAMPLE).unwrap();
-    assert_eq!(order.for_supplier(&supplier("nobody"), &Privacy::new()), None);
+    assert_eq!(
+        order.for_supplier(&supplier("nobody"), &Privacy::new()),
+        None
+    );
     let mut told = 0;
     for id in order.suppliers() {
         let created = order.for_supplier(id, &Privacy::new()).unwrap();
         let own = order.lines().iter().filter(|line| line.supplier() == id);
         assert!(created.items().iter().eq(own.map(Line::item)));
-        assert!(!serde_json::to_string(&created).unwrap().contains("supplier"));
+        assert!(
+            !serde_json::to_string(&created)
+                .unwrap()
+                .contains("supplier")
+        );
         told += created.items().len();
     }
     assert_eq!(told, order.lines().len());
@@ -185,8 +221,14 @@ fn the_keys_of_order_created_have_a_fixed_order_and_absent_ones_are_left_out() {
     assert!(places.is_sorted(), "{text}");
 
     let all = Rule::Omit;
-    let privacy = Privacy::new().with_customer_name(all).with_email(all).with_mobile(all);
-    let text = created(changed("/extra", Some(json!(null))), privacy.with_address(all));
+    let privacy = Privacy::new()
+        .with_customer_name(all)
+        .with_email(all)
+        .with_mobile(all);
+    let text = created(
+        changed("/extra", Some(json!(null))),
+        privacy.with_address(all),
+    );
     for key in ["customer_name", "email", "mobile", "address", "null"] {
         assert!(!text.contains(key), "{key} in {text}");
     }
@@ -195,21 +237,30 @@ fn the_keys_of_order_created_have_a_fixed_order_and_absent_ones_are_left_out() {
 #[test]
 fn the_shipped_example_is_what_north_books_is_told() {
     let order = PaidOrder::from_json(EXAMPLE).unwrap();
-    let created = order.for_supplier(&supplier("north-books"), &Privacy::new()).unwrap();
+    let created = order
+        .for_supplier(&supplier("north-books"), &Privacy::new())
+        .unwrap();
     let shipped = include_str!("../../examples/order-created.json");
     let read: OrderCreated = serde_json::from_str(shipped).unwrap();
     assert_eq!(read, created);
-    assert_eq!(format!("{}\n", serde_json::to_string_pretty(&created).unwrap()), shipped);
+    assert_eq!(
+        format!("{}\n", serde_json::to_string_pretty(&created).unwrap()),
+        shipped
+    );
 }
 
 #[test]
 fn a_receiver_passes_over_keys_that_it_does_not_know() {
-    let mut created: Value = serde_json::from_str(include_str!("../../examples/order-created.json")).unwrap();
+    let mut created: Value =
+        serde_json::from_str(include_str!("../../examples/order-created.json")).unwrap();
     let read: OrderCreated = serde_json::from_value(created.clone()).unwrap();
     created["loyalty"] = json!(1);
     created["address"]["floor"] = json!(2);
     created["items"][0]["colour"] = json!("blue");
-    assert_eq!(serde_json::from_value::<OrderCreated>(created.clone()).unwrap(), read);
+    assert_eq!(
+        serde_json::from_value::<OrderCreated>(created.clone()).unwrap(),
+        read
+    );
     created["items"][0]["quantity"] = json!(0);
     let error = serde_json::from_value::<OrderCreated>(created).unwrap_err();
     assert_eq!(
@@ -220,11 +271,18 @@ fn a_receiver_passes_over_keys_that_it_does_not_know() {
 
 #[test]
 fn the_digest_sees_content_and_not_how_it_is_written() {
-    let same = |order: Value| digested(&order, "north-books") == digested(&example(), "north-books");
-    assert!(same(changed("/built_at", Some(json!("2020-01-01T00:00:00Z")))));
+    let same =
+        |order: Value| digested(&order, "north-books") == digested(&example(), "north-books");
+    assert!(same(changed(
+        "/built_at",
+        Some(json!("2020-01-01T00:00:00Z"))
+    )));
     assert!(same(changed("/shipping_charges", Some(json!("120.000")))));
     assert!(same(changed("/shipping_charges", Some(json!(120)))));
-    assert!(same(changed("/lines/1/total", Some(json!(null)))), "a line of green-grocer");
+    assert!(
+        same(changed("/lines/1/total", Some(json!(null)))),
+        "a line of green-grocer"
+    );
     assert!(same(serde_json::from_str(&reversed(&example())).unwrap()));
 }
 
@@ -257,7 +315,11 @@ fn the_digest_sees_every_change_of_what_the_supplier_is_told() {
         ("/lines/0/extra", json!({"a": 1})),
         ("/lines/0/supplier", json!("tool-shed")),
     ] {
-        assert_ne!(digested(&changed(pointer, Some(value)), "north-books"), before, "{pointer}");
+        assert_ne!(
+            digested(&changed(pointer, Some(value)), "north-books"),
+            before,
+            "{pointer}"
+        );
     }
 }
 
@@ -276,14 +338,21 @@ fn the_bytes_of_the_digest_are_frozen() {
     let digest = Sha256::digest(order.content_for_digest(&supplier("a")).0);
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     // Another value here means that stored digests no longer compare: make it a new version.
-    assert_eq!(hex, "03a5191860102e6937288b08e17f177cadaa14b100e7a9ece8044e17d97a0d3d");
+    assert_eq!(
+        hex,
+        "03a5191860102e6937288b08e17f177cadaa14b100e7a9ece8044e17d97a0d3d"
+    );
 }
 
 #[test]
 fn debug_shows_no_personal_data() {
     let order = PaidOrder::from_json(EXAMPLE).unwrap();
     let created = order.for_supplier(&supplier("north-books"), &Privacy::new());
-    let debug = format!("{order:?} {created:#?} {:?} {:?}", order.address(), order.lines());
+    let debug = format!(
+        "{order:?} {created:#?} {:?} {:?}",
+        order.address(),
+        order.lines()
+    );
     assert!(debug.contains("PaidOrder { order_code: OrderCode(\"MKT-1001\"), lines: 5, "));
     let address = order.address().unwrap();
     for secret in [
@@ -315,11 +384,24 @@ fn an_order_is_built_as_it_is_read() {
     }))
     .unwrap();
     let money = |text: &str| text.parse::<Money>().unwrap();
-    let address = Address::new("l1", "c", "", "DE").unwrap().with_name("n").with_line2("l2");
+    let address = Address::new("l1", "c", "", "DE")
+        .unwrap()
+        .with_name("n")
+        .with_line2("l2");
     let quantity: crate::order::Quantity = "2".parse().unwrap();
-    let line = Line::new(supplier("tool-shed"), "TS-7", "Level", quantity, money("19.50")).unwrap();
+    let line = Line::new(
+        supplier("tool-shed"),
+        "TS-7",
+        "Level",
+        quantity,
+        money("19.50"),
+    )
+    .unwrap();
     let line = line.with_codes([("ean".to_owned(), "1".to_owned())].into());
-    let line = line.with_total(money("39.00")).unwrap().with_extra(Extra::new().with("b", &2).unwrap());
+    let line = line
+        .with_total(money("39.00"))
+        .unwrap()
+        .with_extra(Extra::new().with("b", &2).unwrap());
     let built = PaidOrder::new(
         OrderCode::new("MKT-1").unwrap(),
         "web",
@@ -329,7 +411,11 @@ fn an_order_is_built_as_it_is_read() {
         "2026-03-01T10:00:00+01:00".parse().unwrap(),
         vec![line.clone()],
     );
-    let built = built.unwrap().with_customer_name("A").with_email("e").with_mobile("m");
+    let built = built
+        .unwrap()
+        .with_customer_name("A")
+        .with_email("e")
+        .with_mobile("m");
     assert_eq!(built.with_extra(Extra::new().with("a", &1).unwrap()), read);
     assert_eq!(line.with_total(money("-1")).unwrap_err().place(), "total");
 }

@@ -22,7 +22,11 @@ pub(in crate::order) struct Withheld {
 
 impl Withheld {
     pub(in crate::order) fn name(&mut self, name: &str) {
-        let words: Vec<String> = Folded::of(name).words().into_iter().map(|word| word.text).collect();
+        let words: Vec<String> = Folded::of(name)
+            .words()
+            .into_iter()
+            .map(|word| word.text)
+            .collect();
         let whole = words.concat();
         let mut sorted = words;
         sorted.sort_unstable();
@@ -30,7 +34,11 @@ impl Withheld {
     }
 
     pub(in crate::order) fn email(&mut self, email: &str) {
-        let email: Vec<char> = Folded::of(email.trim()).0.into_iter().map(|letter| letter.c).collect();
+        let email: Vec<char> = Folded::of(email.trim())
+            .0
+            .into_iter()
+            .map(|letter| letter.c)
+            .collect();
         self.email = (!email.is_empty()).then_some(email);
     }
 
@@ -40,7 +48,9 @@ impl Withheld {
 
     /// Whether the text is the withheld name, a part of it, or has it inside.
     pub(in crate::order) fn is_name(&self, text: &str) -> bool {
-        let Some((name, _)) = &self.name else { return false };
+        let Some((name, _)) = &self.name else {
+            return false;
+        };
         let folded = Folded::of(text);
         let words = folded.words();
         let is_part = !words.is_empty() && words.iter().all(|word| name.contains(&word.text));
@@ -49,7 +59,9 @@ impl Withheld {
 
     /// Whether the text is the withheld mobile number, with or without a prefix, or has it inside.
     pub(in crate::order) fn is_mobile(&self, text: &str) -> bool {
-        let Some(mobile) = &self.mobile else { return false };
+        let Some(mobile) = &self.mobile else {
+            return false;
+        };
         let folded = Folded::of(text);
         mobile.is(&folded) || mobile.find(&folded).is_some()
     }
@@ -59,8 +71,12 @@ impl Withheld {
         let mut text = text.to_owned();
         for _ in 0..MOST_CUTS {
             let folded = Folded::of(&text);
-            let found = self.find_email(&folded).or_else(|| self.mobile.as_ref()?.find(&folded));
-            let Some((start, end)) = found.or_else(|| self.find_name(&folded)) else { return text };
+            let found = self
+                .find_email(&folded)
+                .or_else(|| self.mobile.as_ref()?.find(&folded));
+            let Some((start, end)) = found.or_else(|| self.find_name(&folded)) else {
+                return text;
+            };
             text.replace_range(start..end, CUT);
         }
         // Each cut looks at the whole text: a text that is made of nothing else is given up.
@@ -69,10 +85,12 @@ impl Withheld {
 
     fn find_email(&self, text: &Folded) -> Option<(usize, usize)> {
         let email = self.email.as_ref()?;
-        let at = text
-            .0
-            .windows(email.len())
-            .position(|window| window.iter().map(|letter| letter.c).eq(email.iter().copied()));
+        let at = text.0.windows(email.len()).position(|window| {
+            window
+                .iter()
+                .map(|letter| letter.c)
+                .eq(email.iter().copied())
+        });
         at.map(|at| (text.0[at].start, text.0[at + email.len() - 1].end))
     }
 
@@ -96,8 +114,10 @@ impl Withheld {
         if undivided.len() < 2 || !undivided.iter().all(|c| is_undivided(*c)) {
             return None;
         }
-        let at =
-            text.0.windows(undivided.len()).position(|window| window.iter().map(|l| l.c).eq(undivided.iter().copied()));
+        let at = text
+            .0
+            .windows(undivided.len())
+            .position(|window| window.iter().map(|l| l.c).eq(undivided.iter().copied()));
         at.map(|at| (text.0[at].start, text.0[at + undivided.len() - 1].end))
     }
 }
@@ -123,7 +143,11 @@ impl Number {
         let plus = folded.0.iter().any(|letter| letter.c == '+');
         let international = plus || all.starts_with("00") || digits.len() > 10;
         let as_written = text.trim().to_owned();
-        (!as_written.is_empty()).then_some(Number { digits, international, as_written })
+        (!as_written.is_empty()).then_some(Number {
+            digits,
+            international,
+            as_written,
+        })
     }
 
     /// The same digits, or those of one with a country code or trunk prefix before them.
@@ -132,11 +156,18 @@ impl Number {
         let other: Vec<char> = all.trim_start_matches('0').chars().collect();
         if self.digits.is_empty() || other.is_empty() {
             let shown: String = text.0.iter().map(|letter| letter.c).collect();
-            let own: String = Folded::of(&self.as_written).0.iter().map(|letter| letter.c).collect();
+            let own: String = Folded::of(&self.as_written)
+                .0
+                .iter()
+                .map(|letter| letter.c)
+                .collect();
             return self.digits.is_empty() && shown.trim() == own.trim();
         }
-        let (short, long) =
-            if self.digits.len() <= other.len() { (&self.digits, &other) } else { (&other, &self.digits) };
+        let (short, long) = if self.digits.len() <= other.len() {
+            (&self.digits, &other)
+        } else {
+            (&other, &self.digits)
+        };
         short == long || (short.len() >= Self::SUBSCRIBER_DIGITS && long.ends_with(short))
     }
 
@@ -146,8 +177,16 @@ impl Number {
             return None;
         }
         let digits: Vec<_> = text.digits().collect();
-        let may_miss = if self.international { Self::COUNTRY_CODE } else { 0 };
-        let least = self.digits.len().saturating_sub(may_miss).max(Self::SUBSCRIBER_DIGITS);
+        let may_miss = if self.international {
+            Self::COUNTRY_CODE
+        } else {
+            0
+        };
+        let least = self
+            .digits
+            .len()
+            .saturating_sub(may_miss)
+            .max(Self::SUBSCRIBER_DIGITS);
         (least..=digits.len()).find_map(|end| {
             let pairs = digits[..end].iter().rev().zip(self.digits.iter().rev());
             let same = pairs.take_while(|((digit, _), own)| digit == *own).count();
@@ -183,7 +222,11 @@ impl Folded {
                     continue;
                 }
                 let part = digit(part);
-                letters.extend(part.to_uppercase().flat_map(char::to_lowercase).map(|c| Letter { c, start, end }));
+                letters.extend(
+                    part.to_uppercase()
+                        .flat_map(char::to_lowercase)
+                        .map(|c| Letter { c, start, end }),
+                );
             }
             if letters.len() == before {
                 // An accent of its own, or nothing that can be seen: it goes with the letter before it.
@@ -205,7 +248,11 @@ impl Folded {
                     word.text.push(*c);
                     word.end = *end;
                 }
-                _ if c.is_alphanumeric() => words.push(Word { text: c.to_string(), start: *start, end: *end }),
+                _ if c.is_alphanumeric() => words.push(Word {
+                    text: c.to_string(),
+                    start: *start,
+                    end: *end,
+                }),
                 _ => {}
             }
             inside = c.is_alphanumeric();
@@ -214,24 +261,31 @@ impl Folded {
     }
 
     fn digits(&self) -> impl Iterator<Item = (char, (usize, usize))> {
-        self.0.iter().filter(|letter| letter.c.is_ascii_digit()).map(|letter| (letter.c, (letter.start, letter.end)))
+        self.0
+            .iter()
+            .filter(|letter| letter.c.is_ascii_digit())
+            .map(|letter| (letter.c, (letter.start, letter.end)))
     }
 }
 
 /// The zeros of the scripts that have decimal digits of their own; the nine others follow each.
 const ZEROS: [u32; 58] = [
-    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0, 0xf20,
-    0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0,
-    0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0x104a0, 0x10d30, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450,
-    0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950, 0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16ac0, 0x16b50,
-    0x1e140, 0x1e2f0, 0x1e950,
+    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6,
+    0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50,
+    0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0x104a0,
+    0x10d30, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0,
+    0x11730, 0x118e0, 0x11950, 0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16ac0, 0x16b50, 0x1e140,
+    0x1e2f0, 0x1e950,
 ];
 
 /// A digit of any script as one of ours.
 fn digit(c: char) -> char {
     let code = u32::from(c);
-    let zero = ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code));
-    zero.and_then(|zero| char::from_digit(code - zero, 10)).unwrap_or(c)
+    let zero = ZEROS
+        .iter()
+        .find(|zero| (**zero..**zero + 10).contains(&code));
+    zero.and_then(|zero| char::from_digit(code - zero, 10))
+        .unwrap_or(c)
 }
 
 /// Whether the script of a letter does not divide words: Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese.
@@ -256,20 +310,37 @@ mod tests {
     fn a_name_is_found_as_people_see_it() {
         for (name, text, cut) in [
             ("José Peña", "Jose\u{301} Pen\u{303}a", "***"),
-            ("Asha Rao", "c/o Ms. ASHA-RAO, Flat 4", "c/o Ms. ***, Flat 4"),
+            (
+                "Asha Rao",
+                "c/o Ms. ASHA-RAO, Flat 4",
+                "c/o Ms. ***, Flat 4",
+            ),
             ("Asha Rao", "Rao, Asha", "***"),
             ("Asha Rao", "AshaRao Villa", "*** Villa"),
-            ("Asha Rao", "\u{ff21}\u{ff53}\u{ff48}\u{ff41} R\u{200b}ao", "***"),
+            (
+                "Asha Rao",
+                "\u{ff21}\u{ff53}\u{ff48}\u{ff41} R\u{200b}ao",
+                "***",
+            ),
             ("Weiß", "bei WEISS", "bei ***"),
             ("राम कुमार", "राम कुमार के घर", "*** के घर"),
             ("山田太郎", "東京都山田太郎様方", "東京都***様方"),
             ("Asha Rao", "Asharaoji Street", "Asharaoji Street"),
-            ("Asha Rao", "Rao Lane, opposite Asha Clinic", "Rao Lane, opposite Asha Clinic"),
+            (
+                "Asha Rao",
+                "Rao Lane, opposite Asha Clinic",
+                "Rao Lane, opposite Asha Clinic",
+            ),
         ] {
             assert_eq!(withheld(name, "", "").cut(text), cut, "{name} in {text}");
         }
         let asha = withheld("Asha Rao", "", "");
-        assert!(asha.is_name("rao") && asha.is_name("Dr. Asha Rao") && !asha.is_name("Ravi Rao") && !asha.is_name(""));
+        assert!(
+            asha.is_name("rao")
+                && asha.is_name("Dr. Asha Rao")
+                && !asha.is_name("Ravi Rao")
+                && !asha.is_name("")
+        );
     }
 
     #[test]
@@ -286,11 +357,21 @@ mod tests {
             assert!(withheld.is_mobile(text), "{mobile} in {text}");
             assert!(withheld.cut(text).contains(CUT), "{mobile} in {text}");
         }
-        for (mobile, text) in [("5550000142", "5550000143"), ("5550000142", "9990000142"), ("142", "12 Lake Road 142")]
-        {
-            assert_eq!(withheld("", "", mobile).cut(text), text, "{mobile} in {text}");
+        for (mobile, text) in [
+            ("5550000142", "5550000143"),
+            ("5550000142", "9990000142"),
+            ("142", "12 Lake Road 142"),
+        ] {
+            assert_eq!(
+                withheld("", "", mobile).cut(text),
+                text,
+                "{mobile} in {text}"
+            );
         }
-        assert_eq!(withheld("", "", "5550000142").cut("ring 555 000 0142, not 7"), "ring ***, not 7");
+        assert_eq!(
+            withheld("", "", "5550000142").cut("ring 555 000 0142, not 7"),
+            "ring ***, not 7"
+        );
     }
 
     #[test]
@@ -304,7 +385,11 @@ mod tests {
         ] {
             assert!(same(one, other) && same(other, one), "{one} {other}");
         }
-        for (one, other) in [("5550000142", "5550000143"), ("142", "5550000142"), ("none", "x")] {
+        for (one, other) in [
+            ("5550000142", "5550000143"),
+            ("142", "5550000142"),
+            ("none", "x"),
+        ] {
             assert!(!same(one, other) && !same(other, one), "{one} {other}");
         }
     }
@@ -312,7 +397,10 @@ mod tests {
     #[test]
     fn an_e_mail_address_is_found_in_any_case() {
         let asha = withheld("", "asha@example.com", "");
-        assert_eq!(asha.cut("mail ASHA@Example.com or ring"), "mail *** or ring");
+        assert_eq!(
+            asha.cut("mail ASHA@Example.com or ring"),
+            "mail *** or ring"
+        );
         assert_eq!(asha.cut("asha at example.com"), "asha at example.com");
     }
 

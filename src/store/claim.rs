@@ -22,7 +22,12 @@ pub struct ClaimRequest {
 impl ClaimRequest {
     /// A request for at most `limit` claims.
     pub fn new(source: Source, pick: Pick, limit: u32, lease: Duration) -> Self {
-        ClaimRequest { source, pick, limit, lease }
+        ClaimRequest {
+            source,
+            pick,
+            limit,
+            lease,
+        }
     }
 }
 
@@ -68,7 +73,12 @@ pub struct Claims {
 impl Claims {
     /// An answer at this time, without claims.
     pub fn at(now: Timestamp) -> Self {
-        Claims { now, claims: Vec::new(), next_due: None, refused: Vec::new() }
+        Claims {
+            now,
+            claims: Vec::new(),
+            next_due: None,
+            refused: Vec::new(),
+        }
     }
 }
 
@@ -85,6 +95,9 @@ pub struct Refused {
 impl Refused {
     /// A refused row with these two texts.
     pub fn new(row: impl Into<String>, problem: impl Into<String>) -> Self {
-        Refused { row: row.into(), problem: problem.into() }
+        Refused {
+            row: row.into(),
+            problem: problem.into(),
+        }
     }
 }

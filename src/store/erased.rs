@@ -9,14 +9,17 @@ use crate::notification::{Key, Notification};
 use crate::value::names::Source;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
-    Selection, Step, Store, StoreError, Written,
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 trait DynStore: Send + Sync {
-    fn insert<'a>(&'a self, new: &'a [NewNotification]) -> Boxed<'a, Result<Vec<Inserted>, StoreError>>;
+    fn insert<'a>(
+        &'a self,
+        new: &'a [NewNotification],
+    ) -> Boxed<'a, Result<Vec<Inserted>, StoreError>>;
     fn claim<'a>(&'a self, request: &'a ClaimRequest) -> Boxed<'a, Result<Claims, StoreError>>;
     fn write<'a>(&'a self, steps: &'a [Step]) -> Boxed<'a, Result<Vec<Written>, StoreError>>;
     fn intervene<'a>(
@@ -26,14 +29,25 @@ trait DynStore: Send + Sync {
         limit: u32,
     ) -> Boxed<'a, Result<Intervened, StoreError>>;
     fn get<'a>(&'a self, key: &'a Key) -> Boxed<'a, Result<Option<Notification>, StoreError>>;
-    fn list<'a>(&'a self, filter: &'a Filter, page: &'a Page) -> Boxed<'a, Result<Listing, StoreError>>;
-    fn settled<'a>(&'a self, source: &'a Source, page: &'a Page) -> Boxed<'a, Result<Listing, StoreError>>;
+    fn list<'a>(
+        &'a self,
+        filter: &'a Filter,
+        page: &'a Page,
+    ) -> Boxed<'a, Result<Listing, StoreError>>;
+    fn settled<'a>(
+        &'a self,
+        source: &'a Source,
+        page: &'a Page,
+    ) -> Boxed<'a, Result<Listing, StoreError>>;
     fn count<'a>(&'a self, filter: &'a Filter) -> Boxed<'a, Result<Counts, StoreError>>;
     fn changed(&self) -> Boxed<'_, ()>;
 }
 
 impl<S: Store> DynStore for S {
-    fn insert<'a>(&'a self, new: &'a [NewNotification]) -> Boxed<'a, Result<Vec<Inserted>, StoreError>> {
+    fn insert<'a>(
+        &'a self,
+        new: &'a [NewNotification],
+    ) -> Boxed<'a, Result<Vec<Inserted>, StoreError>> {
         Box::pin(Store::insert(self, new))
     }
 
@@ -58,11 +72,19 @@ impl<S: Store> DynStore for S {
         Box::pin(Store::get(self, key))
     }
 
-    fn list<'a>(&'a self, filter: &'a Filter, page: &'a Page) -> Boxed<'a, Result<Listing, StoreError>> {
+    fn list<'a>(
+        &'a self,
+        filter: &'a Filter,
+        page: &'a Page,
+    ) -> Boxed<'a, Result<Listing, StoreError>> {
         Box::pin(Store::list(self, filter, page))
     }
 
-    fn settled<'a>(&'a self, source: &'a Source, page: &'a Page) -> Boxed<'a, Result<Listing, StoreError>> {
+    fn settled<'a>(
+        &'a self,
+        source: &'a Source,
+        page: &'a Page,
+    ) -> Boxed<'a, Result<Listing, StoreError>> {
         Box::pin(Store::settled(self, source, page))
     }
 
@@ -84,7 +106,10 @@ pub(crate) fn erase(store: impl Store) -> AnyStore {
 }
 
 impl AnyStore {
-    pub(crate) async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
+    pub(crate) async fn insert(
+        &self,
+        new: &[NewNotification],
+    ) -> Result<Vec<Inserted>, StoreError> {
         self.0.insert(new).await
     }
 
@@ -113,7 +138,11 @@ impl AnyStore {
         self.0.list(filter, page).await
     }
 
-    pub(crate) async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
+    pub(crate) async fn settled(
+        &self,
+        source: &Source,
+        page: &Page,
+    ) -> Result<Listing, StoreError> {
         self.0.settled(source, page).await
     }
 
@@ -179,26 +208,41 @@ mod tests {
         ) -> Result<Intervened, StoreError> {
             self.called(3);
             assert_eq!((intervention, limit), (&Intervention::Reopen, 7));
-            let Selection::Keys(keys) = selection else { panic!("another selection was passed on") };
+            let Selection::Keys(keys) = selection else {
+                panic!("another selection was passed on")
+            };
             Ok(Intervened::new(keys.clone(), Vec::new()))
         }
 
         async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
             self.called(4);
-            let state = State::Pending { due: Timestamp::UNIX_EPOCH };
-            Ok(Some(Notification::new(key.clone(), key.event_id(), 1, state, Timestamp::UNIX_EPOCH)))
+            let state = State::Pending {
+                due: Timestamp::UNIX_EPOCH,
+            };
+            Ok(Some(Notification::new(
+                key.clone(),
+                key.event_id(),
+                1,
+                state,
+                Timestamp::UNIX_EPOCH,
+            )))
         }
 
         async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
             self.called(5);
             let mut listing = Listing::default();
-            listing.refused.push(Refused::new(filter.source.as_str(), page.limit.to_string()));
+            listing
+                .refused
+                .push(Refused::new(filter.source.as_str(), page.limit.to_string()));
             Ok(listing)
         }
 
         async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
             self.called(6);
-            Err(StoreError::new(StoreErrorKind::Full, filter.source.as_str()))
+            Err(StoreError::new(
+                StoreErrorKind::Full,
+                filter.source.as_str(),
+            ))
         }
 
         async fn changed(&self) {
@@ -208,7 +252,10 @@ mod tests {
         async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
             self.called(8);
             let mut listing = Listing::default();
-            listing.refused.push(Refused::new(format!("settled {source}"), page.limit.to_string()));
+            listing.refused.push(Refused::new(
+                format!("settled {source}"),
+                page.limit.to_string(),
+            ));
             Ok(listing)
         }
     }
@@ -216,29 +263,63 @@ mod tests {
     #[tokio::test]
     async fn every_method_of_a_store_is_passed_on() {
         let source = Source::new("shop").unwrap();
-        let key = Key::order_created(source.clone(), SupplierId::new("north").unwrap(), OrderCode::new("A-1").unwrap());
+        let key = Key::order_created(
+            source.clone(),
+            SupplierId::new("north").unwrap(),
+            OrderCode::new("A-1").unwrap(),
+        );
         let echo = Echo::default();
         let store = erase(echo.clone()).clone();
 
         let new = NewNotification::new(key.clone(), Start::Pending(Body::new(*b"{}")));
-        assert_eq!(store.insert(&[new.clone(), new]).await.unwrap(), [Inserted::Existing; 2]);
+        assert_eq!(
+            store.insert(&[new.clone(), new]).await.unwrap(),
+            [Inserted::Existing; 2]
+        );
         let request = ClaimRequest::new(source.clone(), Pick::Due, 5, Duration::from_secs(1));
-        assert_eq!(store.claim(&request).await.unwrap().now, Timestamp::from_micros(5));
-        let step = Step::new(key.clone(), Token::new(1), Ledger::default(), Then::Keep { lease: Duration::ZERO });
-        assert_eq!(store.write(&[step.clone(), step.clone(), step]).await.unwrap(), [Written::Stale; 3]);
+        assert_eq!(
+            store.claim(&request).await.unwrap().now,
+            Timestamp::from_micros(5)
+        );
+        let step = Step::new(
+            key.clone(),
+            Token::new(1),
+            Ledger::default(),
+            Then::Keep {
+                lease: Duration::ZERO,
+            },
+        );
+        assert_eq!(
+            store
+                .write(&[step.clone(), step.clone(), step])
+                .await
+                .unwrap(),
+            [Written::Stale; 3]
+        );
         let selection = Selection::Keys(vec![key.clone()]);
-        let intervened = store.intervene(&selection, &Intervention::Reopen, 7).await.unwrap();
+        let intervened = store
+            .intervene(&selection, &Intervention::Reopen, 7)
+            .await
+            .unwrap();
         assert_eq!(intervened.changed, std::slice::from_ref(&key));
         assert_eq!(store.get(&key).await.unwrap().unwrap().key, key);
         let filter = Filter::of(source);
         let listing = store.list(&filter, &Page::first(9)).await.unwrap();
         assert_eq!(listing.refused, [Refused::new("shop", "9")]);
-        let settled = store.settled(&filter.source, &Page::first(3)).await.unwrap();
+        let settled = store
+            .settled(&filter.source, &Page::first(3))
+            .await
+            .unwrap();
         assert_eq!(settled.refused, [Refused::new("settled shop", "3")]);
         let error = store.count(&filter).await.unwrap_err();
-        assert_eq!((error.kind(), error.to_string()), (StoreErrorKind::Full, "shop".to_owned()));
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (StoreErrorKind::Full, "shop".to_owned())
+        );
         // The default of the trait would never resolve: this is the store's own.
-        tokio::time::timeout(Duration::from_secs(10), store.changed()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(10), store.changed())
+            .await
+            .unwrap();
 
         assert_eq!(echo.calls(), [1; 9]);
     }

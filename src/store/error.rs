@@ -31,7 +31,11 @@ pub enum StoreErrorKind {
 impl StoreError {
     /// An error in words of its own: lower case, no full stop, nothing out of a row.
     pub fn new(kind: StoreErrorKind, what: impl Into<String>) -> Self {
-        StoreError { kind, what: what.into(), source: None }
+        StoreError {
+            kind,
+            what: what.into(),
+            source: None,
+        }
     }
 
     /// The same error with its cause.
@@ -48,7 +52,10 @@ impl StoreError {
 
     /// Whether the same call may succeed later, by itself or when there is room on the disk again.
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::Full)
+        matches!(
+            self.kind,
+            StoreErrorKind::Unavailable | StoreErrorKind::Full
+        )
     }
 }
 
@@ -60,6 +67,8 @@ impl fmt::Display for StoreError {
 
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn Error + 'static))
     }
 }

@@ -26,7 +26,13 @@ pub struct Filter {
 impl Filter {
     /// Everything of an installation; narrow it by field.
     pub fn of(source: Source) -> Self {
-        Filter { source, order: None, supplier: None, states: Vec::new(), older_than: None }
+        Filter {
+            source,
+            order: None,
+            supplier: None,
+            states: Vec::new(),
+            older_than: None,
+        }
     }
 }
 
@@ -47,7 +53,10 @@ impl Page {
 
     /// The page after another one.
     pub fn after(cursor: Cursor, limit: u32) -> Self {
-        Page { after: Some(cursor), limit }
+        Page {
+            after: Some(cursor),
+            limit,
+        }
     }
 }
 
@@ -83,7 +92,11 @@ pub struct Listing {
 impl Listing {
     /// The page with these, and without refused rows.
     pub fn new(notifications: Vec<Notification>, next: Option<Cursor>) -> Self {
-        Listing { notifications, next, refused: Vec::new() }
+        Listing {
+            notifications,
+            next,
+            refused: Vec::new(),
+        }
     }
 }
 

@@ -16,8 +16,8 @@ use crate::value::names::Source;
 use crate::value::time::Timestamp;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
-    Selection, Step, Store, StoreError, Then, Written,
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    NewNotification, Page, Selection, Step, Store, StoreError, Then, Written,
 };
 use table::Table;
 
@@ -64,7 +64,12 @@ struct Shared {
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
-        MemoryStore { shared: Arc::new(Shared { table: Mutex::new(Table::new()), changed: Notify::new() }) }
+        MemoryStore {
+            shared: Arc::new(Shared {
+                table: Mutex::new(Table::new()),
+                changed: Notify::new(),
+            }),
+        }
     }
 
     /// Moves the store's time on.
@@ -80,7 +85,10 @@ impl MemoryStore {
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         // Nothing inside can panic halfway: what is checked is checked before the first change.
-        self.shared.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .table
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,7 +112,10 @@ impl Store for MemoryStore {
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
         let written = self.lock().write(steps);
         // A claim that is kept makes nothing claimable.
-        if steps.iter().any(|step| !matches!(step.then, Then::Keep { .. })) {
+        if steps
+            .iter()
+            .any(|step| !matches!(step.then, Then::Keep { .. }))
+        {
             self.shared.changed.notify_waiters();
         }
         Ok(written)

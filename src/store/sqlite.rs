@@ -32,8 +32,8 @@ use crate::notification::{Key, Notification};
 use crate::value::names::Source;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
-    Selection, Step, Store, StoreError, StoreErrorKind, Written,
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    NewNotification, Page, Selection, Step, Store, StoreError, StoreErrorKind, Written,
 };
 use batch::Batch;
 use clock::Clock;
@@ -143,13 +143,19 @@ impl SqliteStore {
         SqliteStore::with(connection, opener).await
     }
 
-    async fn with(mut connection: SqliteConnection, opener: Opener) -> Result<SqliteStore, StoreError> {
+    async fn with(
+        mut connection: SqliteConnection,
+        opener: Opener,
+    ) -> Result<SqliteStore, StoreError> {
         opener.remember_file();
         connect::check_durability(&mut connection).await?;
         schema::migrate(&mut connection).await?;
-        let boots = sqlx::query_scalar::<_, String>("SELECT boot FROM orderhook_boots").fetch_all(&mut connection);
+        let boots = sqlx::query_scalar::<_, String>("SELECT boot FROM orderhook_boots")
+            .fetch_all(&mut connection);
         let boots = boots.await.map_err(store_error)?;
-        let shared = Arc::new(Shared::new(Clock::new().known_as(boots.iter().map(String::as_str))));
+        let shared = Arc::new(Shared::new(
+            Clock::new().known_as(boots.iter().map(String::as_str)),
+        ));
         let mut wait = Wait::new();
         // The first transaction fixes the time of this boot.
         let file_id = loop {
@@ -164,7 +170,14 @@ impl SqliteStore {
         };
         let readers = Readers::new(opener.clone());
         let writer = Writer::start(connection, opener, Arc::clone(&shared))?;
-        Ok(SqliteStore { inner: Arc::new(Inner { shared, writer, readers, file_id }) })
+        Ok(SqliteStore {
+            inner: Arc::new(Inner {
+                shared,
+                writer,
+                readers,
+                file_id,
+            }),
+        })
     }
 
     /// Stores notifications inside a transaction of the application: as [`insert`](Store::insert), but it is the
@@ -184,11 +197,17 @@ impl SqliteStore {
         transaction: &mut Transaction<'_, Sqlite>,
         new: &[NewNotification],
     ) -> Result<Vec<Inserted>, StoreError> {
-        let Inner { shared, file_id, .. } = &*self.inner;
+        let Inner {
+            shared, file_id, ..
+        } = &*self.inner;
         // Dropped halfway, the savepoint takes back what was done so far and nothing of the application's.
         let mut savepoint = transaction.begin().await.map_err(store_error)?;
-        let mut batch = Batch::join(&mut savepoint, &shared.clock, file_id).await.map_err(store_error)??;
-        let inserted = insert::insert(&mut batch, &[new]).await.map_err(store_error)?;
+        let mut batch = Batch::join(&mut savepoint, &shared.clock, file_id)
+            .await
+            .map_err(store_error)??;
+        let inserted = insert::insert(&mut batch, &[new])
+            .await
+            .map_err(store_error)?;
         batch.leave().await.map_err(store_error)?;
         savepoint.commit().await.map_err(store_error)?;
         Ok(inserted.into_iter().flatten().collect())
@@ -220,18 +239,25 @@ impl SqliteStore {
     }
 }
 
-async fn prepare(connection: &mut SqliteConnection, shared: &Shared) -> Result<String, sqlx::Error> {
+async fn prepare(
+    connection: &mut SqliteConnection,
+    shared: &Shared,
+) -> Result<String, sqlx::Error> {
     let batch = Batch::begin(connection, &shared.clock).await?;
     shared.seen(batch.now);
-    let file_id =
-        sqlx::query("SELECT file_id FROM orderhook_meta WHERE id = 1").fetch_one(&mut *batch.connection).await;
+    let file_id = sqlx::query("SELECT file_id FROM orderhook_meta WHERE id = 1")
+        .fetch_one(&mut *batch.connection)
+        .await;
     batch.commit().await?;
     file_id?.try_get(0)
 }
 
 /// The thread answers what it is asked.
 fn mixed_up() -> StoreError {
-    StoreError::new(StoreErrorKind::Unusable, "the store has given the answer to another question")
+    StoreError::new(
+        StoreErrorKind::Unusable,
+        "the store has given the answer to another question",
+    )
 }
 
 impl Store for SqliteStore {
@@ -262,30 +288,44 @@ impl Store for SqliteStore {
         intervention: &Intervention,
         limit: u32,
     ) -> Result<Intervened, StoreError> {
-        match self.ask(Request::Intervene(selection.clone(), intervention.clone(), limit)).await? {
+        match self
+            .ask(Request::Intervene(
+                selection.clone(),
+                intervention.clone(),
+                limit,
+            ))
+            .await?
+        {
             Answer::Intervened(intervened) => Ok(intervened),
             _ => Err(mixed_up()),
         }
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
-        let row = self.read(async |connection| read::get(connection, key).await).await?;
+        let row = self
+            .read(async |connection| read::get(connection, key).await)
+            .await?;
         let Some(row) = row else { return Ok(None) };
-        row::notification(&row).map(Some).map_err(|damage| damage.error(row::id(&row)))
+        row::notification(&row)
+            .map(Some)
+            .map_err(|damage| damage.error(row::id(&row)))
     }
 
     async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
         let now = self.inner.shared.now();
-        self.read(async |connection| read::list(connection, filter, page, now).await).await
+        self.read(async |connection| read::list(connection, filter, page, now).await)
+            .await
     }
 
     async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
-        self.read(async |connection| read::settled(connection, source, page).await).await
+        self.read(async |connection| read::settled(connection, source, page).await)
+            .await
     }
 
     async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
         let now = self.inner.shared.now();
-        self.read(async |connection| read::count(connection, filter, now).await).await
+        self.read(async |connection| read::count(connection, filter, now).await)
+            .await
     }
 
     async fn changed(&self) {

@@ -10,7 +10,9 @@ use crate::supplier::signing::SigningKey;
 use crate::value::names::SupplierId;
 use crate::value::secret::Secret;
 
-use super::{Acceptance, Activity, ConfigError, CustomHeader, Endpoint, FailedStages, OnUnknown, Supplier};
+use super::{
+    Acceptance, Activity, ConfigError, CustomHeader, Endpoint, FailedStages, OnUnknown, Supplier,
+};
 
 /// The settings of a [`Supplier`]; [`build`](Self::build) checks them.
 #[derive(Clone, Debug)]
@@ -165,13 +167,18 @@ impl SupplierBuilder {
     /// invalid, reserved or listed twice; an invalid JSON pointer; a signing key that ends before it begins.
     pub fn build(self) -> Result<Supplier, ConfigError> {
         let id = self.id.clone();
-        let wrong = |setting: String, problem: &str| ConfigError::new(Some(id.clone()), setting, problem);
+        let wrong =
+            |setting: String, problem: &str| ConfigError::new(Some(id.clone()), setting, problem);
 
         let mut endpoints = Vec::with_capacity(self.endpoints.len());
         for (n, url) in self.endpoints.iter().enumerate() {
             let setting = || format!("webhook_urls[{n}]");
-            let endpoint = Endpoint::parse(url.expose()).map_err(|problem| wrong(setting(), problem))?;
-            if endpoints.iter().any(|other: &Endpoint| other.id() == endpoint.id()) {
+            let endpoint =
+                Endpoint::parse(url.expose()).map_err(|problem| wrong(setting(), problem))?;
+            if endpoints
+                .iter()
+                .any(|other: &Endpoint| other.id() == endpoint.id())
+            {
                 return Err(wrong(setting(), "is the same URL as one before it"));
             }
             endpoints.push(endpoint);
@@ -179,12 +186,21 @@ impl SupplierBuilder {
         if let Some(token) = &self.bearer_token {
             check_token(token).map_err(|problem| wrong("bearer_token".into(), problem))?;
         }
-        let custom_headers = self.checked_headers().map_err(|(setting, problem)| wrong(setting, problem))?;
+        let custom_headers = self
+            .checked_headers()
+            .map_err(|(setting, problem)| wrong(setting, problem))?;
         if let Some(pointer) = &self.reference_pointer {
             check_pointer(pointer).map_err(|problem| wrong("reference_pointer".into(), problem))?;
         }
-        if let Some(n) = self.signing_keys.iter().position(|key| !key.is_ever_valid()) {
-            return Err(wrong(format!("signing_keys[{n}].until"), "must be later than from"));
+        if let Some(n) = self
+            .signing_keys
+            .iter()
+            .position(|key| !key.is_ever_valid())
+        {
+            return Err(wrong(
+                format!("signing_keys[{n}].until"),
+                "must be later than from",
+            ));
         }
         Ok(Supplier {
             id: self.id,
@@ -212,7 +228,8 @@ impl SupplierBuilder {
         let mut headers = Vec::with_capacity(self.custom_headers.len());
         for (n, (name, value)) in self.custom_headers.iter().enumerate() {
             let at = |part| format!("custom_headers[{n}].{part}");
-            let header = CustomHeader::parse(name, value.clone()).map_err(|(part, problem)| (at(part), problem))?;
+            let header = CustomHeader::parse(name, value.clone())
+                .map_err(|(part, problem)| (at(part), problem))?;
             if header.name() == "authorization" && self.bearer_token.is_some() {
                 return Err((at("name"), "is set by bearer_token already"));
             }
@@ -231,12 +248,17 @@ fn check_token(token: &Secret) -> Result<(), &'static str> {
         "" => Err("must not be empty"),
         _ if text.len() > 8192 => Err("must have at most 8192 characters"),
         _ if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(()),
-        _ => Err("must be the token alone: visible ASCII without white space, without the word Bearer"),
+        _ => Err(
+            "must be the token alone: visible ASCII without white space, without the word Bearer",
+        ),
     }
 }
 
 fn check_pointer(pointer: &str) -> Result<(), &'static str> {
-    let escapes = pointer.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+    let escapes = pointer
+        .split('~')
+        .skip(1)
+        .all(|after| after.starts_with(['0', '1']));
     match pointer.starts_with('/') && escapes && pointer.len() <= 512 {
         true => Ok(()),
         false => Err("must be a JSON pointer that begins with / (RFC 6901), as in /data/order_id"),
@@ -257,34 +279,67 @@ mod tests {
 
     #[test]
     fn the_same_url_twice_is_refused_in_any_spelling() {
-        let twice = builder().endpoint("https://a.example").endpoint("https://A.example:443/");
-        assert_eq!(refusal(twice), "supplier north-books: webhook_urls[1]: is the same URL as one before it");
+        let twice = builder()
+            .endpoint("https://a.example")
+            .endpoint("https://A.example:443/");
+        assert_eq!(
+            refusal(twice),
+            "supplier north-books: webhook_urls[1]: is the same URL as one before it"
+        );
     }
 
     #[test]
     fn no_header_may_override_ours() {
-        for name in ["Host", "content-type", "Webhook-Id", "PROXY-Authorization", "TE", "User-Agent"] {
+        for name in [
+            "Host",
+            "content-type",
+            "Webhook-Id",
+            "PROXY-Authorization",
+            "TE",
+            "User-Agent",
+        ] {
             assert!(
-                refusal(builder().custom_header(name, "x")).contains("custom_headers[0].name: is reserved"),
+                refusal(builder().custom_header(name, "x"))
+                    .contains("custom_headers[0].name: is reserved"),
                 "{name}"
             );
         }
-        let both = builder().bearer_token("t").custom_header("Authorization", "Basic eA==");
+        let both = builder()
+            .bearer_token("t")
+            .custom_header("Authorization", "Basic eA==");
         assert!(refusal(both).contains("is set by bearer_token already"));
-        assert!(builder().custom_header("Authorization", "Basic eA==").build().is_ok());
+        assert!(
+            builder()
+                .custom_header("Authorization", "Basic eA==")
+                .build()
+                .is_ok()
+        );
     }
 
     #[test]
     fn a_header_cannot_smuggle_another_one() {
-        for (name, value) in [("x\r\ny", "v"), ("x", "v\r\nhost: b"), ("x:", "v"), ("", "v"), ("x", ""), ("x", " v")] {
-            assert!(builder().custom_header(name, value).build().is_err(), "{name:?} {value:?}");
+        for (name, value) in [
+            ("x\r\ny", "v"),
+            ("x", "v\r\nhost: b"),
+            ("x:", "v"),
+            ("", "v"),
+            ("x", ""),
+            ("x", " v"),
+        ] {
+            assert!(
+                builder().custom_header(name, value).build().is_err(),
+                "{name:?} {value:?}"
+            );
         }
     }
 
     #[test]
     fn a_token_pasted_with_its_scheme_is_refused_without_being_shown() {
         let text = refusal(builder().bearer_token("Bearer t0ps3cret"));
-        assert!(text.starts_with("supplier north-books: bearer_token: must be the token alone"), "{text}");
+        assert!(
+            text.starts_with("supplier north-books: bearer_token: must be the token alone"),
+            "{text}"
+        );
         assert!(!text.contains("t0ps3cret"));
         assert!(refusal(builder().bearer_token("")).ends_with("bearer_token: must not be empty"));
     }
@@ -292,7 +347,10 @@ mod tests {
     #[test]
     fn a_pointer_must_be_one() {
         for pointer in ["", "data", "/a~2", "/a~"] {
-            assert!(builder().reference_pointer(pointer).build().is_err(), "{pointer}");
+            assert!(
+                builder().reference_pointer(pointer).build().is_err(),
+                "{pointer}"
+            );
         }
         assert!(builder().reference_pointer("/a~1b/~0/0").build().is_ok());
     }

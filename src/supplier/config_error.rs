@@ -23,8 +23,16 @@ impl ConfigError {
     /// assert_eq!(error.to_string(), "supplier north-books: webhook_urls[0]: must begin with https://");
     /// # Ok::<(), orderhook::NameError>(())
     /// ```
-    pub fn new(supplier: Option<SupplierId>, setting: impl Into<String>, problem: impl Into<String>) -> Self {
-        ConfigError { supplier, setting: setting.into(), problem: problem.into() }
+    pub fn new(
+        supplier: Option<SupplierId>,
+        setting: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> Self {
+        ConfigError {
+            supplier,
+            setting: setting.into(),
+            problem: problem.into(),
+        }
     }
 
     /// Whose configuration; `None` when the document could not be read so far.

@@ -37,14 +37,21 @@ impl Endpoint {
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err("must not contain white space or control characters");
         }
-        let rest = text.get(..8).filter(|scheme| scheme.eq_ignore_ascii_case("https://")).map(|_| &text[8..]);
-        let Some(rest) = rest else { return Err("must begin with https://") };
+        let rest = text
+            .get(..8)
+            .filter(|scheme| scheme.eq_ignore_ascii_case("https://"))
+            .map(|_| &text[8..]);
+        let Some(rest) = rest else {
+            return Err("must begin with https://");
+        };
         let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
         if authority.is_empty() || authority.starts_with(':') {
             return Err("must name a host");
         }
         if authority.contains('@') {
-            return Err("must not contain a user name or password; use bearer_token or custom_headers");
+            return Err(
+                "must not contain a user name or password; use bearer_token or custom_headers",
+            );
         }
         let url = Url::parse(text).map_err(|_| "must be a valid URL")?;
         if url.fragment().is_some() {
@@ -55,8 +62,12 @@ impl Endpoint {
         }
         match url.host_str() {
             None | Some("") => return Err("must name a host"),
-            Some(host) if host.ends_with('.') => return Err("must not have a host that ends with a dot"),
-            Some(host) if host.len() > 253 => return Err("must not have a host of more than 253 characters"),
+            Some(host) if host.ends_with('.') => {
+                return Err("must not have a host that ends with a dot");
+            }
+            Some(host) if host.len() > 253 => {
+                return Err("must not have a host of more than 253 characters");
+            }
             Some(_) => {}
         }
         if let Some(url::Host::Domain(name)) = url.host()
@@ -91,7 +102,10 @@ impl Endpoint {
 /// same.
 fn can_be_a_label(label: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    (1..=63).contains(&label.len()) && label.bytes().all(plain) && !label.starts_with('-') && !label.ends_with('-')
+    (1..=63).contains(&label.len())
+        && label.bytes().all(plain)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
 }
 
 impl fmt::Debug for Endpoint {
@@ -153,13 +167,25 @@ mod tests {
                 "https://user:pw@a.example/",
                 "must not contain a user name or password; use bearer_token or custom_headers",
             ),
-            ("https://@a.example/", "must not contain a user name or password; use bearer_token or custom_headers"),
+            (
+                "https://@a.example/",
+                "must not contain a user name or password; use bearer_token or custom_headers",
+            ),
             ("https://a.example/#", "must not contain a fragment (#)"),
             ("https://a.example:0/", "must not have port 0"),
-            ("https://a.example./", "must not have a host that ends with a dot"),
+            (
+                "https://a.example./",
+                "must not have a host that ends with a dot",
+            ),
             ("https://a.example:99999/", "must be a valid URL"),
-            (" https://a.example/", "must not contain white space or control characters"),
-            ("https://a.exa\nmple/", "must not contain white space or control characters"),
+            (
+                " https://a.example/",
+                "must not contain white space or control characters",
+            ),
+            (
+                "https://a.exa\nmple/",
+                "must not contain white space or control characters",
+            ),
         ] {
             assert_eq!(Endpoint::parse(url).map(|_| ()), Err(problem), "{url}");
         }
@@ -169,17 +195,41 @@ mod tests {
     fn a_name_that_cannot_be_a_host_is_refused() {
         let long = "a".repeat(64);
         let longest = format!("{0}.{0}.{0}.{0}", "a".repeat(63));
-        let labels =
-            "must name a host whose parts are 1 to 63 letters, digits and hyphens, with no hyphen at either end";
-        for host in ["-a.example", "a-.example", "a..b", ".a", "a.-", "a!b.example", "*.example", &long] {
-            assert_eq!(Endpoint::parse(&format!("https://{host}/")).map(|_| ()), Err(labels), "{host}");
+        let labels = "must name a host whose parts are 1 to 63 letters, digits and hyphens, with no hyphen at either end";
+        for host in [
+            "-a.example",
+            "a-.example",
+            "a..b",
+            ".a",
+            "a.-",
+            "a!b.example",
+            "*.example",
+            &long,
+        ] {
+            assert_eq!(
+                Endpoint::parse(&format!("https://{host}/")).map(|_| ()),
+                Err(labels),
+                "{host}"
+            );
         }
         let total = "must not have a host of more than 253 characters";
-        assert_eq!(Endpoint::parse(&format!("https://{longest}/")).map(|_| ()), Err(total));
-        for host in
-            ["a--b.example", "xn--bcher-kva.example", "a_b.example", "127.0.0.1", "[::1]", "7.example", &long[1..]]
-        {
-            assert!(Endpoint::parse(&format!("https://{host}/")).is_ok(), "{host}");
+        assert_eq!(
+            Endpoint::parse(&format!("https://{longest}/")).map(|_| ()),
+            Err(total)
+        );
+        for host in [
+            "a--b.example",
+            "xn--bcher-kva.example",
+            "a_b.example",
+            "127.0.0.1",
+            "[::1]",
+            "7.example",
+            &long[1..],
+        ] {
+            assert!(
+                Endpoint::parse(&format!("https://{host}/")).is_ok(),
+                "{host}"
+            );
         }
     }
 

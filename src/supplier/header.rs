@@ -37,10 +37,18 @@ impl CustomHeader {
         let name = name.to_ascii_lowercase();
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if name.is_empty() || name.len() > Self::MAX_NAME || !name.bytes().all(token) {
-            return Err(("name", "must be a header name: 1 to 128 letters, digits and - _ . (RFC 9110, token)"));
+            return Err((
+                "name",
+                "must be a header name: 1 to 128 letters, digits and - _ . (RFC 9110, token)",
+            ));
         }
-        if Self::RESERVED.contains(&name.as_str()) || Self::RESERVED_PREFIXES.iter().any(|p| name.starts_with(p)) {
-            return Err(("name", "is reserved: orderhook or the connection sets this header itself"));
+        if Self::RESERVED.contains(&name.as_str())
+            || Self::RESERVED_PREFIXES.iter().any(|p| name.starts_with(p))
+        {
+            return Err((
+                "name",
+                "is reserved: orderhook or the connection sets this header itself",
+            ));
         }
         let text = value.expose();
         if text.is_empty() || text.len() > Self::MAX_VALUE {

@@ -17,14 +17,23 @@ use crate::value::names::SupplierId;
 use crate::value::secret::Secret;
 use crate::value::time::OffsetTimestamp;
 
-use super::{Acceptance, Activity, ConfigError, FailedStages, OnUnknown, Supplier, SupplierBuilder};
+use super::{
+    Acceptance, Activity, ConfigError, FailedStages, OnUnknown, Supplier, SupplierBuilder,
+};
 
 /// The suppliers of a document `{"suppliers": [..]}`. One that is wrong makes the whole document wrong.
-pub(crate) fn suppliers_from_json(bytes: &[u8]) -> Result<BTreeMap<SupplierId, Supplier>, ConfigError> {
-    let document = |error: FieldError| ConfigError::new(None, place_or(error.place, "suppliers file"), error.problem);
+pub(crate) fn suppliers_from_json(
+    bytes: &[u8],
+) -> Result<BTreeMap<SupplierId, Supplier>, ConfigError> {
+    let document = |error: FieldError| {
+        ConfigError::new(None, place_or(error.place, "suppliers file"), error.problem)
+    };
     let raw = json::document(bytes).map_err(document)?;
     let mut fields = Fields::of(raw, "").map_err(document)?;
-    let list = fields.required("suppliers", fields::list(|raw, place| Ok((raw.to_owned(), place.to_owned()))));
+    let list = fields.required(
+        "suppliers",
+        fields::list(|raw, place| Ok((raw.to_owned(), place.to_owned()))),
+    );
     let list = list.map_err(document)?;
     fields.finish().map_err(document)?;
 
@@ -33,7 +42,11 @@ pub(crate) fn suppliers_from_json(bytes: &[u8]) -> Result<BTreeMap<SupplierId, S
         let supplier = supplier(&raw, &place)?;
         let id = supplier.id().clone();
         if suppliers.insert(id.clone(), supplier).is_some() {
-            return Err(ConfigError::new(Some(id), format!("{place}.id"), "is the id of a supplier before it"));
+            return Err(ConfigError::new(
+                Some(id),
+                format!("{place}.id"),
+                "is the id of a supplier before it",
+            ));
         }
     }
     Ok(suppliers)
@@ -49,33 +62,55 @@ impl<'de> Deserialize<'de> for Supplier {
 
 fn supplier(raw: &RawValue, place: &str) -> Result<Supplier, ConfigError> {
     // Until the id is known the place in the document says which supplier it is.
-    let nameless = |error: FieldError| ConfigError::new(None, place_or(error.place, "supplier"), error.problem);
-    let id = Fields::of(raw, place).and_then(|mut fields| fields.required("id", fields::parsed::<SupplierId>));
+    let nameless = |error: FieldError| {
+        ConfigError::new(None, place_or(error.place, "supplier"), error.problem)
+    };
+    let id = Fields::of(raw, place)
+        .and_then(|mut fields| fields.required("id", fields::parsed::<SupplierId>));
     let id = id.map_err(nameless)?;
-    let named =
-        |error: FieldError| ConfigError::new(Some(id.clone()), place_or(error.place, "supplier"), error.problem);
+    let named = |error: FieldError| {
+        ConfigError::new(
+            Some(id.clone()),
+            place_or(error.place, "supplier"),
+            error.problem,
+        )
+    };
     // From here on the supplier's name is enough of a place.
     let builder = settings(Fields::of(raw, "").map_err(named)?, id.clone()).map_err(named)?;
     builder.build()
 }
 
 fn place_or(place: String, whole: &str) -> String {
-    if place.is_empty() { whole.to_owned() } else { place }
+    if place.is_empty() {
+        whole.to_owned()
+    } else {
+        place
+    }
 }
 
 fn settings(mut fields: Fields, id: SupplierId) -> Result<SupplierBuilder, FieldError> {
     fields.required("id", fields::text)?;
     let mut builder = Supplier::builder(id);
-    for url in fields.optional("webhook_urls", fields::list(secret))?.unwrap_or_default() {
+    for url in fields
+        .optional("webhook_urls", fields::list(secret))?
+        .unwrap_or_default()
+    {
         builder = builder.endpoint(url);
     }
     if let Some(token) = fields.optional("bearer_token", secret)? {
         builder = builder.bearer_token(token);
     }
-    for (name, value) in fields.optional("custom_headers", fields::list(header))?.unwrap_or_default() {
+    for (name, value) in fields
+        .optional("custom_headers", fields::list(header))?
+        .unwrap_or_default()
+    {
         builder = builder.custom_header(name, value);
     }
-    let policies = [("every", Acceptance::Every), ("any", Acceptance::Any), ("first", Acceptance::First)];
+    let policies = [
+        ("every", Acceptance::Every),
+        ("any", Acceptance::Any),
+        ("first", Acceptance::First),
+    ];
     if let Some(acceptance) = fields.optional("acceptance", fields::one_of(&policies))? {
         builder = builder.acceptance(acceptance);
     }
@@ -85,7 +120,10 @@ fn settings(mut fields: Fields, id: SupplierId) -> Result<SupplierBuilder, Field
     if let Some(pointer) = fields.optional("reference_pointer", fields::text)? {
         builder = builder.reference_pointer(pointer);
     }
-    for key in fields.optional("signing_keys", fields::list(signing_key))?.unwrap_or_default() {
+    for key in fields
+        .optional("signing_keys", fields::list(signing_key))?
+        .unwrap_or_default()
+    {
         builder = builder.signing_key(key);
     }
     if let Some(policy) = fields.optional("retry", retry)? {
@@ -105,7 +143,9 @@ fn settings(mut fields: Fields, id: SupplierId) -> Result<SupplierBuilder, Field
     let stages = fields.optional("stages", fields::list(stage))?;
     let stages = stages.map_or_else(Stages::default, |stages| stages.into_iter().collect());
     let rejections = [("all", Rejections::All), ("final", Rejections::Final)];
-    let rejections = fields.optional("rejections", fields::one_of(&rejections))?.unwrap_or_default();
+    let rejections = fields
+        .optional("rejections", fields::one_of(&rejections))?
+        .unwrap_or_default();
     builder = builder.subscription(Subscription::new(stages, rejections));
     let rules = [("hold", FailedStages::Hold), ("pass", FailedStages::Pass)];
     if let Some(rule) = fields.optional("stages_that_fail", fields::one_of(&rules))? {
@@ -125,7 +165,10 @@ fn secret(raw: &RawValue, place: &str) -> Result<Secret, FieldError> {
 
 fn header(raw: &RawValue, place: &str) -> Result<(String, Secret), FieldError> {
     let mut fields = Fields::of(raw, place)?;
-    let header = (fields.required("name", fields::text)?, fields.required("value", secret)?);
+    let header = (
+        fields.required("name", fields::text)?,
+        fields.required("value", secret)?,
+    );
     fields.finish()?;
     Ok(header)
 }
@@ -156,7 +199,10 @@ fn retry(raw: &RawValue, place: &str) -> Result<RetryPolicy, FieldError> {
     if let Some(ms) = fields.optional("max_delay_ms", |raw, place| {
         let ms = fields::whole(1..=YEAR_S * 1000)(raw, place)?;
         match Duration::from_millis(ms) < policy.first_delay() {
-            true => Err(FieldError::new(place, "must not be less than first_delay_ms (5000 unless given)")),
+            true => Err(FieldError::new(
+                place,
+                "must not be less than first_delay_ms (5000 unless given)",
+            )),
             false => Ok(ms),
         }
     })? {

@@ -41,7 +41,10 @@ pub trait Suppliers: Send + Sync + 'static {
     /// [`LookupError::Invalid`] when the supplier exists and its configuration cannot be used: when storing, nothing is
     /// stored for any supplier of the order, because it is not known what this one may see; when sending, the
     /// notification fails for [`config`](crate::FailureReason::Config).
-    fn find(&self, id: &SupplierId) -> impl Future<Output = Result<Option<Supplier>, LookupError>> + Send;
+    fn find(
+        &self,
+        id: &SupplierId,
+    ) -> impl Future<Output = Result<Option<Supplier>, LookupError>> + Send;
 }
 
 /// Why a supplier could not be looked up.
@@ -66,12 +69,21 @@ pub enum LookupError {
 impl LookupError {
     /// An error of [`Unavailable`](Self::Unavailable), in words without secrets.
     pub fn unavailable(what: impl Into<String>) -> Self {
-        LookupError::Unavailable { what: what.into(), source: None }
+        LookupError::Unavailable {
+            what: what.into(),
+            source: None,
+        }
     }
 
     /// An error of [`Unavailable`](Self::Unavailable) with its cause.
-    pub fn unavailable_because(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        LookupError::Unavailable { what: what.into(), source: Some(source.into()) }
+    pub fn unavailable_because(
+        what: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        LookupError::Unavailable {
+            what: what.into(),
+            source: Some(source.into()),
+        }
     }
 }
 
@@ -91,7 +103,11 @@ impl Suppliers for BTreeMap<SupplierId, Supplier> {
 impl Suppliers for RwLock<HashMap<SupplierId, Supplier>> {
     async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
         // A panic of a writer leaves a map that is whole: it is changed by single calls.
-        Ok(self.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(id).cloned())
+        Ok(self
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(id)
+            .cloned())
     }
 }
 
@@ -127,7 +143,11 @@ impl AnySuppliers {
             // Told with it, one supplier would get another's orders.
             Some(other) if other.id() != id => {
                 let problem = "is that of another supplier; the lookup must answer for the id that it is asked";
-                Err(LookupError::Invalid(ConfigError::new(Some(id.clone()), "id", problem)))
+                Err(LookupError::Invalid(ConfigError::new(
+                    Some(id.clone()),
+                    "id",
+                    problem,
+                )))
             }
             found => Ok(found),
         }
@@ -140,10 +160,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_lookup_that_answers_with_another_supplier_is_refused() {
-        let (north, south) = (SupplierId::new("north").unwrap(), SupplierId::new("south").unwrap());
-        let other = Supplier::builder(south).endpoint("https://south.example/").build().unwrap();
+        let (north, south) = (
+            SupplierId::new("north").unwrap(),
+            SupplierId::new("south").unwrap(),
+        );
+        let other = Supplier::builder(south)
+            .endpoint("https://south.example/")
+            .build()
+            .unwrap();
         let suppliers = AnySuppliers::new(HashMap::from([(north.clone(), other)]));
         let error = suppliers.find(&north).await.unwrap_err().to_string();
-        assert!(error.starts_with("supplier north: id: is that of another supplier"), "{error}");
+        assert!(
+            error.starts_with("supplier north: id: is that of another supplier"),
+            "{error}"
+        );
     }
 }

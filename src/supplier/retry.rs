@@ -77,7 +77,8 @@ impl RetryPolicy {
         let plain = self.first_delay.as_secs_f64() * 2f64.powi(doublings as i32);
         let spread = plain * (1.0 + Self::SPREAD * (2.0 * random.clamp(0.0, 1.0) - 1.0));
         // What is too long for a Duration is longer than the cap.
-        Duration::try_from_secs_f64(spread.min(self.max_delay.as_secs_f64())).unwrap_or(self.max_delay)
+        Duration::try_from_secs_f64(spread.min(self.max_delay.as_secs_f64()))
+            .unwrap_or(self.max_delay)
     }
 
     /// The delay when the receiver has asked for one (`Retry-After`, RFC 9110 section 10.2.3): never earlier than asked,
@@ -115,9 +116,14 @@ mod tests {
 
     #[test]
     fn delays_beyond_all_measure_are_delays_and_no_panic() {
-        let never = RetryPolicy::DEFAULT.with_first_delay(Duration::MAX).with_give_up_after(Duration::MAX);
+        let never = RetryPolicy::DEFAULT
+            .with_first_delay(Duration::MAX)
+            .with_give_up_after(Duration::MAX);
         assert_eq!(never.delay(u32::MAX, 1.0), Duration::MAX);
-        assert_eq!(never.delay_asked(1, 0.0, Some(Duration::MAX)), Duration::MAX);
+        assert_eq!(
+            never.delay_asked(1, 0.0, Some(Duration::MAX)),
+            Duration::MAX
+        );
     }
 
     #[test]

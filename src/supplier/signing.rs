@@ -39,7 +39,11 @@ impl SigningKey {
         if !(24..=64).contains(&secret.len()) {
             return Err(SigningKeyError);
         }
-        Ok(SigningKey { secret, from: None, until: None })
+        Ok(SigningKey {
+            secret,
+            from: None,
+            until: None,
+        })
     }
 
     /// The same key, not valid before this moment.
@@ -58,7 +62,9 @@ impl SigningKey {
 
     /// Whether there is a moment at which the key is in use.
     pub(super) fn is_ever_valid(&self) -> bool {
-        self.from.zip(self.until).is_none_or(|(from, until)| from < until)
+        self.from
+            .zip(self.until)
+            .is_none_or(|(from, until)| from < until)
     }
 
     /// Whether the key is in use at this moment.
@@ -69,7 +75,8 @@ impl SigningKey {
     fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         // Invariant of HMAC (RFC 2104): a key of any length is accepted.
         #[allow(clippy::expect_used, reason = "HMAC takes keys of any length")]
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
         mac.update(format!("{id}.{timestamp}.").as_bytes());
         mac.update(body);
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
@@ -78,7 +85,10 @@ impl SigningKey {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey").field("from", &self.from).field("until", &self.until).finish_non_exhaustive()
+        f.debug_struct("SigningKey")
+            .field("from", &self.from)
+            .field("until", &self.until)
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,8 +115,14 @@ pub(crate) fn check_keys(keys: &[SigningKey], at: Timestamp) -> Result<(), NoVal
     if keys.is_empty() || keys.iter().any(|key| key.is_valid_at(at)) {
         return Ok(());
     }
-    let next = keys.iter().filter_map(|key| key.from).filter(|from| *from > at).min();
-    let wait = next.map(|next| next.since(at)).filter(|wait| *wait <= LONGEST_WAIT);
+    let next = keys
+        .iter()
+        .filter_map(|key| key.from)
+        .filter(|from| *from > at)
+        .min();
+    let wait = next
+        .map(|next| next.since(at))
+        .filter(|wait| *wait <= LONGEST_WAIT);
     Err(NoValidKey { next, wait })
 }
 
@@ -120,7 +136,11 @@ pub(crate) fn signatures(
 ) -> Result<Option<String>, NoValidKey> {
     check_keys(keys, at)?;
     let seconds = at.as_micros().div_euclid(1_000_000);
-    let signed: Vec<_> = keys.iter().filter(|key| key.is_valid_at(at)).map(|key| key.sign(id, seconds, body)).collect();
+    let signed: Vec<_> = keys
+        .iter()
+        .filter(|key| key.is_valid_at(at))
+        .map(|key| key.sign(id, seconds, body))
+        .collect();
     Ok((!signed.is_empty()).then(|| signed.join(" ")))
 }
 
@@ -134,10 +154,15 @@ mod tests {
     fn the_published_library_verifies_what_is_signed() {
         let body = br#"{"order_code":"MKT-1"}"#;
         let at = Timestamp::from(std::time::SystemTime::now());
-        let signature = signatures(&[SigningKey::new(KEY).unwrap()], "msg_1", at, body).unwrap().unwrap();
+        let signature = signatures(&[SigningKey::new(KEY).unwrap()], "msg_1", at, body)
+            .unwrap()
+            .unwrap();
         let mut headers = http::HeaderMap::new();
         headers.insert("webhook-id", "msg_1".parse().unwrap());
-        headers.insert("webhook-timestamp", (at.as_micros() / 1_000_000).to_string().parse().unwrap());
+        headers.insert(
+            "webhook-timestamp",
+            (at.as_micros() / 1_000_000).to_string().parse().unwrap(),
+        );
         headers.insert("webhook-signature", signature.parse().unwrap());
         let oracle = standardwebhooks::Webhook::new(KEY).unwrap();
         oracle.verify(body, &headers).unwrap();
@@ -147,25 +172,63 @@ mod tests {
     #[test]
     fn keys_overlap_while_a_receiver_changes_over() {
         let hour = |n: i64| Timestamp::from_micros(n * 3_600_000_000);
-        let keys =
-            [SigningKey::new(KEY).unwrap().valid_until(hour(20)), SigningKey::new(KEY).unwrap().valid_from(hour(10))];
-        let number = |at| signatures(&keys, "msg_1", at, b"{}").unwrap().map_or(0, |text| text.split(' ').count());
-        assert_eq!([number(hour(1)), number(hour(15)), number(hour(20))], [1, 2, 1]);
+        let keys = [
+            SigningKey::new(KEY).unwrap().valid_until(hour(20)),
+            SigningKey::new(KEY).unwrap().valid_from(hour(10)),
+        ];
+        let number = |at| {
+            signatures(&keys, "msg_1", at, b"{}")
+                .unwrap()
+                .map_or(0, |text| text.split(' ').count())
+        };
+        assert_eq!(
+            [number(hour(1)), number(hour(15)), number(hour(20))],
+            [1, 2, 1]
+        );
     }
 
     #[test]
     fn keys_of_which_none_is_valid_are_an_error_that_says_when_the_next_one_begins() {
         let minute = |n: i64| Timestamp::from_micros(n * 60_000_000);
         let key = || SigningKey::new(KEY).unwrap();
-        let keys = [key().valid_until(minute(10)), key().valid_from(minute(200)), key().valid_from(minute(150))];
+        let keys = [
+            key().valid_until(minute(10)),
+            key().valid_from(minute(200)),
+            key().valid_from(minute(150)),
+        ];
         let refused = |keys: &[SigningKey], at| signatures(keys, "msg_1", at, b"{}").unwrap_err();
 
-        assert_eq!(refused(&keys, minute(20)), NoValidKey { next: Some(minute(150)), wait: None });
+        assert_eq!(
+            refused(&keys, minute(20)),
+            NoValidKey {
+                next: Some(minute(150)),
+                wait: None
+            }
+        );
         let wait = Duration::from_secs(3600);
-        assert_eq!(refused(&keys, minute(90)), NoValidKey { next: Some(minute(150)), wait: Some(wait) });
-        assert!(signatures(&keys, "msg_1", minute(150), b"{}").unwrap().is_some());
-        assert_eq!(refused(&keys[..1], minute(10)), NoValidKey { next: None, wait: None });
-        assert_eq!(refused(&keys[..1], minute(10)).to_string(), "none of the signing keys is valid now");
+        assert_eq!(
+            refused(&keys, minute(90)),
+            NoValidKey {
+                next: Some(minute(150)),
+                wait: Some(wait)
+            }
+        );
+        assert!(
+            signatures(&keys, "msg_1", minute(150), b"{}")
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(
+            refused(&keys[..1], minute(10)),
+            NoValidKey {
+                next: None,
+                wait: None
+            }
+        );
+        assert_eq!(
+            refused(&keys[..1], minute(10)).to_string(),
+            "none of the signing keys is valid now"
+        );
         assert_eq!(
             refused(&keys, minute(20)).to_string(),
             "none of the signing keys is valid now; the next one begins at 1970-01-01T02:30:00Z"
@@ -175,9 +238,10 @@ mod tests {
 
     #[test]
     fn a_key_without_its_padding_is_the_same_key() {
-        for padded in
-            ["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg=="]
-        {
+        for padded in [
+            "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==",
+        ] {
             let key = SigningKey::new(padded).unwrap();
             assert_eq!(SigningKey::new(padded.trim_end_matches('=')), Ok(key));
         }

@@ -18,7 +18,10 @@ impl Moment {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         // Neither is negative on this clock.
         let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-        Moment(Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default()))
+        Moment(Duration::new(
+            seconds,
+            u32::try_from(now.tv_nsec).unwrap_or_default(),
+        ))
     }
 
     /// The moment of the call. Tests of the crate's inside live in the runtime's time, which they can move.
@@ -61,7 +64,10 @@ mod tests {
     fn a_moment_that_is_still_to_come_is_no_time_ago() {
         let now = Moment::now();
         assert_eq!(now.since(now + Duration::from_secs(1)), Duration::ZERO);
-        assert_eq!((now + Duration::from_secs(1)).since(now), Duration::from_secs(1));
+        assert_eq!(
+            (now + Duration::from_secs(1)).since(now),
+            Duration::from_secs(1)
+        );
     }
 
     #[tokio::test(start_paused = true)]

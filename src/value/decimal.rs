@@ -41,7 +41,9 @@ fn scaled(text: &str, exponent: i32) -> Option<Decimal> {
         if !digit.is_ascii_digit() {
             return None;
         }
-        units = units.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+        units = units
+            .checked_mul(10)?
+            .checked_add(i128::from(digit - b'0'))?;
     }
     let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
     match u32::try_from(scale) {

@@ -24,7 +24,10 @@ pub(crate) struct FieldError {
 
 impl FieldError {
     pub(crate) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { place: place.into(), problem: problem.into() }
+        Self {
+            place: place.into(),
+            problem: problem.into(),
+        }
     }
 
     /// The same problem, of something that is itself at `place`.
@@ -41,7 +44,11 @@ impl FieldError {
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.place.is_empty() { f.write_str(&self.problem) } else { write!(f, "{}: {}", self.place, self.problem) }
+        if self.place.is_empty() {
+            f.write_str(&self.problem)
+        } else {
+            write!(f, "{}: {}", self.place, self.problem)
+        }
     }
 }
 
@@ -66,7 +73,11 @@ impl Fields {
     pub(crate) fn of(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
         exact(raw, place)?;
         let object = Object::read(raw, Reading::Strict, place)?;
-        Ok(Self { place: place.to_owned(), object, known: Vec::new() })
+        Ok(Self {
+            place: place.to_owned(),
+            object,
+            known: Vec::new(),
+        })
     }
 
     /// Where the object is.
@@ -80,7 +91,8 @@ impl Fields {
         name: &'static str,
         parse: impl FnOnce(&RawValue, &str) -> Result<T, FieldError>,
     ) -> Result<T, FieldError> {
-        self.optional(name, parse)?.ok_or_else(|| FieldError::new(member(&self.place, name), "is missing"))
+        self.optional(name, parse)?
+            .ok_or_else(|| FieldError::new(member(&self.place, name), "is missing"))
     }
 
     /// The value under a key that may be absent or null.
@@ -91,7 +103,9 @@ impl Fields {
     ) -> Result<Option<T>, FieldError> {
         let place = member(&self.place, name);
         self.known.push(name);
-        let Some(raw) = self.object.take(name).filter(|raw| raw.get() != "null") else { return Ok(None) };
+        let Some(raw) = self.object.take(name).filter(|raw| raw.get() != "null") else {
+            return Ok(None);
+        };
         exact(&raw, &place)?;
         parse(&raw, &place).map(Some)
     }
@@ -119,7 +133,10 @@ impl Fields {
 /// Refuses a floating-point number, which another format or a `Value` may have rounded before it came here.
 fn exact(raw: &RawValue, place: &str) -> Result<(), FieldError> {
     match raw.get() == json::FLOAT {
-        true => Err(FieldError::new(place, "came as a floating-point number, which is not exact; write it as a text")),
+        true => Err(FieldError::new(
+            place,
+            "came as a floating-point number, which is not exact; write it as a text",
+        )),
         false => Ok(()),
     }
 }
@@ -157,7 +174,9 @@ pub(crate) fn boolean(raw: &RawValue, place: &str) -> Result<bool, FieldError> {
 }
 
 /// A whole number within `range`, written as a JSON number without fraction and exponent.
-pub(crate) fn whole(range: RangeInclusive<u64>) -> impl FnOnce(&RawValue, &str) -> Result<u64, FieldError> {
+pub(crate) fn whole(
+    range: RangeInclusive<u64>,
+) -> impl FnOnce(&RawValue, &str) -> Result<u64, FieldError> {
     move |raw, place| match raw.get().parse::<u64>() {
         Ok(number) if range.contains(&number) => Ok(number),
         read => {
@@ -174,7 +193,9 @@ pub(crate) fn whole(range: RangeInclusive<u64>) -> impl FnOnce(&RawValue, &str) 
 }
 
 /// One of a few words.
-pub(crate) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&RawValue, &str) -> Result<T, FieldError> {
+pub(crate) fn one_of<T: Copy>(
+    words: &[(&str, T)],
+) -> impl FnOnce(&RawValue, &str) -> Result<T, FieldError> {
     move |raw, place| {
         json::string(raw)
             .and_then(|text| words.iter().find(|(word, _)| *word == text))
@@ -227,10 +248,15 @@ pub(crate) fn map<T>(
 pub(crate) fn exact_within(raw: &RawValue, place: &str) -> Result<(), FieldError> {
     exact(raw, place)?;
     if let Some(items) = json::list(raw) {
-        return items.iter().enumerate().try_for_each(|(n, item)| exact_within(item, &format!("{place}[{n}]")));
+        return items
+            .iter()
+            .enumerate()
+            .try_for_each(|(n, item)| exact_within(item, &format!("{place}[{n}]")));
     }
     let members = json::members(raw, Reading::Lenient).unwrap_or_default();
-    members.iter().try_for_each(|(key, raw)| exact_within(raw, &member(place, key)))
+    members
+        .iter()
+        .try_for_each(|(key, raw)| exact_within(raw, &member(place, key)))
 }
 
 /// The place of a key inside `place`. Keys may be somebody's typing slip: only the visible part is repeated, and not all
@@ -245,7 +271,11 @@ pub(crate) fn member(place: &str, key: &str) -> String {
     if shown.is_empty() {
         shown.push_str("\"\"");
     }
-    if place.is_empty() { shown } else { format!("{place}.{shown}") }
+    if place.is_empty() {
+        shown
+    } else {
+        format!("{place}.{shown}")
+    }
 }
 
 #[cfg(test)]
@@ -279,18 +309,30 @@ mod tests {
     fn an_error_names_the_place_and_what_would_be_right_but_not_the_value() {
         for wrong in [json!(0), json!(-1), json!(1.5), json!("4711"), json!([])] {
             let document = json!({"lines": [{"quantity": 1}, {"quantity": wrong}]});
-            assert_eq!(lines(document), Err("lines[1].quantity: must be a whole number of at least 1".to_owned()));
+            assert_eq!(
+                lines(document),
+                Err("lines[1].quantity: must be a whole number of at least 1".to_owned())
+            );
         }
         let document = json!({"lines": [{"quantity": 1, "codes": {"ean": 4711}}]});
-        assert_eq!(lines(document), Err("lines[0].codes.ean: must be a text".into()));
+        assert_eq!(
+            lines(document),
+            Err("lines[0].codes.ean: must be a text".into())
+        );
         assert_eq!(lines(json!([])), Err("must be an object".to_owned()));
-        assert_eq!(lines(json!({"lines": 4711})), Err("lines: must be a list".to_owned()));
+        assert_eq!(
+            lines(json!({"lines": 4711})),
+            Err("lines: must be a list".to_owned())
+        );
     }
 
     #[test]
     fn a_required_key_must_be_there_and_an_optional_one_may_be_null() {
         assert_eq!(lines(json!({})), Err("lines: is missing".to_owned()));
-        assert_eq!(lines(json!({"lines": null})), Err("lines: is missing".to_owned()));
+        assert_eq!(
+            lines(json!({"lines": null})),
+            Err("lines: is missing".to_owned())
+        );
         let document = json!({"lines": [{"quantity": 3, "name": null}, {"quantity": 4}]});
         assert_eq!(lines(document), Ok(vec![3, 4]));
     }
@@ -300,7 +342,9 @@ mod tests {
         let document = json!({"lines": [{"quantity": 1, "colour": "secret"}]});
         assert_eq!(
             lines(document),
-            Err("lines[0].colour: is not a known key; known here: quantity, name, codes".to_owned())
+            Err(
+                "lines[0].colour: is not a known key; known here: quantity, name, codes".to_owned()
+            )
         );
     }
 
@@ -308,7 +352,10 @@ mod tests {
     fn only_the_visible_beginning_of_a_key_is_repeated() {
         assert_eq!(member("a", "b\n\u{202e}c"), "a.bc");
         assert_eq!(member("", "\u{200b}"), "\"\"");
-        assert_eq!(member("", &"k".repeat(41)), format!("{}..", "k".repeat(SHOWN_KEY_CHARS)));
+        assert_eq!(
+            member("", &"k".repeat(41)),
+            format!("{}..", "k".repeat(SHOWN_KEY_CHARS))
+        );
         assert_eq!(member("", &"k".repeat(40)), "k".repeat(SHOWN_KEY_CHARS));
     }
 
@@ -330,7 +377,10 @@ mod tests {
             whole(1..=9)(&of(json!(10)), "x").map_err(|e| e.problem),
             Err("must be a whole number from 1 to 9".to_owned())
         );
-        assert!(one_of(&[("on", true), ("off", false)])(&of(json!("on")), "x")?);
+        assert!(one_of(&[("on", true), ("off", false)])(
+            &of(json!("on")),
+            "x"
+        )?);
         assert_eq!(
             one_of(&[("on", true), ("off", false)])(&of(json!("secret")), "x"),
             Err(FieldError::new("x", "must be one of: on, off"))

@@ -35,12 +35,18 @@ pub(crate) enum Reading {
 pub(crate) fn document(bytes: &[u8]) -> Result<&RawValue, FieldError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(FieldError::new("", "must be saved as UTF-8, and not as UTF-16, which its byte order mark says"));
+        return Err(FieldError::new(
+            "",
+            "must be saved as UTF-8, and not as UTF-16, which its byte order mark says",
+        ));
     }
     let raw: &RawValue = serde_json::from_slice(bytes).map_err(|error| {
         // Not the text of serde_json's error: that may quote the document.
         let (line, column) = (error.line(), error.column());
-        FieldError::new("", format!("is not valid JSON, see line {line}, column {column}"))
+        FieldError::new(
+            "",
+            format!("is not valid JSON, see line {line}, column {column}"),
+        )
     })?;
     check(raw, "")?;
     Ok(raw)
@@ -52,7 +58,11 @@ pub(crate) fn check(raw: &RawValue, place: &str) -> Result<(), FieldError> {
 }
 
 fn check_within(raw: &RawValue, place: &str, depth: usize) -> Result<(), FieldError> {
-    let deeper = || depth.checked_sub(1).ok_or_else(|| FieldError::new(place, "is nested too deeply"));
+    let deeper = || {
+        depth
+            .checked_sub(1)
+            .ok_or_else(|| FieldError::new(place, "is nested too deeply"))
+    };
     match raw.get().as_bytes().first() {
         Some(b'{') => {
             let depth = deeper()?;
@@ -64,11 +74,17 @@ fn check_within(raw: &RawValue, place: &str, depth: usize) -> Result<(), FieldEr
         Some(b'[') => {
             let depth = deeper()?;
             let items = list(raw).unwrap_or_default();
-            items.iter().enumerate().try_for_each(|(n, item)| check_within(item, &format!("{place}[{n}]"), depth))
+            items
+                .iter()
+                .enumerate()
+                .try_for_each(|(n, item)| check_within(item, &format!("{place}[{n}]"), depth))
         }
         Some(b'"') => match serde_json::from_str::<String>(raw.get()) {
             Ok(_) => Ok(()),
-            Err(_) => Err(FieldError::new(place, "must not have half a surrogate pair")),
+            Err(_) => Err(FieldError::new(
+                place,
+                "must not have half a surrogate pair",
+            )),
         },
         _ => Ok(()),
     }
@@ -87,19 +103,27 @@ impl NotMembers {
         match self {
             NotMembers::NoObject => FieldError::new(place, "must be an object"),
             NotMembers::Twin(key) => FieldError::new(member(place, &key), "is there twice"),
-            NotMembers::Key => FieldError::new(place, "must not have half a surrogate pair in a key"),
+            NotMembers::Key => {
+                FieldError::new(place, "must not have half a surrogate pair in a key")
+            }
         }
     }
 }
 
 /// The members of an object, in the order in which they were written.
-pub(crate) fn members(raw: &RawValue, reading: Reading) -> Result<Vec<(String, &RawValue)>, NotMembers> {
+pub(crate) fn members(
+    raw: &RawValue,
+    reading: Reading,
+) -> Result<Vec<(String, &RawValue)>, NotMembers> {
     if !raw.get().starts_with('{') {
         return Err(NotMembers::NoObject);
     }
     let twin = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_str(raw.get());
-    let read = reader.deserialize_map(Members { reading, twin: &twin });
+    let read = reader.deserialize_map(Members {
+        reading,
+        twin: &twin,
+    });
     // What is a value already can only fail by its keys.
     read.map_err(|_| twin.take().map_or(NotMembers::Key, NotMembers::Twin))
 }
@@ -165,12 +189,16 @@ pub(crate) fn string(raw: &RawValue) -> Option<String> {
     if !raw.get().starts_with('"') {
         return None;
     }
-    Lossy.deserialize(&mut serde_json::Deserializer::from_str(raw.get())).ok()
+    Lossy
+        .deserialize(&mut serde_json::Deserializer::from_str(raw.get()))
+        .ok()
 }
 
 /// The digits of a JSON number as they were written; `None` for every other kind of value.
 pub(crate) fn number(raw: &RawValue) -> Option<&str> {
-    raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()).then(|| raw.get())
+    raw.get()
+        .starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        .then(|| raw.get())
 }
 
 /// The items of a list; `None` for every other kind of value.
@@ -186,7 +214,8 @@ pub(crate) fn pointed<'a>(mut raw: &'a RawValue, pointer: &str) -> Option<&'a Ra
             // Of a key that is there twice the last one counts.
             Ok(members) => members.into_iter().rfind(|(key, _)| *key == token)?.1,
             Err(_) => {
-                let is_index = token == "0" || (!token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit()));
+                let is_index = token == "0"
+                    || (!token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit()));
                 list(raw)?.get(token.parse::<usize>().ok().filter(|_| is_index)?)?
             }
         };
@@ -202,7 +231,12 @@ impl Object {
     /// The object that this value is.
     pub(crate) fn read(raw: &RawValue, reading: Reading, place: &str) -> Result<Self, FieldError> {
         let members = members(raw, reading).map_err(|not| not.at(place))?;
-        Ok(Object(members.into_iter().map(|(key, raw)| (key, raw.to_owned())).collect()))
+        Ok(Object(
+            members
+                .into_iter()
+                .map(|(key, raw)| (key, raw.to_owned()))
+                .collect(),
+        ))
     }
 
     /// The object that this value is to a lenient reader; `None` when it is none.
@@ -239,7 +273,9 @@ impl fmt::Debug for Object {
 
 impl PartialEq for Object {
     fn eq(&self, other: &Self) -> bool {
-        self.iter().map(|(key, raw)| (key, raw.get())).eq(other.iter().map(|(key, raw)| (key, raw.get())))
+        self.iter()
+            .map(|(key, raw)| (key, raw.get()))
+            .eq(other.iter().map(|(key, raw)| (key, raw.get())))
     }
 }
 
@@ -253,7 +289,8 @@ impl Serialize for Object {
 
 /// The same value without the white space between its parts.
 pub(crate) fn compact(raw: &RawValue) -> Box<RawValue> {
-    let (mut compact, mut in_text, mut escaped) = (String::with_capacity(raw.get().len()), false, false);
+    let (mut compact, mut in_text, mut escaped) =
+        (String::with_capacity(raw.get().len()), false, false);
     for c in raw.get().chars() {
         if in_text || !matches!(c, ' ' | '\t' | '\r' | '\n') {
             compact.push(c);

@@ -49,7 +49,9 @@ impl Money {
     ///
     /// [`MoneyError`] when `scale`, the number of decimals, is more than 28.
     pub fn from_minor(units: i64, scale: u32) -> Result<Self, MoneyError> {
-        decimal::exact(i128::from(units), scale).map(Self).ok_or(MoneyError(SCALE))
+        decimal::exact(i128::from(units), scale)
+            .map(Self)
+            .ok_or(MoneyError(SCALE))
     }
 
     /// The sum with the larger scale of both; `None` when it has more digits than an amount can have.
@@ -84,7 +86,9 @@ impl Money {
     /// A decimal string, or a number taken by its digits.
     pub(crate) fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
         let amount = match (json::number(raw), json::string(raw)) {
-            (Some(digits), _) => decimal::of_number(digits).map(Self).ok_or(MoneyError(DIGITS)),
+            (Some(digits), _) => decimal::of_number(digits)
+                .map(Self)
+                .ok_or(MoneyError(DIGITS)),
             (None, Some(text)) => text.parse(),
             (None, None) if raw.get() == json::FLOAT => Err(MoneyError(FLOAT)),
             (None, None) => Err(MoneyError(AMOUNT)),
@@ -219,8 +223,14 @@ mod tests {
 
     #[test]
     fn an_amount_keeps_its_scale_and_compares_by_value() {
-        for text in ["0", "0.00", "10.00", "-14.310", "79228162514264337593543950335", "0.0000000000000000000000000001"]
-        {
+        for text in [
+            "0",
+            "0.00",
+            "10.00",
+            "-14.310",
+            "79228162514264337593543950335",
+            "0.0000000000000000000000000001",
+        ] {
             assert_eq!(money(text).to_string(), text);
         }
         assert_eq!(money("+1.50").to_string(), "1.50");
@@ -283,21 +293,37 @@ mod tests {
 
     #[test]
     fn a_json_number_with_more_digits_than_an_amount_can_have_is_refused() {
-        for wrong in
-            ["99999999999999999999999999999", "1e29", "1e-29", "1e99999999999", "0.12345678901234567890123456789"]
-        {
-            assert!(json(wrong).is_err_and(|error| error.contains(DIGITS)), "{wrong}");
+        for wrong in [
+            "99999999999999999999999999999",
+            "1e29",
+            "1e-29",
+            "1e99999999999",
+            "0.12345678901234567890123456789",
+        ] {
+            assert!(
+                json(wrong).is_err_and(|error| error.contains(DIGITS)),
+                "{wrong}"
+            );
         }
         for wrong in ["true", "null", "[1]", "{}", "\"twelve\"", "\"1e3\""] {
-            assert!(json(wrong).is_err_and(|error| error.contains(AMOUNT)), "{wrong}");
+            assert!(
+                json(wrong).is_err_and(|error| error.contains(AMOUNT)),
+                "{wrong}"
+            );
         }
     }
 
     #[test]
     fn arithmetic_is_exact_or_says_none() {
         assert_eq!(money("0.10").checked_add(money("0.2")), Some(money("0.3")));
-        assert_eq!(money("14.31").checked_mul(3).map(|m| m.to_string()), Some("42.93".to_owned()));
-        let (most, least) = (money("79228162514264337593543950335"), Money(Decimal::new(1, 28)));
+        assert_eq!(
+            money("14.31").checked_mul(3).map(|m| m.to_string()),
+            Some("42.93".to_owned())
+        );
+        let (most, least) = (
+            money("79228162514264337593543950335"),
+            Money(Decimal::new(1, 28)),
+        );
         assert_eq!(most.checked_mul(2), None);
         assert_eq!(most.checked_add(money("1")), None);
         assert_eq!(most.checked_add(least), None);
@@ -307,7 +333,12 @@ mod tests {
 
     #[test]
     fn a_currency_is_three_capital_letters() {
-        assert_eq!(serde_json::from_str::<Currency>("\"INR\"").unwrap().to_string(), "INR");
+        assert_eq!(
+            serde_json::from_str::<Currency>("\"INR\"")
+                .unwrap()
+                .to_string(),
+            "INR"
+        );
         for wrong in ["", "EU", "EURO", "eur", "E1R", "€", "ÄÖ"] {
             assert_eq!(Currency::new(wrong), Err(MoneyError(CURRENCY)), "{wrong}");
         }

@@ -192,10 +192,25 @@ mod tests {
     #[test]
     fn a_name_has_1_to_200_characters_without_controls_and_outer_white_space() {
         for right in ["a", "Ünïcode 12/ab", &"ä".repeat(200)] {
-            assert_eq!(SupplierId::new(right).map(|id| id.to_string()), Ok(right.to_owned()));
+            assert_eq!(
+                SupplierId::new(right).map(|id| id.to_string()),
+                Ok(right.to_owned())
+            );
         }
         let long = "ä".repeat(201);
-        for wrong in ["", " ", " a", "a ", "a\n", "a\u{0}b", "a\u{85}b", "\u{a0}a", "a\u{202e}b", "a\u{200b}", &long] {
+        for wrong in [
+            "",
+            " ",
+            " a",
+            "a ",
+            "a\n",
+            "a\u{0}b",
+            "a\u{85}b",
+            "\u{a0}a",
+            "a\u{202e}b",
+            "a\u{200b}",
+            &long,
+        ] {
             assert!(OrderCode::new(wrong).is_err(), "{wrong:?}");
             assert!(Source::try_from(wrong.to_owned()).is_err(), "{wrong:?}");
             let json = serde_json::to_string(wrong).unwrap();

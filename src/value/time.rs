@@ -101,7 +101,11 @@ impl From<SystemTime> for Timestamp {
 impl From<Timestamp> for SystemTime {
     fn from(timestamp: Timestamp) -> Self {
         let distance = Duration::from_micros(timestamp.0.unsigned_abs());
-        let time = if timestamp.0 < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+        let time = if timestamp.0 < 0 {
+            UNIX_EPOCH.checked_sub(distance)
+        } else {
+            UNIX_EPOCH.checked_add(distance)
+        };
         // Only where the platform's clock cannot express the year.
         time.unwrap_or(UNIX_EPOCH)
     }
@@ -221,7 +225,11 @@ fn offset_seconds(zone: &str) -> Option<i32> {
         _ => return None,
     };
     let number = |digits: [&u8; 2]| {
-        digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i32::from(**digit - b'0')))
+        digits.iter().try_fold(0, |sum, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| sum * 10 + i32::from(**digit - b'0'))
+        })
     };
     let (hours, minutes) = (number(hours)?, number(minutes)?);
     (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
@@ -229,7 +237,10 @@ fn offset_seconds(zone: &str) -> Option<i32> {
 
 impl From<Timestamp> for OffsetTimestamp {
     fn from(at: Timestamp) -> Self {
-        Self { at, offset_seconds: 0 }
+        Self {
+            at,
+            offset_seconds: 0,
+        }
     }
 }
 
@@ -297,7 +308,9 @@ impl<'de> Deserialize<'de> for OffsetTimestamp {
 
 /// A text is not a [`Timestamp`] or [`OffsetTimestamp`]; it says what would be right and never repeats the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a timestamp must be an RFC 3339 date and time with an offset, such as \"2026-03-01T10:00:00+05:30\"")]
+#[error(
+    "a timestamp must be an RFC 3339 date and time with an offset, such as \"2026-03-01T10:00:00+05:30\""
+)]
 pub struct TimestampError {
     _private: (),
 }
@@ -316,8 +329,14 @@ mod tests {
             ("2026-03-01T10:00:00+05:30", "2026-03-01T10:00:00+05:30"),
             ("2026-03-01t10:00:00z", "2026-03-01T10:00:00Z"),
             ("2026-03-01T10:00:00-00:00", "2026-03-01T10:00:00Z"),
-            ("2026-03-01T10:00:00.5000-09:30", "2026-03-01T10:00:00.5-09:30"),
-            ("2026-03-01T10:00:00.1234567890123Z", "2026-03-01T10:00:00.123456Z"),
+            (
+                "2026-03-01T10:00:00.5000-09:30",
+                "2026-03-01T10:00:00.5-09:30",
+            ),
+            (
+                "2026-03-01T10:00:00.1234567890123Z",
+                "2026-03-01T10:00:00.123456Z",
+            ),
             ("1969-12-31T23:59:59.999999Z", "1969-12-31T23:59:59.999999Z"),
             ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z"),
             ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
@@ -352,7 +371,11 @@ mod tests {
             "0000-01-01T00:00:00+01:00",
             "9999-12-31T23:59:59-01:00",
         ] {
-            assert_eq!(rewritten(wrong), Err(TimestampError { _private: () }), "{wrong}");
+            assert_eq!(
+                rewritten(wrong),
+                Err(TimestampError { _private: () }),
+                "{wrong}"
+            );
         }
     }
 

@@ -24,7 +24,13 @@ impl fmt::Display for Escaped<'_> {
         let escaped: String = self
             .0
             .chars()
-            .map(|c| if is_visible(c) { c.to_string() } else { c.escape_unicode().to_string() })
+            .map(|c| {
+                if is_visible(c) {
+                    c.to_string()
+                } else {
+                    c.escape_unicode().to_string()
+                }
+            })
             .collect();
         f.pad(&escaped)
     }
@@ -36,8 +42,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_escaped_and_everything_else_stays() {
-        assert_eq!(Escaped("Ünïcode 12/ab \u{1f4da}").to_string(), "Ünïcode 12/ab \u{1f4da}");
-        assert_eq!(Escaped("a\u{202e}b\u{200d}c\n").to_string(), "a\\u{202e}b\\u{200d}c\\u{a}");
+        assert_eq!(
+            Escaped("Ünïcode 12/ab \u{1f4da}").to_string(),
+            "Ünïcode 12/ab \u{1f4da}"
+        );
+        assert_eq!(
+            Escaped("a\u{202e}b\u{200d}c\n").to_string(),
+            "a\\u{202e}b\\u{200d}c\\u{a}"
+        );
         assert_eq!(format!("{:>4}", Escaped("ab")), "  ab");
     }
 }

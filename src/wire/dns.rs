@@ -22,7 +22,12 @@ const PLACES: usize = 448;
 const HANGS: Duration = Duration::from_secs(2);
 
 static SYSTEM: LazyLock<Lookups> = LazyLock::new(|| {
-    Lookups::new(SLOTS, |name| Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect()))
+    Lookups::new(SLOTS, |name| {
+        Ok((name, 0)
+            .to_socket_addrs()?
+            .map(|address| address.ip())
+            .collect())
+    })
 });
 
 /// A name has no address: unknown, no answer from the name servers, or an empty answer. The system does not tell these
@@ -51,8 +56,17 @@ struct Lookups {
 
 impl Lookups {
     fn new(slots: usize, resolve: fn(&str) -> io::Result<Vec<IpAddr>>) -> Lookups {
-        let (slots, places) = (Arc::new(Semaphore::new(slots)), Arc::new(Semaphore::new(PLACES)));
-        Lookups { slots, places, hangs: HANGS, running: Arc::default(), resolve }
+        let (slots, places) = (
+            Arc::new(Semaphore::new(slots)),
+            Arc::new(Semaphore::new(PLACES)),
+        );
+        Lookups {
+            slots,
+            places,
+            hangs: HANGS,
+            running: Arc::default(),
+            resolve,
+        }
     }
 
     async fn lookup(&self, name: &str) -> Answer {
@@ -60,12 +74,18 @@ impl Lookups {
         let mut answering = match joined {
             Some(answering) => answering,
             None => {
-                let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| NoAddress)?;
+                let slot = Arc::clone(&self.slots)
+                    .acquire_owned()
+                    .await
+                    .map_err(|_| NoAddress)?;
                 self.start(name, slot)?
             }
         };
         // An error here is a thread that ended without an answer.
-        let answer = answering.wait_for(Option::is_some).await.map_err(|_| NoAddress)?;
+        let answer = answering
+            .wait_for(Option::is_some)
+            .await
+            .map_err(|_| NoAddress)?;
         answer.clone().unwrap_or(Err(NoAddress))
     }
 
@@ -83,15 +103,29 @@ impl Lookups {
             return Ok(first);
         }
         let held = Arc::new(Mutex::new(slot));
-        let moving = move_when_it_hangs(Arc::downgrade(&held), Arc::clone(&self.places), self.hangs, answering.clone());
-        let entry = Entry { running: Arc::clone(&self.running), name: name.to_owned(), _held: held };
+        let moving = move_when_it_hangs(
+            Arc::downgrade(&held),
+            Arc::clone(&self.places),
+            self.hangs,
+            answering.clone(),
+        );
+        let entry = Entry {
+            running: Arc::clone(&self.running),
+            name: name.to_owned(),
+            _held: held,
+        };
         let resolve = self.resolve;
         let work = move || {
-            let found = resolve(&entry.name).ok().filter(|addresses| !addresses.is_empty());
+            let found = resolve(&entry.name)
+                .ok()
+                .filter(|addresses| !addresses.is_empty());
             answer.send_replace(Some(found.ok_or(NoAddress)));
             drop(entry);
         };
-        thread::Builder::new().name("orderhook-dns".to_owned()).spawn(work).map_err(|_| NoAddress)?;
+        thread::Builder::new()
+            .name("orderhook-dns".to_owned())
+            .spawn(work)
+            .map_err(|_| NoAddress)?;
         tokio::spawn(moving);
         Ok(answering)
     }
@@ -100,8 +134,15 @@ impl Lookups {
 /// What a running lookup occupies: a slot, or a place.
 type Held = Mutex<OwnedSemaphorePermit>;
 
-async fn move_when_it_hangs(held: Weak<Held>, places: Arc<Semaphore>, hangs: Duration, mut answering: Answering) {
-    let in_time = tokio::time::timeout(hangs, answering.wait_for(Option::is_some)).await.is_ok();
+async fn move_when_it_hangs(
+    held: Weak<Held>,
+    places: Arc<Semaphore>,
+    hangs: Duration,
+    mut answering: Answering,
+) {
+    let in_time = tokio::time::timeout(hangs, answering.wait_for(Option::is_some))
+        .await
+        .is_ok();
     if !in_time
         && let Some(held) = held.upgrade()
         && let Ok(place) = places.try_acquire_owned()
@@ -144,34 +185,65 @@ mod tests {
 
     #[tokio::test]
     async fn the_system_resolves_a_name_of_the_hosts_file() {
-        assert!(lookup("localhost").await.unwrap().iter().all(IpAddr::is_loopback));
+        assert!(
+            lookup("localhost")
+                .await
+                .unwrap()
+                .iter()
+                .all(IpAddr::is_loopback)
+        );
     }
 
     #[tokio::test]
     async fn a_name_that_cannot_exist_has_no_address() {
-        assert_eq!(lookup("host name with spaces.invalid").await, Err(NoAddress));
+        assert_eq!(
+            lookup("host name with spaces.invalid").await,
+            Err(NoAddress)
+        );
     }
 
     #[tokio::test]
     async fn an_empty_answer_is_a_failure() {
-        assert_eq!(Lookups::new(1, |_| Ok(Vec::new())).lookup("empty.test").await, Err(NoAddress));
+        assert_eq!(
+            Lookups::new(1, |_| Ok(Vec::new()))
+                .lookup("empty.test")
+                .await,
+            Err(NoAddress)
+        );
     }
 
     #[tokio::test]
     async fn a_panicking_resolver_is_a_failure_and_frees_its_slot() {
-        let lookups = Lookups::new(1, |name| if name == "bad.test" { panic!("planted") } else { Ok(vec![HOME]) });
+        let lookups = Lookups::new(1, |name| {
+            if name == "bad.test" {
+                panic!("planted")
+            } else {
+                Ok(vec![HOME])
+            }
+        });
         assert_eq!(lookups.lookup("bad.test").await, Err(NoAddress));
         assert_eq!(lookups.lookup("good.test").await, Ok(vec![HOME]));
     }
 
     #[tokio::test]
     async fn who_asks_for_the_same_name_shares_one_thread() {
-        let lookups = Lookups::new(2, |name| if name == "dead.test" { never(name) } else { Ok(vec![HOME]) });
+        let lookups = Lookups::new(2, |name| {
+            if name == "dead.test" {
+                never(name)
+            } else {
+                Ok(vec![HOME])
+            }
+        });
         for _ in 0..10 {
-            let waited = tokio::time::timeout(Duration::from_millis(5), lookups.lookup("dead.test")).await;
+            let waited =
+                tokio::time::timeout(Duration::from_millis(5), lookups.lookup("dead.test")).await;
             assert!(waited.is_err());
         }
-        assert_eq!(lookups.lookup("live.test").await, Ok(vec![HOME]), "the dead name holds one of two slots");
+        assert_eq!(
+            lookups.lookup("live.test").await,
+            Ok(vec![HOME]),
+            "the dead name holds one of two slots"
+        );
     }
 
     #[tokio::test]
@@ -198,11 +270,21 @@ mod tests {
 
     #[tokio::test]
     async fn names_whose_lookups_hang_delay_no_other_name() {
-        let resolve = |name: &str| if name.starts_with("dead") { never(name) } else { Ok(vec![HOME]) };
-        let lookups = Lookups { hangs: Duration::from_millis(20), ..Lookups::new(2, resolve) };
+        let resolve = |name: &str| {
+            if name.starts_with("dead") {
+                never(name)
+            } else {
+                Ok(vec![HOME])
+            }
+        };
+        let lookups = Lookups {
+            hangs: Duration::from_millis(20),
+            ..Lookups::new(2, resolve)
+        };
         for n in 0..10 {
             let dead = format!("dead{n}.test");
-            let waited = tokio::time::timeout(Duration::from_millis(30), lookups.lookup(&dead)).await;
+            let waited =
+                tokio::time::timeout(Duration::from_millis(30), lookups.lookup(&dead)).await;
             assert!(waited.is_err());
         }
         let live = tokio::time::timeout(Duration::from_secs(5), lookups.lookup("live.test")).await;
@@ -211,24 +293,43 @@ mod tests {
 
     #[tokio::test]
     async fn lookups_that_hang_are_bounded_too() {
-        let resolve = |name: &str| if name.starts_with("dead") { never(name) } else { Ok(vec![HOME]) };
+        let resolve = |name: &str| {
+            if name.starts_with("dead") {
+                never(name)
+            } else {
+                Ok(vec![HOME])
+            }
+        };
         let places = Arc::new(Semaphore::new(1));
-        let lookups = Lookups { hangs: Duration::from_millis(1), places, ..Lookups::new(1, resolve) };
+        let lookups = Lookups {
+            hangs: Duration::from_millis(1),
+            places,
+            ..Lookups::new(1, resolve)
+        };
         for n in 0..3 {
             let dead = format!("dead{n}.test");
-            let waited = tokio::time::timeout(Duration::from_millis(20), lookups.lookup(&dead)).await;
+            let waited =
+                tokio::time::timeout(Duration::from_millis(20), lookups.lookup(&dead)).await;
             assert!(waited.is_err());
         }
-        assert_eq!(with(&lookups.running, |running| running.len()), 2, "one in the slot, one in the place");
+        assert_eq!(
+            with(&lookups.running, |running| running.len()),
+            2,
+            "one in the slot, one in the place"
+        );
     }
 
     #[test]
     fn a_runtime_ends_while_a_lookup_hangs() {
         let started = Instant::now();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let lookups = Lookups::new(1, never);
-        let waited = runtime
-            .block_on(async { tokio::time::timeout(Duration::from_millis(20), lookups.lookup("dead.test")).await });
+        let waited = runtime.block_on(async {
+            tokio::time::timeout(Duration::from_millis(20), lookups.lookup("dead.test")).await
+        });
         assert!(waited.is_err());
         drop(runtime);
         assert!(started.elapsed() < Duration::from_secs(5));

@@ -38,10 +38,13 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Network, NetworkError> {
         let net: IpNet = match text.parse::<IpAddr>() {
             Ok(address) => address.into(),
-            Err(_) => text.parse().map_err(|_| NetworkError { text: text.to_owned() })?,
+            Err(_) => text.parse().map_err(|_| NetworkError {
+                text: text.to_owned(),
+            })?,
         };
         if let IpNet::V6(v6) = net
-            && let (Some(v4), Some(prefix)) = (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96))
+            && let (Some(v4), Some(prefix)) =
+                (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96))
             && let Ok(v4) = Ipv4Net::new(v4, prefix)
         {
             return Ok(Network(IpNet::V4(v4.trunc())));
@@ -126,7 +129,11 @@ impl Guard {
 
     /// Judges all that can be judged before a name is resolved.
     pub(crate) fn judge_url(&self, url: &Url) -> Result<Target, Blocked> {
-        let port = if url.port_or_known_default() == Some(443) { Port::Https } else { Port::Other };
+        let port = if url.port_or_known_default() == Some(443) {
+            Port::Https
+        } else {
+            Port::Other
+        };
         match url.host() {
             Some(Host::Ipv4(v4)) => self.judge_literal(v4.into()),
             Some(Host::Ipv6(v6)) => self.judge_literal(v6.into()),
@@ -139,12 +146,24 @@ impl Guard {
     pub(crate) fn judge_name(&self, name: &str, port: Port) -> Result<Target, Blocked> {
         let name = name.strip_suffix('.').unwrap_or(name);
         if is_or_ends_in(name, "localhost") {
-            let home = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-            let listed: Vec<IpAddr> = home.into_iter().filter(|&address| self.lists(address)).collect();
-            return if listed.is_empty() { Err(Blocked::LocalName) } else { Ok(Target::Loopback(listed)) };
+            let home = [
+                IpAddr::V4(Ipv4Addr::LOCALHOST),
+                IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ];
+            let listed: Vec<IpAddr> = home
+                .into_iter()
+                .filter(|&address| self.lists(address))
+                .collect();
+            return if listed.is_empty() {
+                Err(Blocked::LocalName)
+            } else {
+                Ok(Target::Loopback(listed))
+            };
         }
-        let local =
-            !name.contains('.') || ["localdomain", "local", "internal"].iter().any(|zone| is_or_ends_in(name, zone));
+        let local = !name.contains('.')
+            || ["localdomain", "local", "internal"]
+                .iter()
+                .any(|zone| is_or_ends_in(name, zone));
         let reach = match (local, port) {
             (true, _) => Reach::Listed(Because::LocalName),
             (false, Port::Other) => Reach::Listed(Because::Port),
@@ -167,8 +186,13 @@ impl Guard {
             Reach::Public => Blocked::Address,
             Reach::Listed(because) => because.refusal(),
         };
-        let passes = |answer: &IpAddr| self.lists(*answer) || (reach == Reach::Public && is_global(*answer));
-        if answers.iter().all(passes) { Ok(()) } else { Err(why) }
+        let passes =
+            |answer: &IpAddr| self.lists(*answer) || (reach == Reach::Public && is_global(*answer));
+        if answers.iter().all(passes) {
+            Ok(())
+        } else {
+            Err(why)
+        }
     }
 
     fn judge_literal(&self, address: IpAddr) -> Result<Target, Blocked> {
@@ -187,7 +211,8 @@ impl Guard {
 
 fn is_or_ends_in(name: &str, zone: &str) -> bool {
     // Names come from `Url`, which has made them lower case.
-    name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    name.strip_suffix(zone)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// IPv4 that is not globally reachable, from the IANA special-purpose registry, plus multicast and what is reserved.
@@ -243,17 +268,21 @@ fn is_metadata(address: IpAddr) -> bool {
 fn is_global(address: IpAddr) -> bool {
     match unwrapped(address) {
         IpAddr::V4(v4) => !SPECIAL_V4.iter().any(|range| covers_v4(range, v4)),
-        IpAddr::V6(v6) => covers_v6(&GLOBAL_V6, v6) && !SPECIAL_V6.iter().any(|range| covers_v6(range, v6)),
+        IpAddr::V6(v6) => {
+            covers_v6(&GLOBAL_V6, v6) && !SPECIAL_V6.iter().any(|range| covers_v6(range, v6))
+        }
     }
 }
 
 /// The IPv4 address inside a mapped (::ffff:0:0/96), NAT64 (64:ff9b::/96) or 6to4 (2002::/16) address; others as they are.
 fn unwrapped(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address else { return address };
+    let IpAddr::V6(v6) = address else {
+        return address;
+    };
     let inside = match v6.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-            Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))
-        }
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)),
         _ => return address,
     };
     IpAddr::V4(inside)

@@ -29,7 +29,12 @@ pub(crate) struct Request {
 impl fmt::Debug for Request {
     /// Without the query, which may have a key in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Request { url, headers, body, reply_limit } = self;
+        let Request {
+            url,
+            headers,
+            body,
+            reply_limit,
+        } = self;
         f.debug_struct("Request")
             .field("endpoint", &&url[Position::BeforeHost..Position::AfterPath])
             .field("headers", headers)
@@ -72,20 +77,39 @@ pub(crate) fn request(
         plain("content-type", "application/json"),
         // A reply is read for a reference: it has to come in a form that needs no decoding.
         plain("accept-encoding", "identity"),
-        plain("user-agent", concat!("orderhook/", env!("CARGO_PKG_VERSION"))),
+        plain(
+            "user-agent",
+            concat!("orderhook/", env!("CARGO_PKG_VERSION")),
+        ),
         plain("webhook-id", telling.event_id.as_str()),
-        plain("webhook-timestamp", at.as_micros().div_euclid(1_000_000).to_string()),
+        plain(
+            "webhook-timestamp",
+            at.as_micros().div_euclid(1_000_000).to_string(),
+        ),
     ];
-    if let Some(signature) = signatures(supplier.signing_keys(), telling.event_id.as_str(), at, telling.body)? {
+    if let Some(signature) = signatures(
+        supplier.signing_keys(),
+        telling.event_id.as_str(),
+        at,
+        telling.body,
+    )? {
         headers.push(plain("webhook-signature", signature));
     }
     if let Some(traceparent) = telling.traceparent {
         headers.push(plain("traceparent", traceparent));
     }
     if let Some(token) = supplier.bearer_token() {
-        headers.push(secret("authorization", Secret::new(format!("Bearer {}", token.expose()))));
+        headers.push(secret(
+            "authorization",
+            Secret::new(format!("Bearer {}", token.expose())),
+        ));
     }
-    headers.extend(supplier.custom_headers().iter().map(|header| secret(header.name(), header.value().clone())));
+    headers.extend(
+        supplier
+            .custom_headers()
+            .iter()
+            .map(|header| secret(header.name(), header.value().clone())),
+    );
     Ok(Request {
         url: endpoint.url().clone(),
         headers,
@@ -97,9 +121,10 @@ pub(crate) fn request(
 /// The supplier's own reference out of the body of a 2xx reply. When the body has none that can be used, the log says why.
 pub(crate) fn reference(supplier: &Supplier, reply: Option<&[u8]>) -> Option<String> {
     let pointer = supplier.reference_pointer()?;
-    let warn =
-        |why| tracing::warn!(supplier = %supplier.id(), pointer, why, "the reply has no reference that can be used");
-    find_reference(pointer, reply?).inspect_err(|why| warn(*why)).ok()
+    let warn = |why| tracing::warn!(supplier = %supplier.id(), pointer, why, "the reply has no reference that can be used");
+    find_reference(pointer, reply?)
+        .inspect_err(|why| warn(*why))
+        .ok()
 }
 
 /// The text or the number, digit by digit, that a pointer leads to: 1 to 200 characters, all of them visible.
@@ -122,11 +147,17 @@ fn find_reference(pointer: &str, reply: &[u8]) -> Result<String, &'static str> {
 }
 
 fn plain(name: &str, value: impl Into<String>) -> Header {
-    Header { name: name.to_owned(), value: HeaderText::Plain(value.into()) }
+    Header {
+        name: name.to_owned(),
+        value: HeaderText::Plain(value.into()),
+    }
 }
 
 fn secret(name: &str, value: Secret) -> Header {
-    Header { name: name.to_owned(), value: HeaderText::Secret(value) }
+    Header {
+        name: name.to_owned(),
+        value: HeaderText::Secret(value),
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +166,8 @@ mod tests {
     use crate::value::names::SupplierId;
 
     fn pointing(pointer: &str) -> Supplier {
-        let builder = Supplier::builder(SupplierId::new("a").unwrap()).endpoint("https://a.example/");
+        let builder =
+            Supplier::builder(SupplierId::new("a").unwrap()).endpoint("https://a.example/");
         builder.reference_pointer(pointer).build().unwrap()
     }
 
@@ -143,9 +175,16 @@ mod tests {
     fn a_reference_has_the_digits_that_were_written() {
         let found = |reply: &str| reference(&pointing("/id"), Some(reply.as_bytes()));
         for digits in ["123456789012345678901234567890", "1.50", "-0", "1e400"] {
-            assert_eq!(found(&format!("{{\"id\": {digits}}}")).as_deref(), Some(digits));
+            assert_eq!(
+                found(&format!("{{\"id\": {digits}}}")).as_deref(),
+                Some(digits)
+            );
         }
-        assert_eq!(found("\u{feff}{\"id\": 7}").as_deref(), Some("7"), "after a byte order mark");
+        assert_eq!(
+            found("\u{feff}{\"id\": 7}").as_deref(),
+            Some("7"),
+            "after a byte order mark"
+        );
     }
 
     #[test]
@@ -155,13 +194,19 @@ mod tests {
         assert_eq!(why(b"{}"), "there is nothing at the pointer");
         assert_eq!(why(br#"{"id": {}}"#), "it is neither a text nor a number");
         assert_eq!(why(br#"{"id": " "}"#), "it is empty");
-        assert_eq!(why("{\"id\": \"a\u{202e}b\"}".as_bytes()), "it has characters that cannot be seen");
+        assert_eq!(
+            why("{\"id\": \"a\u{202e}b\"}".as_bytes()),
+            "it has characters that cannot be seen"
+        );
     }
 
     #[test]
     fn a_reference_is_a_short_visible_text_or_a_number() {
         let found = |reply: &str| reference(&pointing("/data/id"), Some(reply.as_bytes()));
-        assert_eq!(found(r#"{"data":{"id":"NB-17"}}"#).as_deref(), Some("NB-17"));
+        assert_eq!(
+            found(r#"{"data":{"id":"NB-17"}}"#).as_deref(),
+            Some("NB-17")
+        );
         assert_eq!(found(r#"{"data":{"id":17}}"#).as_deref(), Some("17"));
         let long = format!(r#"{{"data":{{"id":"{}"}}}}"#, "x".repeat(201));
         for none in [
@@ -185,9 +230,22 @@ mod tests {
             .custom_header("x-key", "s3cr3t-key")
             .build()
             .unwrap();
-        let (event_id, body) = (EventId::from_stored("msg_1").unwrap(), Body::new(*b"s3cr3t-body"));
-        let telling = Telling { event_id: &event_id, body: &body, traceparent: None };
-        let request = request(&supplier, &supplier.endpoints()[0], &telling, Timestamp::from_micros(0)).unwrap();
+        let (event_id, body) = (
+            EventId::from_stored("msg_1").unwrap(),
+            Body::new(*b"s3cr3t-body"),
+        );
+        let telling = Telling {
+            event_id: &event_id,
+            body: &body,
+            traceparent: None,
+        };
+        let request = request(
+            &supplier,
+            &supplier.endpoints()[0],
+            &telling,
+            Timestamp::from_micros(0),
+        )
+        .unwrap();
         assert!(!format!("{request:?}").contains("s3cr3t"));
     }
 }

@@ -94,14 +94,24 @@ pub(crate) struct Reply {
 impl Reply {
     /// A reply that is none: no status line came.
     pub(crate) fn of(outcome: Outcome, took: Duration) -> Reply {
-        Reply { outcome, retry_after: None, body: None, took }
+        Reply {
+            outcome,
+            retry_after: None,
+            body: None,
+            took,
+        }
     }
 }
 
 impl fmt::Debug for Reply {
     /// Says that there is a body, not what is in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Reply { outcome, retry_after, body, took } = self;
+        let Reply {
+            outcome,
+            retry_after,
+            body,
+            took,
+        } = self;
         let body = body.as_ref().map(Vec::len);
         f.debug_struct("Reply")
             .field("outcome", outcome)
@@ -129,7 +139,10 @@ pub(crate) struct Reached {
 impl Sender {
     /// A sender that resolves names by the system. Needs no root certificates yet.
     pub(crate) fn new(settings: SendSettings) -> Result<Sender, BadSettings> {
-        Sender::with_resolver(settings, Arc::new(|name| Box::pin(async move { dns::lookup(&name).await })))
+        Sender::with_resolver(
+            settings,
+            Arc::new(|name| Box::pin(async move { dns::lookup(&name).await })),
+        )
     }
 
     fn with_resolver(settings: SendSettings, resolver: Resolver) -> Result<Sender, BadSettings> {
@@ -139,7 +152,8 @@ impl Sender {
         }
         // The application's own, if it has set one.
         let provider = CryptoProvider::get_default().cloned();
-        let provider = provider.unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+        let provider =
+            provider.unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
         let identity = Identity::new(settings.client_certificate, &provider)
             .map_err(|problem| BadSettings::ClientCertificate(problem.0))?;
         let connector = Connector {
@@ -152,7 +166,11 @@ impl Sender {
             trust: Mutex::default(),
         };
         let pool = Pool::new(descriptors::for_idle_connections(), pool::LIFE);
-        Ok(Sender { connector, pool, timeout: settings.timeout })
+        Ok(Sender {
+            connector,
+            pool,
+            timeout: settings.timeout,
+        })
     }
 
     /// The last moment at which the client certificate is valid that is presented now.
@@ -171,7 +189,12 @@ impl Sender {
         may_send: impl FnOnce() -> bool,
         cut: &CancellationToken,
     ) -> Option<Reply> {
-        let Request { url, headers, body, reply_limit } = request;
+        let Request {
+            url,
+            headers,
+            body,
+            reply_limit,
+        } = request;
         // Never made here, but a store may hand one back. Its head would leave alone, and unseen by the departure.
         if body.is_empty() {
             return Some(Reply::of(UNSENDABLE, Duration::ZERO));
@@ -202,7 +225,9 @@ impl Sender {
         let took = started.elapsed();
         let (connection, response) = match exchanged {
             Ok(Ok(exchanged)) => exchanged,
-            Ok(Err(Outcome::Unknown { .. })) if departure.call_off() => return Some(Reply::of(TOO_LATE, took)),
+            Ok(Err(Outcome::Unknown { .. })) if departure.call_off() => {
+                return Some(Reply::of(TOO_LATE, took));
+            }
             Ok(Err(outcome)) => return Some(Reply::of(outcome, took)),
             Err(_) if departure.call_off() => return Some(Reply::of(TOO_LATE, took)),
             Err(_) => return Some(Reply::of(TIMED_OUT, took)),
@@ -212,7 +237,12 @@ impl Sender {
         let retry_after = asked_to_wait(head.status, &head.headers);
         if !head.status.is_success() {
             self.recover(host, connection, body).await;
-            return Some(Reply { outcome: Outcome::Rejected { status }, retry_after, body: None, took });
+            return Some(Reply {
+                outcome: Outcome::Rejected { status },
+                retry_after,
+                body: None,
+                took,
+            });
         }
         // From here on nothing can undo the acceptance.
         let wanted = match reply_limit {
@@ -229,7 +259,12 @@ impl Sender {
         if wanted.is_some() || reply_limit.is_none() {
             self.recover(host, connection, body).await;
         }
-        Some(Reply { outcome: Outcome::Accepted { status }, retry_after, body: wanted, took })
+        Some(Reply {
+            outcome: Outcome::Accepted { status },
+            retry_after,
+            body: wanted,
+            took,
+        })
     }
 
     /// Goes as far as a POST would go without sending anything: guard, name resolution, TCP and the whole TLS handshake. The
@@ -238,7 +273,9 @@ impl Sender {
         let tls = self.connector.connect(url, Purpose::Check).await?;
         let (_, session) = tls.get_ref();
         let certificate = session.peer_certificates().and_then(|chain| chain.first());
-        Ok(Reached { certificate_until: certificate.and_then(|certificate| validity::until(certificate)) })
+        Ok(Reached {
+            certificate_until: certificate.and_then(|certificate| validity::until(certificate)),
+        })
     }
 
     /// Over a kept connection if there is one, else over a new one. A connection that turns out to be closed before it has
@@ -260,14 +297,21 @@ impl Sender {
             }
         }
         let mut new = self.connect(url).await?;
-        let response = new.post(post).await.map_err(|broken| proof::of_exchange(&broken))?;
+        let response = new
+            .post(post)
+            .await
+            .map_err(|broken| proof::of_exchange(&broken))?;
         Ok((new, response))
     }
 
     async fn connect(&self, url: &Url) -> Result<Connection, Outcome> {
         let stream = match self.connector.connect(url, Purpose::Post).await {
-            Err(Outcome::NotSent { why: NotSent::NoDescriptor }) => {
-                tracing::warn!("this process has no file descriptor left; idle connections are closed");
+            Err(Outcome::NotSent {
+                why: NotSent::NoDescriptor,
+            }) => {
+                tracing::warn!(
+                    "this process has no file descriptor left; idle connections are closed"
+                );
                 self.pool.clear();
                 self.connector.connect(url, Purpose::Post).await?
             }
@@ -279,7 +323,9 @@ impl Sender {
     /// Makes a connection ready for the next exchange. What of its reply is there already is read now, so that an exchange
     /// that begins at once finds it; the rest in a task of its own: neither the reply nor a shutdown waits for a peer.
     async fn recover(&self, host: Host, connection: Connection, body: Incoming) {
-        let Some(place) = self.pool.place() else { return };
+        let Some(place) = self.pool.place() else {
+            return;
+        };
         let mut recovering = Box::pin(async move {
             if let Some(connection) = connection.recover(body).await {
                 place.keep(host, connection);
@@ -296,11 +342,21 @@ impl Sender {
 }
 
 /// The client refused to take the request. Configuration has been parsed, so this is not expected of anything.
-const UNSENDABLE: Outcome = Outcome::NotSent { why: NotSent::Unreachable };
-const CALLED_OFF: Outcome = Outcome::NotSent { why: NotSent::Interrupted };
-const INTERRUPTED: Outcome = Outcome::Unknown { why: Unknown::Interrupted };
-const TOO_LATE: Outcome = Outcome::NotSent { why: NotSent::ConnectTimeout };
-const TIMED_OUT: Outcome = Outcome::Unknown { why: Unknown::TimedOut };
+const UNSENDABLE: Outcome = Outcome::NotSent {
+    why: NotSent::Unreachable,
+};
+const CALLED_OFF: Outcome = Outcome::NotSent {
+    why: NotSent::Interrupted,
+};
+const INTERRUPTED: Outcome = Outcome::Unknown {
+    why: Unknown::Interrupted,
+};
+const TOO_LATE: Outcome = Outcome::NotSent {
+    why: NotSent::ConnectTimeout,
+};
+const TIMED_OUT: Outcome = Outcome::Unknown {
+    why: Unknown::TimedOut,
+};
 
 fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let mut found = Vec::new();
@@ -314,17 +370,24 @@ fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
 }
 
 /// The request as HTTP/1.1 has it, and whom it goes to; none for what is not https.
-fn encoded(url: &Url, headers: &[Header], body: Outgoing) -> Option<(Host, hyper::Request<Outgoing>)> {
+fn encoded(
+    url: &Url,
+    headers: &[Header],
+    body: Outgoing,
+) -> Option<(Host, hyper::Request<Outgoing>)> {
     let "https" = url.scheme() else { return None };
     let host = (url.host_str()?.to_owned(), url.port_or_known_default()?);
     let mut post = hyper::Request::new(body);
     *post.method_mut() = Method::POST;
-    *post.uri_mut() = url[Position::BeforePath..Position::AfterQuery].parse().ok()?;
+    *post.uri_mut() = url[Position::BeforePath..Position::AfterQuery]
+        .parse()
+        .ok()?;
     let named = match url.port() {
         Some(port) => format!("{}:{port}", host.0),
         None => host.0.clone(),
     };
-    post.headers_mut().insert(header::HOST, HeaderValue::from_str(&named).ok()?);
+    post.headers_mut()
+        .insert(header::HOST, HeaderValue::from_str(&named).ok()?);
     for header in headers {
         let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
         let value = match &header.value {
@@ -333,7 +396,9 @@ fn encoded(url: &Url, headers: &[Header], body: Outgoing) -> Option<(Host, hyper
         };
         post.headers_mut().append(name, value);
     }
-    post.headers_mut().entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+    post.headers_mut()
+        .entry(header::ACCEPT)
+        .or_insert(HeaderValue::from_static("*/*"));
     Some((host, post))
 }
 
@@ -344,12 +409,23 @@ fn sensitive(secret: &Secret) -> Option<HeaderValue> {
 }
 
 fn asked_to_wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+    if !matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) {
         return None;
     }
-    let values: Vec<&str> =
-        headers.get_all(header::RETRY_AFTER).iter().filter_map(|value| value.to_str().ok()).collect();
-    retry_after::parse(&values, headers.get(header::DATE).and_then(|value| value.to_str().ok()))
+    let values: Vec<&str> = headers
+        .get_all(header::RETRY_AFTER)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    retry_after::parse(
+        &values,
+        headers
+            .get(header::DATE)
+            .and_then(|value| value.to_str().ok()),
+    )
 }
 
 #[cfg(test)]

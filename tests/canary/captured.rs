@@ -35,7 +35,9 @@ struct Ear;
 
 impl Write for Ear {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        SAID.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        SAID.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -8,6 +8,9 @@ mod sending;
 #[path = "../support/mod.rs"]
 mod support;
 mod values;
-#[allow(dead_code, reason = "shared with the tests of `notify`, which use more of it")]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of `notify`, which use more of it"
+)]
 #[path = "../notify/world.rs"]
 mod world;

@@ -38,7 +38,10 @@ const NEVER_SHOWN: &[(&str, &str)] = &[
     ("an extra field of a line", "qzengraving7f48"),
 ];
 
-const NEVER_LOGGED: &[(&str, &str)] = &[("a supplier's reference", REFERENCE), ("a person's reason", REASON)];
+const NEVER_LOGGED: &[(&str, &str)] = &[
+    ("a supplier's reference", REFERENCE),
+    ("a person's reason", REASON),
+];
 
 /// Fails if anything planted is in this text, in plain or as numbers.
 pub(crate) fn assert_clean(what: &str, text: &str) {
@@ -63,14 +66,24 @@ fn assert_without(what: &str, text: &str, planted: &[(&str, &str)]) {
 fn find<'t>(text: &'t str, canary: &str) -> Option<&'t str> {
     forms(canary).into_iter().find_map(|form| {
         let at = text.find(&form)?;
-        let start = text[..at].char_indices().rev().nth(300).map_or(0, |(at, _)| at);
+        let start = text[..at]
+            .char_indices()
+            .rev()
+            .nth(300)
+            .map_or(0, |(at, _)| at);
         Some(&text[start..at + form.len()])
     })
 }
 
 /// A canary as it is, and as the numbers of its bytes, which is how `Debug` shows a list of bytes; a key also decoded.
 fn forms(canary: &str) -> Vec<String> {
-    let decimal = |bytes: &[u8]| bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    let decimal = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(u8::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let hex: String = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut forms = vec![canary.to_owned(), decimal(canary.as_bytes()), hex];
     if KEY.contains(canary) {
@@ -85,8 +98,14 @@ pub(crate) fn assert_arrived(request: &Received) {
     let body = String::from_utf8(request.body.clone()).unwrap();
     let at_the_receiver = format!("{head}\n{body}");
     // Neither its own replies nor the key itself go to a receiver.
-    for (name, canary) in NEVER_SHOWN.iter().filter(|(_, canary)| !KEY.contains(canary) && *canary != REPLY) {
-        assert!(find(&at_the_receiver, canary).is_some(), "{name} did not arrive: {at_the_receiver}");
+    for (name, canary) in NEVER_SHOWN
+        .iter()
+        .filter(|(_, canary)| !KEY.contains(canary) && *canary != REPLY)
+    {
+        assert!(
+            find(&at_the_receiver, canary).is_some(),
+            "{name} did not arrive: {at_the_receiver}"
+        );
     }
     assert!(head.contains("webhook-signature"));
 }

@@ -15,10 +15,27 @@ fn assert_clean_output(what: &str, finished: &Finished) {
 }
 
 async fn run(folder: &Path, more: &[&str]) -> Finished {
-    let mut arguments = vec!["--order", "order.json", "--suppliers", "suppliers.json", "--store", "memory:"];
-    arguments.extend(["--ca", "ca.pem", "--allow-network", "127.0.0.0/8", "--timeout-ms", "2000"]);
+    let mut arguments = vec![
+        "--order",
+        "order.json",
+        "--suppliers",
+        "suppliers.json",
+        "--store",
+        "memory:",
+    ];
+    arguments.extend([
+        "--ca",
+        "ca.pem",
+        "--allow-network",
+        "127.0.0.0/8",
+        "--timeout-ms",
+        "2000",
+    ]);
     arguments.extend(more);
-    let finished = Program::example("order_paid", folder).chatty().run(&arguments).await;
+    let finished = Program::example("order_paid", folder)
+        .chatty()
+        .run(&arguments)
+        .await;
     assert_clean_output(&format!("order_paid {more:?}"), &finished);
     finished
 }
@@ -31,25 +48,45 @@ async fn the_tool_prints_nothing_planted_whatever_happens() {
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     write("ca.pem", &ca.pem());
     write("order.json", &document("A-tool", &["north"]).to_string());
-    write("suppliers.json", &suppliers_file("north", &receiver).to_string());
+    write(
+        "suppliers.json",
+        &suppliers_file("north", &receiver).to_string(),
+    );
 
-    receiver.answer(Reply::ok_json(&format!(r#"{{"id":"{REFERENCE}","token":"{REPLY}"}}"#)));
+    receiver.answer(Reply::ok_json(&format!(
+        r#"{{"id":"{REFERENCE}","token":"{REPLY}"}}"#
+    )));
     for format in [&[][..], &["--json"]] {
-        for action in
-            [&[][..], &["--enqueue-only"], &["--show"], &["--check"], &["--resume"], &["--withdraw", "refund"]]
-        {
+        for action in [
+            &[][..],
+            &["--enqueue-only"],
+            &["--show"],
+            &["--check"],
+            &["--resume"],
+            &["--withdraw", "refund"],
+        ] {
             run(folder.path(), &[action, format].concat()).await;
         }
         let told = run(folder.path(), format).await;
         assert_eq!(told.status, Some(0), "{told:?}");
-        assert!(told.stdout.contains(REFERENCE), "whoever asks is shown the reference");
-        assert!(told.stderr.contains("orderhook") && told.stderr.contains("rustls"), "its logs are on: {told:?}");
+        assert!(
+            told.stdout.contains(REFERENCE),
+            "whoever asks is shown the reference"
+        );
+        assert!(
+            told.stderr.contains("orderhook") && told.stderr.contains("rustls"),
+            "its logs are on: {told:?}"
+        );
     }
     assert_eq!(receiver.count(), 4);
     receiver.received().iter().for_each(assert_arrived);
 
     let hanging = Reply::ok().delayed(Duration::from_secs(30));
-    for reply in [Reply::Status(500), Reply::Raw(format!("{REPLY}\r\n").into_bytes()), hanging] {
+    for reply in [
+        Reply::Status(500),
+        Reply::Raw(format!("{REPLY}\r\n").into_bytes()),
+        hanging,
+    ] {
         receiver.answer(reply);
         let failed = run(folder.path(), &["--json"]).await;
         assert_eq!(failed.status, Some(2), "{failed:?}");
@@ -60,7 +97,10 @@ async fn the_tool_prints_nothing_planted_whatever_happens() {
     other_ca["suppliers"][0]["webhook_urls"] = json!([format!("http://a.example/{REPLY}?{REPLY}")]);
     write("suppliers.json", &other_ca.to_string());
     assert_eq!(run(folder.path(), &[]).await.status, Some(1));
-    write("suppliers.json", &suppliers_file("north", &receiver).to_string());
+    write(
+        "suppliers.json",
+        &suppliers_file("north", &receiver).to_string(),
+    );
     let mut wrong = document("A-tool", &["north"]);
     wrong["lines"][0]["quantity"] = json!(REPLY);
     write("order.json", &wrong.to_string());
@@ -69,8 +109,14 @@ async fn the_tool_prints_nothing_planted_whatever_happens() {
 
 #[tokio::test]
 async fn the_demonstration_does_not_print_its_token() {
-    let finished = Program::example("order_paid", Path::new(".")).chatty().run(&[]).await;
+    let finished = Program::example("order_paid", Path::new("."))
+        .chatty()
+        .run(&[])
+        .await;
     assert_eq!(finished.status, Some(0), "{finished:?}");
-    assert!(!finished.stdout.contains("demo-token") && !finished.stderr.contains("demo-token"), "{finished:?}");
+    assert!(
+        !finished.stdout.contains("demo-token") && !finished.stderr.contains("demo-token"),
+        "{finished:?}"
+    );
     assert!(!finished.stdout.contains("Asha"), "{}", finished.stdout);
 }

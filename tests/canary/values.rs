@@ -2,15 +2,15 @@
 
 use orderhook::store::{ClaimRequest, NewNotification, Page, Pick, Start, Step, Store, Then};
 use orderhook::{
-    Address, Body, Dispatcher, Event, EventKind, Memo, MemoryStore, Occurrence, PaidOrder, Privacy, Secret, SigningKey,
-    Supplier, SuppliersFile,
+    Address, Body, Dispatcher, Event, EventKind, Memo, MemoryStore, Occurrence, PaidOrder, Privacy,
+    Secret, SigningKey, Supplier, SuppliersFile,
 };
 use serde_json::{Value, json};
 
 use crate::captured::{listen, said};
 use crate::planted::{
-    self, HEADER, KEY, QUERY, REPLY, TOKEN, assert_clean, assert_clean_debug, assert_clean_error, assert_clean_log,
-    document, order,
+    self, HEADER, KEY, QUERY, REPLY, TOKEN, assert_clean, assert_clean_debug, assert_clean_error,
+    assert_clean_log, document, order,
 };
 use crate::support::{Ca, Receiver};
 use crate::world::{World, id, source};
@@ -29,7 +29,10 @@ async fn the_debug_of_every_public_value_shows_nothing_planted() {
     assert_clean_debug("its token", &supplier.bearer_token());
     assert_clean_debug("a secret", &Secret::new(TOKEN));
     assert_clean_debug("a key", &SigningKey::new(KEY).unwrap());
-    world.put(planted::supplier("north", &["https://a.example/in".to_owned()]));
+    world.put(planted::supplier(
+        "north",
+        &["https://a.example/in".to_owned()],
+    ));
 
     let order = order("A-1", &["north"]);
     assert_clean_debug("an order", &order);
@@ -37,13 +40,33 @@ async fn the_debug_of_every_public_value_shows_nothing_planted() {
     assert_clean_debug("an item", order.lines()[0].item());
     assert_clean_debug("its address", &order.address());
     let address = Address::new("12 Qzlane7f44", "Pune", "QZ7F46", "IN").unwrap();
-    assert_clean_debug("an address", &address.with_name("Qzaddressee7f43").with_phone("+917055703414"));
+    assert_clean_debug(
+        "an address",
+        &address
+            .with_name("Qzaddressee7f43")
+            .with_phone("+917055703414"),
+    );
     let created = order.for_supplier(&id("north"), &Privacy::new()).unwrap();
     assert_clean_debug("what a supplier is told", &created);
-    assert!(serde_json::to_string(&created).unwrap().contains("Qzname7f41"), "it is what is sent, of course");
-    let event = Event::order_created(&order, &id("north"), &Privacy::new()).unwrap().unwrap();
-    assert_clean_debug("an event", &event.clone().with_memo(Memo::new(*b"qzextra7f47").unwrap()));
-    let own = Event::new(EventKind::new("note").unwrap(), Occurrence::only(), &json!({"note": "qzextra7f47"})).unwrap();
+    assert!(
+        serde_json::to_string(&created)
+            .unwrap()
+            .contains("Qzname7f41"),
+        "it is what is sent, of course"
+    );
+    let event = Event::order_created(&order, &id("north"), &Privacy::new())
+        .unwrap()
+        .unwrap();
+    assert_clean_debug(
+        "an event",
+        &event.clone().with_memo(Memo::new(*b"qzextra7f47").unwrap()),
+    );
+    let own = Event::new(
+        EventKind::new("note").unwrap(),
+        Occurrence::only(),
+        &json!({"note": "qzextra7f47"}),
+    )
+    .unwrap();
     assert_clean_debug("an event of the caller's own", &own);
     assert_clean_debug("a body", &Body::new(*b"qzextra7f47"));
 
@@ -51,21 +74,45 @@ async fn the_debug_of_every_public_value_shows_nothing_planted() {
     assert_clean_debug("a dispatcher builder", &builder);
     let dispatcher = builder.build().unwrap();
     assert_clean_debug("a dispatcher", &dispatcher);
-    assert_clean_debug("what is prepared", &dispatcher.prepare(&order).await.unwrap());
-    assert_clean_debug("what was enqueued", &dispatcher.enqueue(&order).await.unwrap());
+    assert_clean_debug(
+        "what is prepared",
+        &dispatcher.prepare(&order).await.unwrap(),
+    );
+    assert_clean_debug(
+        "what was enqueued",
+        &dispatcher.enqueue(&order).await.unwrap(),
+    );
     let key = dispatcher.key(&id("north"), order.order_code());
     let new = NewNotification::new(key.clone(), Start::Pending(event.body().clone()));
     assert_clean_debug("a new notification", &new);
-    assert_clean_debug("a notification", &dispatcher.notification(&key).await.unwrap().unwrap());
-    let request = ClaimRequest::new(source(), Pick::NowOf(vec![key.clone()]), 1, std::time::Duration::from_secs(1));
+    assert_clean_debug(
+        "a notification",
+        &dispatcher.notification(&key).await.unwrap().unwrap(),
+    );
+    let request = ClaimRequest::new(
+        source(),
+        Pick::NowOf(vec![key.clone()]),
+        1,
+        std::time::Duration::from_secs(1),
+    );
     let claims = world.store.claim(&request).await.unwrap();
     assert_eq!(claims.claims.len(), 1);
     assert_clean_debug("claims", &claims);
     let token = claims.claims[0].token;
-    let step = Step::new(key, token, claims.claims[0].ledger.clone(), Then::Keep { lease: request.lease });
+    let step = Step::new(
+        key,
+        token,
+        claims.claims[0].ledger.clone(),
+        Then::Keep {
+            lease: request.lease,
+        },
+    );
     assert_clean_debug("a step", &step);
     let filter = orderhook::store::Filter::of(source());
-    assert_clean_debug("a listing", &dispatcher.list(&filter, &Page::first(10)).await.unwrap());
+    assert_clean_debug(
+        "a listing",
+        &dispatcher.list(&filter, &Page::first(10)).await.unwrap(),
+    );
     assert_clean_debug("the store", &world.store);
     assert_clean_log("the log", &said());
 }
@@ -76,19 +123,32 @@ async fn a_suppliers_file_shows_nothing_of_what_is_in_it() {
     let receiver = Receiver::start(&Ca::new()).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("suppliers.json");
-    std::fs::write(&path, planted::suppliers_file("north", &receiver).to_string()).unwrap();
+    std::fs::write(
+        &path,
+        planted::suppliers_file("north", &receiver).to_string(),
+    )
+    .unwrap();
     let file = SuppliersFile::open(&path).unwrap();
     assert_clean_debug("a suppliers file", &file);
     assert_clean_debug("its suppliers", &file.suppliers());
-    let dispatcher = Dispatcher::builder(source(), MemoryStore::new(), file).build().unwrap();
+    let dispatcher = Dispatcher::builder(source(), MemoryStore::new(), file)
+        .build()
+        .unwrap();
     assert_clean_debug("a dispatcher", &dispatcher);
 }
 
 /// Every value of a document, with the path to it.
 fn places(value: &Value, path: &str, found: &mut Vec<String>) {
     let members: Vec<(String, &Value)> = match value {
-        Value::Object(map) => map.iter().map(|(key, value)| (format!("{path}/{key}"), value)).collect(),
-        Value::Array(list) => list.iter().enumerate().map(|(n, value)| (format!("{path}/{n}"), value)).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (format!("{path}/{key}"), value))
+            .collect(),
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .map(|(n, value)| (format!("{path}/{n}"), value))
+            .collect(),
         _ => Vec::new(),
     };
     for (path, value) in members {
@@ -123,7 +183,9 @@ fn no_error_about_an_order_repeats_a_value_of_it() {
             let mut wrong = document.clone();
             *wrong.pointer_mut(path).unwrap() = misfit;
             for text in [wrong.to_string(), format!("{:#}", wrong)] {
-                let Err(error) = PaidOrder::from_json(text.as_bytes()) else { continue };
+                let Err(error) = PaidOrder::from_json(text.as_bytes()) else {
+                    continue;
+                };
                 assert_clean_error(&error);
                 let by_serde = serde_json::from_str::<PaidOrder>(&text).err();
                 by_serde.iter().for_each(|error| assert_clean_error(error));
@@ -161,15 +223,22 @@ fn no_error_about_a_configuration_repeats_a_value_of_it() {
     // What is no supplier id is refused without being repeated; what is one is a name and may be shown.
     for path in paths.iter().filter(|path| *path != "/id") {
         let mut values = misfits();
-        let urls =
-            ["http://a.example/?k=", "https://u:p@a.example/", "https://a.example/#", "https://", "https://a b/"];
+        let urls = [
+            "http://a.example/?k=",
+            "https://u:p@a.example/",
+            "https://a.example/#",
+            "https://",
+            "https://a b/",
+        ];
         values.extend(urls.map(|url| json!(format!("{url}{REPLY}"))));
         values.push(json!(format!("Bearer {REPLY}")));
         values.push(json!(format!("whsec_{REPLY}!")));
         for misfit in values {
             let mut wrong = document.clone();
             *wrong.pointer_mut(path).unwrap() = misfit;
-            let Err(error) = serde_json::from_value::<Supplier>(wrong) else { continue };
+            let Err(error) = serde_json::from_value::<Supplier>(wrong) else {
+                continue;
+            };
             assert_clean("a configuration error", &error.to_string());
             assert_clean("a configuration error", &format!("{error:?}"));
             refused += 1;

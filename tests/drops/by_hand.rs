@@ -20,11 +20,17 @@ async fn enqueue<S: Store + Clone>(world: &World<S>, supplier: &str) -> (OrderCo
     let content = serde_json::json!({ "a": 1 });
     let kind = orderhook::EventKind::new("order.changed").unwrap();
     let event = orderhook::Event::new(kind, orderhook::Occurrence::only(), &content).unwrap();
-    let enqueued = world.dispatcher.enqueue_event(&id(supplier), &order, event).await.unwrap();
+    let enqueued = world
+        .dispatcher
+        .enqueue_event(&id(supplier), &order, event)
+        .await
+        .unwrap();
     (order, enqueued.stored[0].key.clone())
 }
 
-async fn a_retry_of_what_is_pending_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(world: World<S>) {
+async fn a_retry_of_what_is_pending_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(
+    world: World<S>,
+) {
     world
         .at_every_await(async |cut| {
             let (order, key) = enqueue(&world, "books").await;
@@ -39,7 +45,9 @@ async fn a_retry_of_what_is_pending_that_is_dropped_goes_on_to_its_end<S: Store 
         .await;
 }
 
-async fn a_retry_of_what_has_failed_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(world: World<S>) {
+async fn a_retry_of_what_has_failed_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(
+    world: World<S>,
+) {
     world
         .at_every_await(async |cut| {
             let orders = failed(&world, 1).await;
@@ -50,7 +58,11 @@ async fn a_retry_of_what_has_failed_that_is_dropped_goes_on_to_its_end<S: Store 
             }
             world.settle().await;
             let stored = world.told_once(order).await;
-            assert_eq!(matches!(stored[0].state, State::Notified { .. }), cut.begins(), "{cut:?}: {stored:?}");
+            assert_eq!(
+                matches!(stored[0].state, State::Notified { .. }),
+                cut.begins(),
+                "{cut:?}: {stored:?}"
+            );
             retried.is_none()
         })
         .await;
@@ -69,7 +81,10 @@ async fn a_resume_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(world: Wo
             }
             if !cut.begins() {
                 let report = world.dispatcher.resume(&id("late")).await.unwrap();
-                assert!(report.entries.len() == orders.len() && report.is_told(), "{report:?}");
+                assert!(
+                    report.entries.len() == orders.len() && report.is_told(),
+                    "{report:?}"
+                );
             }
             resumed.is_none()
         })
@@ -88,42 +103,72 @@ async fn failed<S: Store + Clone>(world: &World<S>, number: usize) -> Vec<(Order
     orders
 }
 
-async fn a_withdrawal_that_is_dropped_has_happened_or_the_supplier_is_told<S: Store + Clone>(world: World<S>) {
+async fn a_withdrawal_that_is_dropped_has_happened_or_the_supplier_is_told<S: Store + Clone>(
+    world: World<S>,
+) {
     world
         .at_every_await(async |cut| {
             let (order, key) = enqueue(&world, "books").await;
-            let withdrawn = world.cut(cut, world.dispatcher.withdraw(&key, "refunded")).await;
+            let withdrawn = world
+                .cut(cut, world.dispatcher.withdraw(&key, "refunded"))
+                .await;
             world.settle().await;
             let stored = world.told_once(&order).await;
-            let is_withdrawn = matches!(stored[0].state, State::Closed { why: Closed::Withdrawn { .. }, .. });
+            let is_withdrawn = matches!(
+                stored[0].state,
+                State::Closed {
+                    why: Closed::Withdrawn { .. },
+                    ..
+                }
+            );
             assert!(is_withdrawn || withdrawn.is_none(), "{cut:?}: {stored:?}");
-            let again = world.dispatcher.withdraw(&key, "refunded").await.unwrap_err();
-            assert!(matches!(again, Error::Closed { .. } | Error::AlreadyNotified { .. }), "{again}");
+            let again = world
+                .dispatcher
+                .withdraw(&key, "refunded")
+                .await
+                .unwrap_err();
+            assert!(
+                matches!(again, Error::Closed { .. } | Error::AlreadyNotified { .. }),
+                "{again}"
+            );
             withdrawn.is_none()
         })
         .await;
 }
 
-async fn a_mark_that_is_dropped_is_there_or_the_supplier_is_told<S: Store + Clone>(world: World<S>) {
+async fn a_mark_that_is_dropped_is_there_or_the_supplier_is_told<S: Store + Clone>(
+    world: World<S>,
+) {
     world
         .at_every_await(async |cut| {
             let (order, key) = enqueue(&world, "books").await;
-            let marked = world.cut(cut, world.dispatcher.mark_notified(&key, BY_PHONE)).await;
+            let marked = world
+                .cut(cut, world.dispatcher.mark_notified(&key, BY_PHONE))
+                .await;
             world.settle().await;
             let stored = world.told_once(&order).await;
-            let State::Notified { reference, .. } = &stored[0].state else { panic!("{cut:?}: {stored:?}") };
-            assert!(reference == BY_PHONE || marked.is_none(), "{cut:?}: {stored:?}");
+            let State::Notified { reference, .. } = &stored[0].state else {
+                panic!("{cut:?}: {stored:?}")
+            };
+            assert!(
+                reference == BY_PHONE || marked.is_none(),
+                "{cut:?}: {stored:?}"
+            );
             marked.is_none()
         })
         .await;
 }
 
-async fn a_mark_of_what_is_not_stored_that_is_dropped_is_there_or_not<S: Store + Clone>(world: World<S>) {
+async fn a_mark_of_what_is_not_stored_that_is_dropped_is_there_or_not<S: Store + Clone>(
+    world: World<S>,
+) {
     world
         .at_every_await(async |cut| {
             let order = world.code();
             let key = world.dispatcher.key(&id("books"), &order);
-            let marked = world.cut(cut, world.dispatcher.mark_notified(&key, BY_PHONE)).await;
+            let marked = world
+                .cut(cut, world.dispatcher.mark_notified(&key, BY_PHONE))
+                .await;
             world.settle().await;
             let stored = world.told_once(&order).await;
             assert!(stored.len() == 1 || marked.is_none(), "{cut:?}");

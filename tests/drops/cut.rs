@@ -52,7 +52,11 @@ pub(crate) async fn drop_at<T>(most: usize, future: impl Future<Output = T>) -> 
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending => {
                 pending += 1;
-                if pending == most { Poll::Ready(None) } else { Poll::Pending }
+                if pending == most {
+                    Poll::Ready(None)
+                } else {
+                    Poll::Pending
+                }
             }
         }
     })

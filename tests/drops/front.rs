@@ -13,7 +13,9 @@ on_every_store![
     a_notify_of_one_event_that_is_dropped_goes_on_to_its_end,
 ];
 
-async fn an_order_whose_enqueue_is_dropped_is_stored_for_all_its_suppliers_or_for_none<S: Store + Clone>(
+async fn an_order_whose_enqueue_is_dropped_is_stored_for_all_its_suppliers_or_for_none<
+    S: Store + Clone,
+>(
     world: World<S>,
 ) {
     world
@@ -33,14 +35,27 @@ async fn an_order_whose_enqueue_is_dropped_is_stored_for_all_its_suppliers_or_fo
         .await;
 }
 
-async fn an_event_whose_enqueue_is_dropped_is_stored_and_told_or_not_there<S: Store + Clone>(world: World<S>) {
+async fn an_event_whose_enqueue_is_dropped_is_stored_and_told_or_not_there<S: Store + Clone>(
+    world: World<S>,
+) {
     world
         .at_every_await(async |cut| {
             let order = world.code();
-            let answer = world.cut(cut, world.dispatcher.enqueue_event(&id("books"), &order, event())).await;
+            let answer = world
+                .cut(
+                    cut,
+                    world
+                        .dispatcher
+                        .enqueue_event(&id("books"), &order, event()),
+                )
+                .await;
             world.settle().await;
             assert!(answer.is_none() || world.stored(&order).await.len() == 1);
-            world.dispatcher.enqueue_event(&id("books"), &order, event()).await.unwrap();
+            world
+                .dispatcher
+                .enqueue_event(&id("books"), &order, event())
+                .await
+                .unwrap();
             world.settle().await;
             assert_eq!(world.told_once(&order).await.len(), 1);
             answer.is_none()
@@ -60,7 +75,14 @@ async fn an_order_whose_preparation_is_dropped_is_not_stored<S: Store + Clone>(w
     world
         .at_every_await(async |cut| {
             let order = world.code();
-            let prepared = world.cut(cut, world.dispatcher.prepare_event(&id("books"), &order, event())).await;
+            let prepared = world
+                .cut(
+                    cut,
+                    world
+                        .dispatcher
+                        .prepare_event(&id("books"), &order, event()),
+                )
+                .await;
             assert_eq!(world.stored(&order).await, []);
             prepared.is_none()
         })
@@ -84,11 +106,18 @@ async fn a_notify_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(world: Wo
         .await;
 }
 
-async fn a_notify_of_one_event_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(world: World<S>) {
+async fn a_notify_of_one_event_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(
+    world: World<S>,
+) {
     world
         .at_every_await(async |cut| {
             let order = world.code();
-            let report = world.cut(cut, world.dispatcher.notify_event(&id("books"), &order, event())).await;
+            let report = world
+                .cut(
+                    cut,
+                    world.dispatcher.notify_event(&id("books"), &order, event()),
+                )
+                .await;
             match cut.begins() {
                 true => world.is_told(&order, 1).await,
                 false => assert_eq!(world.stored(&order).await, []),

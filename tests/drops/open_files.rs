@@ -25,20 +25,35 @@ fn connections(path: &Path) -> usize {
     let path = path.canonicalize().unwrap();
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
     // One that was closed meanwhile has no link any more.
-    descriptors.flatten().filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|file| file == path)).count()
+    descriptors
+        .flatten()
+        .filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|file| file == path))
+        .count()
 }
 
 /// Makes one stored row many, of as many orders.
 async fn multiply(path: &Path, number: u32) {
-    let mut stranger = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let mut stranger = SqliteConnectOptions::new()
+        .filename(path)
+        .connect()
+        .await
+        .unwrap();
     let table = "SELECT group_concat(name) FROM pragma_table_info('orderhook_notifications') WHERE name <> 'id'";
-    let (columns,): (String,) = sqlx::query_as(table).fetch_one(&mut stranger).await.unwrap();
-    let values = columns.replace("order_code", "order_code || '-' || x").replace("event_id", "event_id || '-' || x");
+    let (columns,): (String,) = sqlx::query_as(table)
+        .fetch_one(&mut stranger)
+        .await
+        .unwrap();
+    let values = columns
+        .replace("order_code", "order_code || '-' || x")
+        .replace("event_id", "event_id || '-' || x");
     let copy = format!(
         "WITH RECURSIVE numbers(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM numbers WHERE x < {number}) \
          INSERT INTO orderhook_notifications ({columns}) SELECT {values} FROM numbers, orderhook_notifications"
     );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(copy)).execute(&mut stranger).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(copy))
+        .execute(&mut stranger)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -77,12 +92,21 @@ async fn two_hundred_dropped_counts_do_not_become_as_many_that_read_at_the_same_
         let most = 1 + n % waits;
         counts.spawn(async move { drop_at(most, store.count(&filter)).await.is_none() });
     }
-    let dropped = counts.join_all().await.into_iter().filter(|dropped| *dropped).count();
+    let dropped = counts
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|dropped| *dropped)
+        .count();
     is_over.store(true, Ordering::Relaxed);
     let most = watch.join().unwrap();
     assert!(most <= CONNECTIONS, "{most} connections at the same time");
     assert!(dropped >= 50, "only {dropped} were dropped");
     // And nobody has to wait for more than those that are under way.
-    assert!(tokio::time::timeout(Duration::from_secs(10), store.count(&filter)).await.is_ok());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(10), store.count(&filter))
+            .await
+            .is_ok()
+    );
     store.close().await;
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
-    Selection, Step, Store, StoreError, Written,
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
 use orderhook::{Key, LookupError, Notification, Source, Supplier, SupplierId, Suppliers};
 use tokio::sync::Notify;
@@ -31,7 +31,10 @@ impl Points {
     /// Whoever comes to the n-th point from now on waits there until the gate is open.
     pub(crate) fn stop_at(&self, n: usize) -> Gate {
         let gate = Gate::new();
-        *self.state() = State { passed: 0, stop: Some((n, gate.clone())) };
+        *self.state() = State {
+            passed: 0,
+            stop: Some((n, gate.clone())),
+        };
         gate
     }
 
@@ -49,7 +52,11 @@ impl Points {
     pub(crate) fn touch(&self) -> Option<Gate> {
         let mut state = self.state();
         state.passed += 1;
-        let gate = state.stop.as_ref().filter(|(n, _)| *n == state.passed).map(|(_, gate)| gate.clone());
+        let gate = state
+            .stop
+            .as_ref()
+            .filter(|(n, _)| *n == state.passed)
+            .map(|(_, gate)| gate.clone());
         if gate.is_some() {
             self.0.reached.notify_one();
         }
@@ -104,7 +111,8 @@ impl<S: Store> Store for Pointed<S> {
         intervention: &Intervention,
         limit: u32,
     ) -> Result<Intervened, StoreError> {
-        self.between(self.inner.intervene(selection, intervention, limit)).await
+        self.between(self.inner.intervene(selection, intervention, limit))
+            .await
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {

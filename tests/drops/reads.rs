@@ -10,7 +10,9 @@ on_every_store![
     a_check_that_is_dropped_sends_nothing
 ];
 
-async fn reads_that_are_dropped_change_nothing_and_keep_nobody_from_reading<S: Store + Clone>(world: World<S>) {
+async fn reads_that_are_dropped_change_nothing_and_keep_nobody_from_reading<S: Store + Clone>(
+    world: World<S>,
+) {
     let order = world.order();
     world.dispatcher.notify(&order).await.unwrap();
     let (dispatcher, code) = (&world.dispatcher, order.order_code());
@@ -21,19 +23,49 @@ async fn reads_that_are_dropped_change_nothing_and_keep_nobody_from_reading<S: S
 
     // Many more than can read at once.
     for _ in 0..5 {
-        world.at_every_await(async |cut| world.cut(cut, dispatcher.notification(&key)).await.is_none()).await;
+        world
+            .at_every_await(async |cut| {
+                world
+                    .cut(cut, dispatcher.notification(&key))
+                    .await
+                    .is_none()
+            })
+            .await;
     }
-    world.at_every_await(async |cut| world.cut(cut, dispatcher.order(code)).await.is_none()).await;
-    world.at_every_await(async |cut| world.cut(cut, dispatcher.list(&filter, &page)).await.is_none()).await;
-    world.at_every_await(async |cut| world.cut(cut, dispatcher.count(&filter)).await.is_none()).await;
-    world.at_every_await(async |cut| world.cut(cut, dispatcher.settled_since(&page)).await.is_none()).await;
+    world
+        .at_every_await(async |cut| world.cut(cut, dispatcher.order(code)).await.is_none())
+        .await;
+    world
+        .at_every_await(async |cut| {
+            world
+                .cut(cut, dispatcher.list(&filter, &page))
+                .await
+                .is_none()
+        })
+        .await;
+    world
+        .at_every_await(async |cut| world.cut(cut, dispatcher.count(&filter)).await.is_none())
+        .await;
+    world
+        .at_every_await(async |cut| {
+            world
+                .cut(cut, dispatcher.settled_since(&page))
+                .await
+                .is_none()
+        })
+        .await;
     let books = id("books");
     let lifecycle = || dispatcher.lifecycle(&books, code);
-    world.at_every_await(async |cut| world.cut(cut, lifecycle()).await.is_none()).await;
+    world
+        .at_every_await(async |cut| world.cut(cut, lifecycle()).await.is_none())
+        .await;
 
     assert_eq!(world.stored(code).await, before);
     assert_eq!(lifecycle().await.unwrap(), Lifecycle::default());
-    assert!(world.receiver.count() > sent, "what looks after the room has sent something");
+    assert!(
+        world.receiver.count() > sent,
+        "what looks after the room has sent something"
+    );
 }
 
 async fn a_check_that_is_dropped_sends_nothing<S: Store + Clone>(world: World<S>) {

@@ -50,13 +50,20 @@ fn a_dispatcher_outlives_the_runtime_of_its_worker() {
 }
 
 fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 /// Ends the runtime at each point that the work passes, one after another, until it comes to its end.
 fn in_every_runtime(work: Work, after: After) {
     // The receiver is another process: it has a runtime of its own.
-    let outside = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let outside = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let ca = Ca::new();
     let receiver = Arc::new(outside.block_on(Receiver::start(&ca)));
     let world = World::with(MemoryStore::new(), ca, receiver, None);
@@ -86,7 +93,12 @@ fn in_every_runtime(work: Work, after: After) {
 }
 
 /// Begins the work on a new order, and ends its runtime at this point; says whether the work was over before.
-fn begin(world: &World<MemoryStore>, work: Work, dispatcher: &Dispatcher, point: usize) -> (OrderCode, bool) {
+fn begin(
+    world: &World<MemoryStore>,
+    work: Work,
+    dispatcher: &Dispatcher,
+    point: usize,
+) -> (OrderCode, bool) {
     let runtime = runtime();
     let order = world.order();
     let code = order.order_code().clone();
@@ -100,7 +112,14 @@ fn begin(world: &World<MemoryStore>, work: Work, dispatcher: &Dispatcher, point:
         match work {
             Work::Notify => assert!(dispatcher.notify(&order).await.unwrap().is_told()),
             Work::Run => {
-                let told = async { drop(notified.wait_for(|notified| *notified >= done).await.unwrap()) };
+                let told = async {
+                    drop(
+                        notified
+                            .wait_for(|notified| *notified >= done)
+                            .await
+                            .unwrap(),
+                    )
+                };
                 Worker::new(&dispatcher).run_until(told).await;
             }
         }
@@ -123,14 +142,29 @@ async fn judge(world: &World<MemoryStore>, order: &OrderCode, ended: bool) {
     assert!(matches!(stored.len(), 0 | 2), "{stored:?}");
     let requests = world.receiver.received();
     for stored in &stored {
-        assert!(matches!(stored.state, State::Notified { .. }), "{}: {:?}", stored.key, stored.state);
+        assert!(
+            matches!(stored.state, State::Notified { .. }),
+            "{}: {:?}",
+            stored.key,
+            stored.state
+        );
         let calls = calls_of(stored, &requests);
         assert_eq!(calls.len(), 2, "{}: {calls:?}", stored.key);
         let unknown = interrupted(stored);
-        assert!(unknown.values().sum::<usize>() <= usize::from(!ended), "{}: {:?}", stored.key, stored.attempts);
+        assert!(
+            unknown.values().sum::<usize>() <= usize::from(!ended),
+            "{}: {:?}",
+            stored.key,
+            stored.attempts
+        );
         for (path, calls) in calls {
             let unknown = unknown.get(&path).copied().unwrap_or(0);
-            assert!((1..=1 + unknown).contains(&calls), "{} {path}: {calls} calls, {:?}", stored.key, stored.attempts);
+            assert!(
+                (1..=1 + unknown).contains(&calls),
+                "{} {path}: {calls} calls, {:?}",
+                stored.key,
+                stored.attempts
+            );
         }
     }
 }
@@ -140,8 +174,18 @@ fn interrupted(stored: &Notification) -> BTreeMap<String, usize> {
     let mut unknown = BTreeMap::new();
     let mut accepted = Vec::new();
     for attempt in &stored.attempts {
-        let path = attempt.endpoint.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap();
-        assert!(!accepted.contains(&path), "{}: called after it had accepted: {:?}", stored.key, stored.attempts);
+        let path = attempt
+            .endpoint
+            .splitn(4, '/')
+            .nth(3)
+            .map(|path| format!("/{path}"))
+            .unwrap();
+        assert!(
+            !accepted.contains(&path),
+            "{}: called after it had accepted: {:?}",
+            stored.key,
+            stored.attempts
+        );
         match attempt.outcome.as_str() {
             "accepted" => accepted.push(path),
             "unknown" => *unknown.entry(path).or_default() += 1,

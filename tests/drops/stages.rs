@@ -17,7 +17,11 @@ async fn stages<S: Store + Clone>(world: &World<S>) -> (OrderCode, StageEvent) {
     let (order, child) = (world.code(), || ChildId::new("C-1").unwrap());
     let stage = |transition| StageEvent::new(order.clone(), Flow::Delivery, transition);
     let first = stage(Transition::accepted(child()));
-    world.dispatcher.enqueue_stage(&id("clinic"), &first).await.unwrap();
+    world
+        .dispatcher
+        .enqueue_stage(&id("clinic"), &first)
+        .await
+        .unwrap();
     let second = stage(Transition::shipped(child()));
     (order, second)
 }
@@ -25,20 +29,34 @@ async fn stages<S: Store + Clone>(world: &World<S>) -> (OrderCode, StageEvent) {
 fn stand_in_their_places(stored: &[Notification]) {
     let mut positions: Vec<_> = stored.iter().map(|stored| stored.position).collect();
     positions.sort_unstable();
-    assert!(positions.iter().copied().eq(1..=stored.len() as u64), "{positions:?}");
+    assert!(
+        positions.iter().copied().eq(1..=stored.len() as u64),
+        "{positions:?}"
+    );
 }
 
-async fn a_stage_whose_enqueue_is_dropped_stands_at_its_place_or_is_not_there<S: Store + Clone>(world: World<S>) {
+async fn a_stage_whose_enqueue_is_dropped_stands_at_its_place_or_is_not_there<S: Store + Clone>(
+    world: World<S>,
+) {
     world
         .at_every_await(async |cut| {
             let (order, second) = stages(&world).await;
-            let enqueued = world.cut(cut, world.dispatcher.enqueue_stage(&id("clinic"), &second)).await;
+            let enqueued = world
+                .cut(cut, world.dispatcher.enqueue_stage(&id("clinic"), &second))
+                .await;
             world.settle().await;
             let stored = world.told_once(&order).await;
             stand_in_their_places(&stored);
             assert!(enqueued.is_none() || stored.len() == 2);
-            let again = world.dispatcher.enqueue_stage(&id("clinic"), &second).await.unwrap();
-            assert_eq!(again.stored[0].inserted == Inserted::Existing, stored.len() == 2);
+            let again = world
+                .dispatcher
+                .enqueue_stage(&id("clinic"), &second)
+                .await
+                .unwrap();
+            assert_eq!(
+                again.stored[0].inserted == Inserted::Existing,
+                stored.len() == 2
+            );
             world.settle().await;
             let stored = world.told_once(&order).await;
             stand_in_their_places(&stored);
@@ -53,8 +71,12 @@ async fn a_notify_of_a_stage_that_is_dropped_goes_on_to_its_end<S: Store + Clone
         .at_every_await(async |cut| {
             let (order, second) = stages(&world).await;
             world.settle().await;
-            let report = world.cut(cut, world.dispatcher.notify_stage(&id("clinic"), &second)).await;
-            world.is_told(&order, if cut.begins() { 2 } else { 1 }).await;
+            let report = world
+                .cut(cut, world.dispatcher.notify_stage(&id("clinic"), &second))
+                .await;
+            world
+                .is_told(&order, if cut.begins() { 2 } else { 1 })
+                .await;
             stand_in_their_places(&world.told_once(&order).await);
             report.is_none()
         })

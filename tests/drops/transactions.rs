@@ -20,31 +20,52 @@ struct File {
 impl File {
     fn new() -> File {
         let directory = tempfile::tempdir().unwrap();
-        File { path: directory.path().join("orderhook.db"), _directory: directory }
+        File {
+            path: directory.path().join("orderhook.db"),
+            _directory: directory,
+        }
     }
 
     fn options(&self) -> SqliteConnectOptions {
-        let options = SqliteConnectOptions::new().filename(&self.path).create_if_missing(true);
-        options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+        let options = SqliteConnectOptions::new()
+            .filename(&self.path)
+            .create_if_missing(true);
+        options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
     }
 
     /// Somebody else who has the lock for writing until it is rolled back.
     async fn locked(&self) -> SqliteConnection {
         let mut stranger = self.options().connect().await.unwrap();
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut stranger).await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE")
+            .execute(&mut stranger)
+            .await
+            .unwrap();
         stranger
     }
 }
 
 async fn unlock(mut stranger: SqliteConnection) {
-    sqlx::raw_sql("ROLLBACK").execute(&mut stranger).await.unwrap();
+    sqlx::raw_sql("ROLLBACK")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
-async fn an_insert_in_a_transaction_that_is_dropped_leaves_all_or_nothing_and_a_transaction_that_goes_on() {
+async fn an_insert_in_a_transaction_that_is_dropped_leaves_all_or_nothing_and_a_transaction_that_goes_on()
+ {
     let file = File::new();
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(file.options()).await.unwrap();
-    sqlx::raw_sql("CREATE TABLE orders (code TEXT PRIMARY KEY)").execute(&pool).await.unwrap();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(file.options())
+        .await
+        .unwrap();
+    sqlx::raw_sql("CREATE TABLE orders (code TEXT PRIMARY KEY)")
+        .execute(&pool)
+        .await
+        .unwrap();
     let store = SqliteStore::in_pool(pool.clone()).await.unwrap();
     let mut most = 0;
     loop {
@@ -54,10 +75,17 @@ async fn an_insert_in_a_transaction_that_is_dropped_leaves_all_or_nothing_and_a_
         let answer = drop_at(most, store.insert_in(&mut transaction, &new)).await;
         // Whatever became of the insert, the application's own write is done with it.
         let orders = "INSERT INTO orders VALUES (?1)";
-        sqlx::query(orders).bind(&order).execute(&mut *transaction).await.unwrap();
+        sqlx::query(orders)
+            .bind(&order)
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
         transaction.commit().await.unwrap();
         let there = stored(&store, &order).await;
-        assert!(there == 3 || (there == 0 && answer.is_none()), "{there} after {most} awaits");
+        assert!(
+            there == 3 || (there == 0 && answer.is_none()),
+            "{there} after {most} awaits"
+        );
         // The store itself is not held up.
         store.insert(&new).await.unwrap();
         assert_eq!(stored(&store, &order).await, 3);
@@ -66,8 +94,14 @@ async fn an_insert_in_a_transaction_that_is_dropped_leaves_all_or_nothing_and_a_
         }
         most += 1;
     }
-    assert!(most > 3, "it waits for the savepoint, for each statement, and for the release");
-    let (orders,): (i64,) = sqlx::query_as("SELECT count(*) FROM orders").fetch_one(&pool).await.unwrap();
+    assert!(
+        most > 3,
+        "it waits for the savepoint, for each statement, and for the release"
+    );
+    let (orders,): (i64,) = sqlx::query_as("SELECT count(*) FROM orders")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     assert_eq!(usize::try_from(orders).unwrap(), most + 1);
 }
 
@@ -79,7 +113,8 @@ async fn an_open_that_is_dropped_leaves_a_file_that_can_be_opened() {
         let opened = drop_at(most, SqliteStore::open(&file.path)).await;
         let is_dropped = opened.is_none();
         drop(opened);
-        let store = tokio::time::timeout(Duration::from_secs(5), SqliteStore::open(&file.path)).await;
+        let store =
+            tokio::time::timeout(Duration::from_secs(5), SqliteStore::open(&file.path)).await;
         let store = store.expect("nobody has the file locked").unwrap();
         let key = key("A-1", 0);
         store.insert(&[pending(&key)]).await.unwrap();
@@ -118,11 +153,17 @@ async fn a_close_that_is_dropped_has_begun_and_loses_nothing() {
             };
             assert_eq!(refused.kind(), StoreErrorKind::Unavailable);
             // And what reads is not left behind open.
-            assert!(store.get(&key).await.is_err(), "it was closed for writing and not for reading");
+            assert!(
+                store.get(&key).await.is_err(),
+                "it was closed for writing and not for reading"
+            );
         }
         store.close().await;
         let store = SqliteStore::open(&file.path).await.unwrap();
-        assert_eq!(store.get(&key).await.unwrap().unwrap().attempts, steps[0].attempts);
+        assert_eq!(
+            store.get(&key).await.unwrap().unwrap().attempts,
+            steps[0].attempts
+        );
     }
 }
 
@@ -146,7 +187,14 @@ async fn a_record_that_waits_for_the_lock_is_written_although_its_asker_is_gone(
     assert!(drop_at(1, store.claim(&claim)).await.is_none());
     unlock(stranger).await;
     for (key, step) in keys.iter().zip(&steps) {
-        assert_eq!(store.write(step).await.unwrap(), [Written::Stale], "{key}: it was not recorded before");
-        assert_eq!(store.get(key).await.unwrap().unwrap().attempts, step[0].attempts);
+        assert_eq!(
+            store.write(step).await.unwrap(),
+            [Written::Stale],
+            "{key}: it was not recorded before"
+        );
+        assert_eq!(
+            store.get(key).await.unwrap().unwrap().attempts,
+            step[0].attempts
+        );
     }
 }

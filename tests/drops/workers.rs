@@ -50,7 +50,10 @@ async fn what_a_dropped_run_has_claimed_is_delivered<S: Store + Clone>(world: Wo
             let done = *notified.borrow() + 2;
             let worker = Worker::new(&world.dispatcher).poll(Duration::from_secs(60));
             let run = worker.run_until(async {
-                notified.wait_for(|notified| *notified >= done).await.unwrap();
+                notified
+                    .wait_for(|notified| *notified >= done)
+                    .await
+                    .unwrap();
             });
             let run = world.cut(cut, run).await;
             is_delivered(&world, &order).await;
@@ -71,7 +74,9 @@ async fn what_a_dropped_run_until_idle_has_claimed_is_delivered<S: Store + Clone
         .await;
 }
 
-async fn a_shutdown_that_is_dropped_loses_nothing_and_can_be_repeated<S: Store + Clone>(world: World<S>) {
+async fn a_shutdown_that_is_dropped_loses_nothing_and_can_be_repeated<S: Store + Clone>(
+    world: World<S>,
+) {
     crate::cut::at_every_await(async |cut| {
         let (gate, before) = (Gate::new(), world.receiver.count());
         world.receiver.answer(Reply::ok().gated(&gate));
@@ -105,7 +110,9 @@ async fn a_shutdown_that_is_dropped_loses_nothing_and_can_be_repeated<S: Store +
     .await;
 }
 
-async fn a_shutdown_without_grace_that_is_dropped_has_every_call_on_record<S: Store + Clone>(world: World<S>) {
+async fn a_shutdown_without_grace_that_is_dropped_has_every_call_on_record<S: Store + Clone>(
+    world: World<S>,
+) {
     crate::cut::at_every_await(async |cut| {
         let (gate, before) = (Gate::new(), world.receiver.count());
         world.receiver.answer(Reply::ok().gated(&gate));
@@ -126,9 +133,24 @@ async fn a_shutdown_without_grace_that_is_dropped_has_every_call_on_record<S: St
         let requests = world.receiver.received();
         for stored in world.stored(&order).await {
             let calls: usize = calls_of(&stored, &requests).values().sum();
-            assert_eq!(calls, stored.attempts.len(), "{cut:?}: {:?}", stored.attempts);
-            let words: Vec<_> = stored.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
-            assert!(matches!(words[..], ["unknown", "accepted", "accepted"] | ["accepted", "accepted"]), "{words:?}");
+            assert_eq!(
+                calls,
+                stored.attempts.len(),
+                "{cut:?}: {:?}",
+                stored.attempts
+            );
+            let words: Vec<_> = stored
+                .attempts
+                .iter()
+                .map(|attempt| attempt.outcome.as_str())
+                .collect();
+            assert!(
+                matches!(
+                    words[..],
+                    ["unknown", "accepted", "accepted"] | ["accepted", "accepted"]
+                ),
+                "{words:?}"
+            );
         }
         shutdown.is_none()
     })

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use orderhook::store::{Filter, Page, Store};
 use orderhook::{
-    Dispatcher, DispatcherBuilder, MemoryStore, Notification, OrderCode, PaidOrder, RetryPolicy, Source, State,
-    Supplier, SupplierBuilder, SupplierId, Worker,
+    Dispatcher, DispatcherBuilder, MemoryStore, Notification, OrderCode, PaidOrder, RetryPolicy,
+    Source, State, Supplier, SupplierBuilder, SupplierId, Worker,
 };
 use serde_json::json;
 use tokio::sync::watch;
@@ -74,7 +74,9 @@ impl World<MemoryStore> {
 impl World<orderhook::SqliteStore> {
     pub(crate) async fn on_disk() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = orderhook::SqliteStore::open(directory.path().join("orderhook.db")).await.unwrap();
+        let store = orderhook::SqliteStore::open(directory.path().join("orderhook.db"))
+            .await
+            .unwrap();
         Self::on(store, Some(directory)).await
     }
 }
@@ -91,13 +93,31 @@ impl<S: Store + Clone> World<S> {
         world
     }
 
-    pub(crate) fn with(store: S, ca: Ca, receiver: Arc<Receiver>, directory: Option<tempfile::TempDir>) -> Self {
-        let (table, points, notified) = (Table::default(), Points::default(), watch::Sender::new(0));
+    pub(crate) fn with(
+        store: S,
+        ca: Ca,
+        receiver: Arc<Receiver>,
+        directory: Option<tempfile::TempDir>,
+    ) -> Self {
+        let (table, points, notified) =
+            (Table::default(), Points::default(), watch::Sender::new(0));
         let arrived = points.clone();
         receiver.on_request(move |_| drop(arrived.touch()));
-        let dispatcher = builder(&ca, &store, &table, &points, &notified).build().unwrap();
+        let dispatcher = builder(&ca, &store, &table, &points, &notified)
+            .build()
+            .unwrap();
         let orders = AtomicUsize::new(0);
-        let world = World { ca, store, table, points, receiver, dispatcher, notified, orders, _directory: directory };
+        let world = World {
+            ca,
+            store,
+            table,
+            points,
+            receiver,
+            dispatcher,
+            notified,
+            orders,
+            _directory: directory,
+        };
         for id in ["books", "tools"] {
             world.put(world.told(id));
         }
@@ -106,7 +126,15 @@ impl<S: Store + Clone> World<S> {
 
     /// Another dispatcher on the same store, as after a restart.
     pub(crate) fn another(&self) -> Dispatcher {
-        builder(&self.ca, &self.store, &self.table, &self.points, &self.notified).build().unwrap()
+        builder(
+            &self.ca,
+            &self.store,
+            &self.table,
+            &self.points,
+            &self.notified,
+        )
+        .build()
+        .unwrap()
     }
 
     /// A supplier with two endpoints.
@@ -114,12 +142,19 @@ impl<S: Store + Clone> World<S> {
         let url = |n: u32| self.receiver.url(&format!("/{id}/{n}"));
         // What a shutdown has cut short is tried again at once, as good as.
         let soon = RetryPolicy::DEFAULT.with_first_delay(Duration::from_millis(5));
-        supplier(id).endpoint(url(1)).endpoint(url(2)).max_concurrent(ROOM).retry(soon)
+        supplier(id)
+            .endpoint(url(1))
+            .endpoint(url(2))
+            .max_concurrent(ROOM)
+            .retry(soon)
     }
 
     pub(crate) fn put(&self, supplier: SupplierBuilder) {
         let supplier = supplier.build().unwrap();
-        self.table.write().unwrap().insert(supplier.id().clone(), supplier);
+        self.table
+            .write()
+            .unwrap()
+            .insert(supplier.id().clone(), supplier);
     }
 
     /// The code of an order that there was not before.
@@ -169,17 +204,28 @@ impl<S: Store + Clone> World<S> {
     /// Waits until nothing is being sent any more, without a worker.
     pub(crate) async fn is_quiet(&self) {
         self.until("nothing is being sent", async || {
-            self.store.count(&Filter::of(source())).await.unwrap().sending == 0
+            self.store
+                .count(&Filter::of(source()))
+                .await
+                .unwrap()
+                .sending
+                == 0
         })
         .await;
     }
 
     /// Waits until all of the order is notified, without a worker.
     pub(crate) async fn is_told(&self, order: &OrderCode, number: usize) {
-        self.until(&format!("{number} notifications of {order} are notified"), async || {
-            let stored = self.stored(order).await;
-            stored.len() == number && stored.iter().all(|stored| matches!(stored.state, State::Notified { .. }))
-        })
+        self.until(
+            &format!("{number} notifications of {order} are notified"),
+            async || {
+                let stored = self.stored(order).await;
+                stored.len() == number
+                    && stored
+                        .iter()
+                        .all(|stored| matches!(stored.state, State::Notified { .. }))
+            },
+        )
         .await;
     }
 
@@ -187,15 +233,28 @@ impl<S: Store + Clone> World<S> {
         let give_up = tokio::time::Instant::now() + PATIENCE;
         while !holds().await {
             let late = tokio::time::Instant::now() > give_up;
-            assert!(!late, "waited {PATIENCE:?} until {what}: {:?}", self.unfinished().await);
+            assert!(
+                !late,
+                "waited {PATIENCE:?} until {what}: {:?}",
+                self.unfinished().await
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
     async fn unfinished(&self) -> Vec<String> {
-        let listing = self.store.list(&Filter::of(source()), &Page::first(10_000)).await.unwrap();
-        let unfinished = listing.notifications.iter().filter(|stored| !matches!(stored.state, State::Notified { .. }));
-        unfinished.map(|stored| format!("{} {:?} {:?}", stored.key, stored.state, stored.attempts)).collect()
+        let listing = self
+            .store
+            .list(&Filter::of(source()), &Page::first(10_000))
+            .await
+            .unwrap();
+        let unfinished = listing
+            .notifications
+            .iter()
+            .filter(|stored| !matches!(stored.state, State::Notified { .. }));
+        unfinished
+            .map(|stored| format!("{} {:?} {:?}", stored.key, stored.state, stored.attempts))
+            .collect()
     }
 
     /// What is stored of an order.
@@ -203,10 +262,19 @@ impl<S: Store + Clone> World<S> {
         let mut filter = Filter::of(source());
         filter.order = Some(order.clone());
         let listing = self.store.list(&filter, &Page::first(100)).await.unwrap();
-        assert!(listing.next.is_none() && listing.refused.is_empty(), "{listing:?}");
+        assert!(
+            listing.next.is_none() && listing.refused.is_empty(),
+            "{listing:?}"
+        );
         let mut stored = Vec::new();
         for listed in listing.notifications {
-            stored.push(self.store.get(&listed.key).await.unwrap().expect("it was listed"));
+            stored.push(
+                self.store
+                    .get(&listed.key)
+                    .await
+                    .unwrap()
+                    .expect("it was listed"),
+            );
         }
         stored
     }
@@ -218,8 +286,16 @@ impl<S: Store + Clone> World<S> {
         let requests = self.receiver.received();
         for stored in &stored {
             let calls = calls_of(stored, &requests);
-            assert!(calls.values().all(|calls| *calls == 1), "{}: called twice: {calls:?}", stored.key);
-            let accepted = stored.attempts.iter().filter(|attempt| attempt.outcome.is_accepted()).count();
+            assert!(
+                calls.values().all(|calls| *calls == 1),
+                "{}: called twice: {calls:?}",
+                stored.key
+            );
+            let accepted = stored
+                .attempts
+                .iter()
+                .filter(|attempt| attempt.outcome.is_accepted())
+                .count();
             assert_eq!(
                 (accepted, calls.len()),
                 (stored.attempts.len(), accepted),
@@ -228,9 +304,15 @@ impl<S: Store + Clone> World<S> {
                 stored.attempts
             );
             match &stored.state {
-                State::Notified { reference, .. } if reference == BY_PHONE => assert_eq!(accepted, 0),
-                State::Notified { .. } => assert_eq!(accepted, self.endpoints(stored), "{}", stored.key),
-                State::Closed { .. } | State::Failed { .. } => assert_eq!(accepted, 0, "{}", stored.key),
+                State::Notified { reference, .. } if reference == BY_PHONE => {
+                    assert_eq!(accepted, 0)
+                }
+                State::Notified { .. } => {
+                    assert_eq!(accepted, self.endpoints(stored), "{}", stored.key)
+                }
+                State::Closed { .. } | State::Failed { .. } => {
+                    assert_eq!(accepted, 0, "{}", stored.key)
+                }
                 other => panic!("{}: {other:?}", stored.key),
             }
         }
@@ -238,16 +320,32 @@ impl<S: Store + Clone> World<S> {
     }
 
     fn endpoints(&self, stored: &Notification) -> usize {
-        self.table.read().unwrap()[&stored.key.supplier].endpoints().len()
+        self.table.read().unwrap()[&stored.key.supplier]
+            .endpoints()
+            .len()
     }
 
     /// Every request belongs to something that is stored.
     async fn is_whole(&self) {
-        let listing = self.store.list(&Filter::of(source()), &Page::first(10_000)).await.unwrap();
-        assert!(listing.next.is_none() && listing.refused.is_empty(), "{listing:?}");
-        let known: HashSet<_> = listing.notifications.iter().map(|stored| stored.event_id.as_str()).collect();
+        let listing = self
+            .store
+            .list(&Filter::of(source()), &Page::first(10_000))
+            .await
+            .unwrap();
+        assert!(
+            listing.next.is_none() && listing.refused.is_empty(),
+            "{listing:?}"
+        );
+        let known: HashSet<_> = listing
+            .notifications
+            .iter()
+            .map(|stored| stored.event_id.as_str())
+            .collect();
         for request in self.receiver.received() {
-            assert!(known.contains(id_of(&request)), "{request}: the store knows nothing of it");
+            assert!(
+                known.contains(id_of(&request)),
+                "{request}: the store knows nothing of it"
+            );
         }
     }
 
@@ -276,15 +374,24 @@ pub(crate) const BY_PHONE: &str = "by phone";
 /// How often each endpoint was called for a notification, with its bytes.
 pub(crate) fn calls_of(stored: &Notification, requests: &[Received]) -> BTreeMap<String, usize> {
     let mut calls = BTreeMap::new();
-    for request in requests.iter().filter(|request| id_of(request) == stored.event_id.as_str()) {
-        assert_eq!(Some(request.body.as_slice()), stored.body.as_deref(), "{request}: other bytes than are stored");
+    for request in requests
+        .iter()
+        .filter(|request| id_of(request) == stored.event_id.as_str())
+    {
+        assert_eq!(
+            Some(request.body.as_slice()),
+            stored.body.as_deref(),
+            "{request}: other bytes than are stored"
+        );
         *calls.entry(request.path().to_owned()).or_default() += 1;
     }
     calls
 }
 
 fn id_of(request: &Received) -> &str {
-    request.header("webhook-id").unwrap_or_else(|| panic!("{request}: has no webhook-id"))
+    request
+        .header("webhook-id")
+        .unwrap_or_else(|| panic!("{request}: has no webhook-id"))
 }
 
 fn builder<S: Store + Clone>(
@@ -294,8 +401,14 @@ fn builder<S: Store + Clone>(
     points: &Points,
     notified: &watch::Sender<usize>,
 ) -> DispatcherBuilder {
-    let store = Pointed { inner: store.clone(), points: points.clone() };
-    let suppliers = PointedSuppliers { inner: Arc::clone(table), points: points.clone() };
+    let store = Pointed {
+        inner: store.clone(),
+        points: points.clone(),
+    };
+    let suppliers = PointedSuppliers {
+        inner: Arc::clone(table),
+        points: points.clone(),
+    };
     let notified = notified.clone();
     Dispatcher::builder(source(), store, suppliers)
         .allow_network("127.0.0.0/8".parse().unwrap())

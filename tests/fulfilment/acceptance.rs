@@ -6,7 +6,9 @@ use orderhook::{Acceptance, PaidOrder, StateName};
 use serde_json::json;
 
 use crate::support::Reply;
-use crate::world::{CLIENT, World, child, client, clinic, code, delivery, enqueue, on_every_store, only, way};
+use crate::world::{
+    CLIENT, World, child, client, clinic, code, delivery, enqueue, on_every_store, only, way,
+};
 
 on_every_store![
     by_default_every_endpoint_is_called_once_a_round_and_one_acceptance_suffices,
@@ -15,11 +17,17 @@ on_every_store![
     a_client_that_says_every_or_first_is_taken_at_its_word,
 ];
 
-async fn by_default_every_endpoint_is_called_once_a_round_and_one_acceptance_suffices<S: Store + Clone>(
+async fn by_default_every_endpoint_is_called_once_a_round_and_one_acceptance_suffices<
+    S: Store + Clone,
+>(
     world: World<S>,
 ) {
     let receiver = world.receiver().await;
-    world.put(clinic().endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    world.put(
+        clinic()
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b")),
+    );
     let dispatcher = world.dispatcher();
     // Both accept; the second refuses; the first refuses.
     receiver.script_at("/a", [Reply::ok(), Reply::ok(), Reply::Status(500)]);
@@ -29,16 +37,30 @@ async fn by_default_every_endpoint_is_called_once_a_round_and_one_acceptance_suf
         let report = dispatcher.notify_stage(&client(), event).await.unwrap();
         assert!(report.is_told(), "{report:?}");
         assert_eq!(only(&report).attempts.len(), 2);
-        assert!(dispatcher.notify_stage(&client(), event).await.unwrap().is_told());
+        assert!(
+            dispatcher
+                .notify_stage(&client(), event)
+                .await
+                .unwrap()
+                .is_told()
+        );
     }
 
-    assert_eq!(world.paths(), ["/a", "/b", "/a", "/b", "/a", "/b"], "in list order, and nobody twice");
+    assert_eq!(
+        world.paths(),
+        ["/a", "/b", "/a", "/b", "/a", "/b"],
+        "in list order, and nobody twice"
+    );
     world.agrees().await;
 }
 
 async fn a_stage_that_nobody_accepts_waits<S: Store + Clone>(world: World<S>) {
     let receiver = world.receiver().await;
-    world.put(clinic().endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    world.put(
+        clinic()
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b")),
+    );
     receiver.script([Reply::Status(500), Reply::Status(503)]);
     let dispatcher = world.dispatcher();
     let event = delivery("P-1", Transition::accepted(child("A")));
@@ -52,9 +74,15 @@ async fn a_stage_that_nobody_accepts_waits<S: Store + Clone>(world: World<S>) {
     world.agrees().await;
 }
 
-async fn an_order_created_of_the_same_client_needs_every_endpoint<S: Store + Clone>(world: World<S>) {
+async fn an_order_created_of_the_same_client_needs_every_endpoint<S: Store + Clone>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
-    world.put(clinic().endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    world.put(
+        clinic()
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b")),
+    );
     receiver.answer_at("/b", Reply::Status(500));
     let dispatcher = world.dispatcher();
     let order = json!({
@@ -66,34 +94,72 @@ async fn an_order_created_of_the_same_client_needs_every_endpoint<S: Store + Clo
     let order = PaidOrder::from_json(order.to_string().as_bytes()).unwrap();
 
     let created = dispatcher.notify(&order).await.unwrap();
-    let stage = dispatcher.notify_stage(&client(), &way("P-1", "A")[0]).await.unwrap();
+    let stage = dispatcher
+        .notify_stage(&client(), &way("P-1", "A")[0])
+        .await
+        .unwrap();
 
-    assert_eq!(only(&created).state.name(), StateName::Pending, "one of two is not enough");
+    assert_eq!(
+        only(&created).state.name(),
+        StateName::Pending,
+        "one of two is not enough"
+    );
     assert!(stage.is_told(), "one of two is enough");
-    assert_eq!(dispatcher.order(&code("MKT-1")).await.unwrap().unwrap().state, orderhook::OrderState::InProgress);
+    assert_eq!(
+        dispatcher
+            .order(&code("MKT-1"))
+            .await
+            .unwrap()
+            .unwrap()
+            .state,
+        orderhook::OrderState::InProgress
+    );
     world.agrees().await;
 }
 
 async fn a_client_that_says_every_or_first_is_taken_at_its_word<S: Store + Clone>(world: World<S>) {
     let receiver = world.receiver().await;
     receiver.answer_at("/b", Reply::Status(500));
-    let list = || clinic().endpoint(receiver.url("/a")).endpoint(receiver.url("/b"));
+    let list = || {
+        clinic()
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b"))
+    };
     let dispatcher = world.dispatcher();
     let events = way("P-1", "A");
 
     world.put(list().acceptance(Acceptance::First));
-    assert!(dispatcher.notify_stage(&client(), &events[0]).await.unwrap().is_told());
+    assert!(
+        dispatcher
+            .notify_stage(&client(), &events[0])
+            .await
+            .unwrap()
+            .is_told()
+    );
     world.put(list().acceptance(Acceptance::Every));
-    assert!(!dispatcher.notify_stage(&client(), &events[1]).await.unwrap().is_told());
+    assert!(
+        !dispatcher
+            .notify_stage(&client(), &events[1])
+            .await
+            .unwrap()
+            .is_told()
+    );
     // Judged on the policy as it is then: it has been met meanwhile, without another call.
     world.put(list());
     enqueue(&dispatcher, &events[2..3]).await;
-    dispatcher.retry(&dispatcher.stage_key(&client(), &events[1])).await.unwrap();
+    dispatcher
+        .retry(&dispatcher.stage_key(&client(), &events[1]))
+        .await
+        .unwrap();
 
     assert_eq!(world.paths()[..3], ["/a", "/a", "/b"]);
     assert_eq!(
         world.timeline().await,
-        ["P-1 #1 accept A: notified", "P-1 #2 shipped A: notified", "P-1 #3 order_picked_up A: pending"]
+        [
+            "P-1 #1 accept A: notified",
+            "P-1 #2 shipped A: notified",
+            "P-1 #3 order_picked_up A: pending"
+        ]
     );
     world.agrees().await;
 }

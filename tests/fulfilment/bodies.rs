@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use orderhook::Timestamp;
-use orderhook::fulfilment::{Amounts, FulfilmentLine, Lifecycle, Rider, Stage, Stages, Subscription, Transition};
+use orderhook::fulfilment::{
+    Amounts, FulfilmentLine, Lifecycle, Rider, Stage, Stages, Subscription, Transition,
+};
 use orderhook::store::Store;
 
 use crate::world::{
-    World, child, client, clinic, code, delivery, id_of, lines, on_every_store, read, sequences, stages,
+    World, child, client, clinic, code, delivery, id_of, lines, on_every_store, read, sequences,
+    stages,
 };
 
 on_every_store![
@@ -35,40 +38,77 @@ const REFUSED: &str = r#"
 {"parent_order":"RX-2","flow":"delivery","prescription":true,"stage":"digitization_rejected","data":{"reject_slug":"illegible"}}
 "#;
 
-async fn all_ten_stages_go_out_under_their_wire_names_with_id_sequence_and_time<S: Store + Clone>(world: World<S>) {
+async fn all_ten_stages_go_out_under_their_wire_names_with_id_sequence_and_time<
+    S: Store + Clone,
+>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
     let all = Subscription::new(Stages::all(), Default::default());
-    world.put(clinic().endpoint(receiver.url("/stages")).bearer_token("t0ken").subscription(all));
+    world.put(
+        clinic()
+            .endpoint(receiver.url("/stages"))
+            .bearer_token("t0ken")
+            .subscription(all),
+    );
     let dispatcher = world.dispatcher();
 
     let before = Timestamp::from(SystemTime::now());
     let events = lines(&[REASSIGNED, REFUSED].concat());
     for event in &events {
-        assert!(dispatcher.notify_stage(&client(), event).await.unwrap().is_told());
+        assert!(
+            dispatcher
+                .notify_stage(&client(), event)
+                .await
+                .unwrap()
+                .is_told()
+        );
     }
 
     let requests = receiver.received();
     let sent: BTreeSet<_> = stages(&requests).into_iter().collect();
-    assert_eq!(sent, Stage::ALL.iter().map(|stage| stage.as_str().to_owned()).collect(), "all ten");
+    assert_eq!(
+        sent,
+        Stage::ALL
+            .iter()
+            .map(|stage| stage.as_str().to_owned())
+            .collect(),
+        "all ten"
+    );
     assert_eq!(sequences(&requests), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1]);
     let mut receivers_view = Lifecycle::new();
     for (request, event) in requests.iter().zip(&events) {
         assert_eq!(request.header("content-type"), Some("application/json"));
         assert_eq!(request.header("authorization"), Some("Bearer t0ken"));
-        assert_eq!(id_of(request), dispatcher.stage_key(&client(), event).event_id().as_str());
+        assert_eq!(
+            id_of(request),
+            dispatcher.stage_key(&client(), event).event_id().as_str()
+        );
         let read = read(request);
         assert_eq!(read.event_id().as_deref(), Some(id_of(request)));
         assert_eq!(read.parent_id().as_deref(), Some(event.parent().as_str()));
         let at = read.occurred_at().expect("a moment").timestamp();
-        assert!(before <= at && at <= Timestamp::from(SystemTime::now()), "{at}");
-        assert_eq!(read.transition().unwrap().occurrence(), event.transition().occurrence());
+        assert!(
+            before <= at && at <= Timestamp::from(SystemTime::now()),
+            "{at}"
+        );
+        assert_eq!(
+            read.transition().unwrap().occurrence(),
+            event.transition().occurrence()
+        );
         if event.parent().as_str() == "RX-1" {
             receivers_view.apply(&read.transition().unwrap()).unwrap();
         }
     }
-    let ours = dispatcher.lifecycle(&client(), &code("RX-1")).await.unwrap();
+    let ours = dispatcher
+        .lifecycle(&client(), &code("RX-1"))
+        .await
+        .unwrap();
     assert_eq!(receivers_view.children(), ours.children());
-    assert_eq!((receivers_view.flow(), receivers_view.prescription()), (ours.flow(), ours.prescription()));
+    assert_eq!(
+        (receivers_view.flow(), receivers_view.prescription()),
+        (ours.flow(), ours.prescription())
+    );
     world.agrees().await;
 }
 
@@ -93,9 +133,13 @@ async fn the_bytes_on_the_wire_are_these<S: Store + Clone>(world: World<S>) {
         dispatcher.notify_stage(&client(), event).await.unwrap();
     }
 
-    let [accepted, shipped] = [&accepted, &shipped].map(|event| dispatcher.stage_key(&client(), event).event_id());
-    let bodies: Vec<String> =
-        receiver.received().into_iter().map(|request| String::from_utf8(request.body).unwrap()).collect();
+    let [accepted, shipped] =
+        [&accepted, &shipped].map(|event| dispatcher.stage_key(&client(), event).event_id());
+    let bodies: Vec<String> = receiver
+        .received()
+        .into_iter()
+        .map(|request| String::from_utf8(request.body).unwrap())
+        .collect();
     assert_eq!(
         bodies,
         [
@@ -110,7 +154,9 @@ async fn the_bytes_on_the_wire_are_these<S: Store + Clone>(world: World<S>) {
     world.agrees().await;
 }
 
-async fn a_stage_happened_when_it_says_or_else_when_it_was_offered<S: Store + Clone>(world: World<S>) {
+async fn a_stage_happened_when_it_says_or_else_when_it_was_offered<S: Store + Clone>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
     world.put(clinic().endpoint(receiver.url("/")));
     let dispatcher = world.dispatcher();
@@ -123,10 +169,28 @@ async fn a_stage_happened_when_it_says_or_else_when_it_was_offered<S: Store + Cl
         dispatcher.enqueue_stage(&client(), event).await.unwrap();
     }
     let after = Timestamp::from(SystemTime::now());
-    assert_eq!(orderhook::Worker::new(&dispatcher).until_idle().await.unwrap().notified, 2);
+    assert_eq!(
+        orderhook::Worker::new(&dispatcher)
+            .until_idle()
+            .await
+            .unwrap()
+            .notified,
+        2
+    );
 
-    let at: Vec<_> = receiver.received().iter().map(|request| read(request).occurred_at().unwrap()).collect();
-    assert_eq!(receiver.received()[0].json()["occurred_at"], "2026-03-01T09:00:00.25-03:30");
-    assert!((before..=after).contains(&at[1].timestamp()), "{} is not when it was offered", at[1]);
+    let at: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|request| read(request).occurred_at().unwrap())
+        .collect();
+    assert_eq!(
+        receiver.received()[0].json()["occurred_at"],
+        "2026-03-01T09:00:00.25-03:30"
+    );
+    assert!(
+        (before..=after).contains(&at[1].timestamp()),
+        "{} is not when it was offered",
+        at[1]
+    );
     world.agrees().await;
 }

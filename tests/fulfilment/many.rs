@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use orderhook::fulfilment::Transition;
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
-    Selection, Step, Store, StoreError, Written,
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
 use orderhook::{Dispatcher, Key, MemoryStore, Notification, Source};
 
@@ -22,7 +22,8 @@ struct Counting {
 impl Store for Counting {
     async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
         let listing = self.inner.list(filter, page).await?;
-        self.rows.fetch_add(listing.notifications.len(), Ordering::SeqCst);
+        self.rows
+            .fetch_add(listing.notifications.len(), Ordering::SeqCst);
         Ok(listing)
     }
 
@@ -63,26 +64,51 @@ impl Store for Counting {
 /// So many nodes on one store, and the number of rows that they have listed.
 fn nodes(world: &World<MemoryStore>, number: usize) -> (Vec<Dispatcher>, Arc<AtomicUsize>) {
     world.put(clinic().endpoint("https://clinic.example/"));
-    let store = Counting { inner: world.store.clone(), rows: Arc::default() };
-    let node = |_| Dispatcher::builder(source(), store.clone(), Arc::clone(&world.table)).build().unwrap();
+    let store = Counting {
+        inner: world.store.clone(),
+        rows: Arc::default(),
+    };
+    let node = |_| {
+        Dispatcher::builder(source(), store.clone(), Arc::clone(&world.table))
+            .build()
+            .unwrap()
+    };
     ((0..number).map(node).collect(), Arc::clone(&store.rows))
 }
 
 async fn append(node: &Dispatcher, transition: Transition) -> Inserted {
-    node.enqueue_stage(&client(), &delivery("P-1", transition)).await.unwrap().stored[0].inserted
+    node.enqueue_stage(&client(), &delivery("P-1", transition))
+        .await
+        .unwrap()
+        .stored[0]
+        .inserted
 }
 
 #[tokio::test]
-async fn two_thousand_children_of_one_order_are_enqueued_without_reading_the_order_again_and_again() {
+async fn two_thousand_children_of_one_order_are_enqueued_without_reading_the_order_again_and_again()
+{
     const CHILDREN: usize = 2_000;
     let world = World::in_memory();
     let (nodes, rows) = nodes(&world, 1);
     for n in 0..CHILDREN {
-        assert!(matches!(append(&nodes[0], Transition::accepted(child(&n.to_string()))).await, Inserted::New { .. }));
-        assert!(rows.load(Ordering::SeqCst) <= CHILDREN, "{} rows after {n}", rows.load(Ordering::SeqCst));
+        assert!(matches!(
+            append(&nodes[0], Transition::accepted(child(&n.to_string()))).await,
+            Inserted::New { .. }
+        ));
+        assert!(
+            rows.load(Ordering::SeqCst) <= CHILDREN,
+            "{} rows after {n}",
+            rows.load(Ordering::SeqCst)
+        );
     }
-    assert_eq!(append(&nodes[0], Transition::accepted(child("7"))).await, Inserted::Existing);
-    let life = nodes[0].lifecycle(&client(), &"P-1".parse().unwrap()).await.unwrap();
+    assert_eq!(
+        append(&nodes[0], Transition::accepted(child("7"))).await,
+        Inserted::Existing
+    );
+    let life = nodes[0]
+        .lifecycle(&client(), &"P-1".parse().unwrap())
+        .await
+        .unwrap();
     assert_eq!(life.events().len(), CHILDREN);
 }
 
@@ -99,12 +125,16 @@ async fn two_nodes_that_take_turns_read_a_page_at_most_for_each_stage() {
         let read = rows.load(Ordering::SeqCst) - before;
         assert!(read <= MOST, "{read} rows for stage {n}");
     }
-    let life = nodes[0].lifecycle(&client(), &"P-1".parse().unwrap()).await.unwrap();
+    let life = nodes[0]
+        .lifecycle(&client(), &"P-1".parse().unwrap())
+        .await
+        .unwrap();
     assert_eq!(life.events().len(), CHILDREN);
 }
 
 #[tokio::test]
-async fn a_stage_that_follows_what_another_node_has_stored_is_taken_and_one_that_does_not_is_refused() {
+async fn a_stage_that_follows_what_another_node_has_stored_is_taken_and_one_that_does_not_is_refused()
+ {
     let world = World::in_memory();
     let (nodes, _) = nodes(&world, 2);
     append(&nodes[0], Transition::accepted(child("A"))).await;

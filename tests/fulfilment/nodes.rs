@@ -4,7 +4,9 @@ use orderhook::fulfilment::{Finality, StageEvent, Transition};
 use orderhook::store::{Inserted, Store};
 use orderhook::{Dispatcher, Error, StateName, Worker};
 
-use crate::world::{World, child, client, clinic, code, delivery, enqueue, inserted, sequences, way};
+use crate::world::{
+    World, child, client, clinic, code, delivery, enqueue, inserted, sequences, way,
+};
 
 macro_rules! on_every_store_with_threads {
     ($($test:ident),+ $(,)?) => {
@@ -43,7 +45,9 @@ fn offering(dispatcher: Dispatcher, events: Vec<StageEvent>) -> tokio::task::Joi
     })
 }
 
-async fn nodes_that_append_to_one_stream_at_the_same_time_leave_neither_gaps_nor_twins<S: Store + Clone>(
+async fn nodes_that_append_to_one_stream_at_the_same_time_leave_neither_gaps_nor_twins<
+    S: Store + Clone,
+>(
     world: World<S>,
 ) {
     let receiver = world.receiver().await;
@@ -51,7 +55,9 @@ async fn nodes_that_append_to_one_stream_at_the_same_time_leave_neither_gaps_nor
     // Each node fulfils child orders of its own, all of one parent order.
     let nodes: Vec<_> = (0..4)
         .map(|node| {
-            let events = (0..3).flat_map(|n| way("P-1", &format!("{node}/{n}"))).collect();
+            let events = (0..3)
+                .flat_map(|n| way("P-1", &format!("{node}/{n}")))
+                .collect();
             offering(world.dispatcher(), events)
         })
         .collect();
@@ -60,17 +66,30 @@ async fn nodes_that_append_to_one_stream_at_the_same_time_leave_neither_gaps_nor
     }
     Worker::new(&world.dispatcher()).until_idle().await.unwrap();
 
-    assert!(sequences(&receiver.received()).into_iter().eq(1..=48), "a body says the place that it was stored at");
+    assert!(
+        sequences(&receiver.received()).into_iter().eq(1..=48),
+        "a body says the place that it was stored at"
+    );
     let stored = world.agrees().await;
-    assert!(stored.iter().all(|notification| notification.state.name() == StateName::Notified));
+    assert!(
+        stored
+            .iter()
+            .all(|notification| notification.state.name() == StateName::Notified)
+    );
 }
 
-async fn nodes_that_are_offered_the_same_stages_store_each_of_them_once<S: Store + Clone>(world: World<S>) {
+async fn nodes_that_are_offered_the_same_stages_store_each_of_them_once<S: Store + Clone>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
     world.put(clinic().endpoint(receiver.url("/")));
-    let events: Vec<_> = (0..6).flat_map(|n| way(&format!("P-{}", n % 3), &format!("C-{n}"))).collect();
+    let events: Vec<_> = (0..6)
+        .flat_map(|n| way(&format!("P-{}", n % 3), &format!("C-{n}")))
+        .collect();
 
-    let nodes: Vec<_> = (0..3).map(|_| offering(world.dispatcher(), events.clone())).collect();
+    let nodes: Vec<_> = (0..3)
+        .map(|_| offering(world.dispatcher(), events.clone()))
+        .collect();
     let mut new = 0;
     for node in nodes {
         new += node.await.unwrap();
@@ -97,16 +116,34 @@ async fn of_two_stages_that_exclude_each_other_one_is_refused<S: Store + Clone>(
     let (one, other) = (world.dispatcher(), world.dispatcher());
     for round in 0..25 {
         let order = format!("P-{round}");
-        enqueue(&one, &[delivery(&order, Transition::rejected(child("A"), Finality::NotFinal))]).await;
+        enqueue(
+            &one,
+            &[delivery(
+                &order,
+                Transition::rejected(child("A"), Finality::NotFinal),
+            )],
+        )
+        .await;
         let offered = [
-            delivery(&order, Transition::reassigned(child("A"), [child("B")]).unwrap()),
+            delivery(
+                &order,
+                Transition::reassigned(child("A"), [child("B")]).unwrap(),
+            ),
             delivery(&order, Transition::split(child("A"), [child("C")]).unwrap()),
         ];
-        let [first, second] = [(one.clone(), offered[0].clone()), (other.clone(), offered[1].clone())]
-            .map(|(node, event)| tokio::spawn(async move { node.enqueue_stage(&client(), &event).await }));
+        let [first, second] = [
+            (one.clone(), offered[0].clone()),
+            (other.clone(), offered[1].clone()),
+        ]
+        .map(|(node, event)| {
+            tokio::spawn(async move { node.enqueue_stage(&client(), &event).await })
+        });
         let answers = [first.await.unwrap(), second.await.unwrap()];
         let taken = answers.iter().filter(|answer| answer.is_ok()).count();
-        let refused = answers.iter().filter(|answer| matches!(answer, Err(Error::NotAllowed(_)))).count();
+        let refused = answers
+            .iter()
+            .filter(|answer| matches!(answer, Err(Error::NotAllowed(_))))
+            .count();
         assert_eq!((taken, refused), (1, 1), "{answers:?}");
     }
     assert_eq!(world.agrees().await.len(), 50);
@@ -123,7 +160,10 @@ async fn a_node_that_comes_later_goes_on_with_the_same_life<S: Store + Clone>(wo
     drop(first);
 
     let second = world.dispatcher();
-    assert_eq!(second.lifecycle(&client(), &code("P-1")).await.unwrap(), before);
+    assert_eq!(
+        second.lifecycle(&client(), &code("P-1")).await.unwrap(),
+        before
+    );
     let again = second.enqueue_stage(&client(), &events[0]).await.unwrap();
     assert_eq!(inserted(&again), Inserted::Existing);
     let early = second.enqueue_stage(&client(), &events[3]).await;
@@ -150,7 +190,10 @@ async fn after_a_restart_the_file_tells_the_same_life() {
     for (n, event) in events.iter().enumerate() {
         let store = SqliteStore::open(&path).await.unwrap();
         let dispatcher = world.builder_on(store.clone()).build().unwrap();
-        assert_eq!(dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap(), expected);
+        assert_eq!(
+            dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap(),
+            expected
+        );
         for known in &events[..n] {
             let again = dispatcher.enqueue_stage(&client(), known).await.unwrap();
             assert_eq!(inserted(&again), Inserted::Existing);
@@ -163,7 +206,10 @@ async fn after_a_restart_the_file_tells_the_same_life() {
         store.close().await;
     }
     assert_eq!(sequences(&receiver.received()), [1, 2, 3, 4]);
-    let ids: std::collections::BTreeSet<_> =
-        receiver.received().iter().map(|request| crate::world::id_of(request).to_owned()).collect();
+    let ids: std::collections::BTreeSet<_> = receiver
+        .received()
+        .iter()
+        .map(|request| crate::world::id_of(request).to_owned())
+        .collect();
     assert_eq!(ids.len(), 4);
 }

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use orderhook::fulfilment::{
-    Finality, Flow, FoldError, Lifecycle, MemoError, NotAllowed, Prescription, Refusal, Stage, StageEvent, Transition,
+    Finality, Flow, FoldError, Lifecycle, MemoError, NotAllowed, Prescription, Refusal, Stage,
+    StageEvent, Transition,
 };
 use orderhook::store::{Inserted, NewNotification, Start, Store};
 use orderhook::{
-    Dispatcher, Error, Event, EventKind, LookupError, Memo, Occurrence, State, StateName, Supplier, SupplierId,
-    Suppliers, Worker,
+    Dispatcher, Error, Event, EventKind, LookupError, Memo, Occurrence, State, StateName, Supplier,
+    SupplierId, Suppliers, Worker,
 };
 
 use crate::troubled::Contended;
 use crate::world::{
-    World, child, client, clinic, code, delivery, enqueue, inserted, on_every_store, only, source, stages, way,
+    World, child, client, clinic, code, delivery, enqueue, inserted, on_every_store, only, source,
+    stages, way,
 };
 
 on_every_store![
@@ -34,7 +36,10 @@ fn pickup(parent: &str, event: Transition) -> StageEvent {
 }
 
 async fn refused(dispatcher: &Dispatcher, event: &StageEvent) -> NotAllowed {
-    let enqueued = dispatcher.enqueue_stage(&client(), event).await.unwrap_err();
+    let enqueued = dispatcher
+        .enqueue_stage(&client(), event)
+        .await
+        .unwrap_err();
     let notified = dispatcher.notify_stage(&client(), event).await.unwrap_err();
     assert!(!enqueued.is_transient());
     match (enqueued, notified) {
@@ -54,9 +59,18 @@ async fn a_stage_offered_twice_is_recognised_and_sent_once<S: Store + Clone>(wor
 
     let first = dispatcher.enqueue_stage(&client(), &event).await.unwrap();
     let second = dispatcher.enqueue_stage(&client(), &event).await.unwrap();
-    assert_eq!((inserted(&first), inserted(&second)), (Inserted::New { position: 1 }, Inserted::Existing));
+    assert_eq!(
+        (inserted(&first), inserted(&second)),
+        (Inserted::New { position: 1 }, Inserted::Existing)
+    );
     assert_eq!(first.stored[0].event_id, second.stored[0].event_id);
-    assert!(dispatcher.notify_stage(&client(), &event).await.unwrap().is_told());
+    assert!(
+        dispatcher
+            .notify_stage(&client(), &event)
+            .await
+            .unwrap()
+            .is_told()
+    );
     // Another moment is not another event.
     let later = event.with_occurred_at("2026-03-01T09:00:00Z".parse().unwrap());
     let again = dispatcher.notify_stage(&client(), &later).await.unwrap();
@@ -66,7 +80,9 @@ async fn a_stage_offered_twice_is_recognised_and_sent_once<S: Store + Clone>(wor
     assert_eq!(world.agrees().await.len(), 1);
 }
 
-async fn a_late_duplicate_is_recognised_after_the_life_has_gone_on<S: Store + Clone>(world: World<S>) {
+async fn a_late_duplicate_is_recognised_after_the_life_has_gone_on<S: Store + Clone>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
     world.put(clinic().endpoint(receiver.url("/")));
     let dispatcher = world.dispatcher();
@@ -83,11 +99,15 @@ async fn a_late_duplicate_is_recognised_after_the_life_has_gone_on<S: Store + Cl
     assert_eq!(world.agrees().await.len(), 4);
 }
 
-async fn the_same_stage_with_other_data_is_a_conflict_and_the_first_stays<S: Store + Clone>(world: World<S>) {
+async fn the_same_stage_with_other_data_is_a_conflict_and_the_first_stays<S: Store + Clone>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
     world.put(clinic().endpoint(receiver.url("/")));
     let dispatcher = world.dispatcher();
-    let rejected = |finality, reason| delivery("P-1", Transition::rejected(child("A"), finality)).with_reason(reason);
+    let rejected = |finality, reason| {
+        delivery("P-1", Transition::rejected(child("A"), finality)).with_reason(reason)
+    };
     let first = rejected(Finality::NotFinal, "out of stock");
     enqueue(&dispatcher, std::slice::from_ref(&first)).await;
 
@@ -100,97 +120,228 @@ async fn the_same_stage_with_other_data_is_a_conflict_and_the_first_stays<S: Sto
         let enqueued = dispatcher.enqueue_stage(&client(), &other).await.unwrap();
         assert_eq!(enqueued.conflicts().count(), 1, "{other:?}");
     }
-    let report = dispatcher.notify_stage(&client(), &rejected(Finality::Final, "gone")).await.unwrap();
+    let report = dispatcher
+        .notify_stage(&client(), &rejected(Finality::Final, "gone"))
+        .await
+        .unwrap();
     assert!(report.entries[0].is_conflict() && !report.is_told());
 
     Worker::new(&dispatcher).until_idle().await.unwrap();
     let sent = receiver.received();
     assert_eq!(sent.len(), 1);
     assert_eq!(
-        (&sent[0].json()["reject_reason"], &sent[0].json()["is_final_rejection"]),
+        (
+            &sent[0].json()["reject_reason"],
+            &sent[0].json()["is_final_rejection"]
+        ),
         (&"out of stock".into(), &false.into())
     );
     let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
-    assert_eq!(life.allowed(Some(&child("A"))), [Stage::Reassigned, Stage::Split], "still not final");
+    assert_eq!(
+        life.allowed(Some(&child("A"))),
+        [Stage::Reassigned, Stage::Split],
+        "still not final"
+    );
     world.agrees().await;
 }
 
-async fn an_impossible_stage_is_refused_with_what_may_come_and_nothing_is_stored<S: Store + Clone>(world: World<S>) {
+async fn an_impossible_stage_is_refused_with_what_may_come_and_nothing_is_stored<
+    S: Store + Clone,
+>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
     world.put(clinic().endpoint(receiver.url("/")));
     let dispatcher = world.dispatcher();
 
-    let too_early = refused(&dispatcher, &delivery("P-1", Transition::shipped(child("A")))).await;
-    assert_eq!((too_early.stage(), too_early.child()), (Stage::Shipped, Some(&child("A"))));
-    assert_eq!(too_early.allowed(), [Stage::Assigned, Stage::Accepted, Stage::Rejected]);
-    assert!(world.stored().await.is_empty(), "not even the beginning of a life");
-    assert_eq!(dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap(), Lifecycle::new());
+    let too_early = refused(
+        &dispatcher,
+        &delivery("P-1", Transition::shipped(child("A"))),
+    )
+    .await;
+    assert_eq!(
+        (too_early.stage(), too_early.child()),
+        (Stage::Shipped, Some(&child("A")))
+    );
+    assert_eq!(
+        too_early.allowed(),
+        [Stage::Assigned, Stage::Accepted, Stage::Rejected]
+    );
+    assert!(
+        world.stored().await.is_empty(),
+        "not even the beginning of a life"
+    );
+    assert_eq!(
+        dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap(),
+        Lifecycle::new()
+    );
 
     enqueue(&dispatcher, &way("P-1", "A")).await;
-    enqueue(&dispatcher, &[delivery("P-1", Transition::rejected(child("B"), Finality::NotFinal))]).await;
+    enqueue(
+        &dispatcher,
+        &[delivery(
+            "P-1",
+            Transition::rejected(child("B"), Finality::NotFinal),
+        )],
+    )
+    .await;
     for (event, allowed) in [
-        (Transition::rejected(child("A"), Finality::NotFinal), vec![Stage::Rejected]),
-        (Transition::digitization_completed(), vec![Stage::Assigned, Stage::Accepted, Stage::Rejected]),
-        (Transition::accepted(child("B")), vec![Stage::Reassigned, Stage::Split]),
-        (Transition::reassigned(child("B"), [child("A")]).unwrap(), vec![Stage::Reassigned, Stage::Split]),
-        (Transition::delivered(child("C")), vec![Stage::Assigned, Stage::Accepted, Stage::Rejected]),
+        (
+            Transition::rejected(child("A"), Finality::NotFinal),
+            vec![Stage::Rejected],
+        ),
+        (
+            Transition::digitization_completed(),
+            vec![Stage::Assigned, Stage::Accepted, Stage::Rejected],
+        ),
+        (
+            Transition::accepted(child("B")),
+            vec![Stage::Reassigned, Stage::Split],
+        ),
+        (
+            Transition::reassigned(child("B"), [child("A")]).unwrap(),
+            vec![Stage::Reassigned, Stage::Split],
+        ),
+        (
+            Transition::delivered(child("C")),
+            vec![Stage::Assigned, Stage::Accepted, Stage::Rejected],
+        ),
     ] {
-        assert_eq!(refused(&dispatcher, &delivery("P-1", event)).await.allowed(), allowed);
+        assert_eq!(
+            refused(&dispatcher, &delivery("P-1", event))
+                .await
+                .allowed(),
+            allowed
+        );
     }
 
     assert_eq!(world.stored().await.len(), 5);
     Worker::new(&dispatcher).until_idle().await.unwrap();
-    assert_eq!(stages(&receiver.received()), ["accept", "shipped", "order_picked_up", "delivered", "reject"]);
+    assert_eq!(
+        stages(&receiver.received()),
+        [
+            "accept",
+            "shipped",
+            "order_picked_up",
+            "delivered",
+            "reject"
+        ]
+    );
     world.agrees().await;
 }
 
-async fn a_stage_that_says_another_flow_or_prescription_than_the_first_is_refused<S: Store + Clone>(world: World<S>) {
+async fn a_stage_that_says_another_flow_or_prescription_than_the_first_is_refused<
+    S: Store + Clone,
+>(
+    world: World<S>,
+) {
     world.put(clinic());
     let dispatcher = world.dispatcher();
     let accepted = |parent: &str, id| delivery(parent, Transition::accepted(child(id)));
 
-    enqueue(&dispatcher, &[accepted("P-1", "A").with_prescription(Prescription::With)]).await;
-    let other = refused(&dispatcher, &pickup("P-1", Transition::accepted(child("B")))).await;
+    enqueue(
+        &dispatcher,
+        &[accepted("P-1", "A").with_prescription(Prescription::With)],
+    )
+    .await;
+    let other = refused(
+        &dispatcher,
+        &pickup("P-1", Transition::accepted(child("B"))),
+    )
+    .await;
     assert_eq!(other.why(), &Refusal::OtherFlow(Flow::Delivery));
-    let other = refused(&dispatcher, &accepted("P-1", "B").with_prescription(Prescription::Without)).await;
+    let other = refused(
+        &dispatcher,
+        &accepted("P-1", "B").with_prescription(Prescription::Without),
+    )
+    .await;
     assert_eq!(other.why(), &Refusal::OtherPrescription(Prescription::With));
     // Who does not say does not contradict.
-    enqueue(&dispatcher, &[accepted("P-1", "B"), accepted("P-1", "C").with_prescription(Prescription::With)]).await;
+    enqueue(
+        &dispatcher,
+        &[
+            accepted("P-1", "B"),
+            accepted("P-1", "C").with_prescription(Prescription::With),
+        ],
+    )
+    .await;
 
     // Who does not say at first has said that there is none.
     enqueue(&dispatcher, &[accepted("P-2", "A")]).await;
-    let other = refused(&dispatcher, &accepted("P-2", "B").with_prescription(Prescription::With)).await;
-    assert_eq!(other.why(), &Refusal::OtherPrescription(Prescription::Without));
+    let other = refused(
+        &dispatcher,
+        &accepted("P-2", "B").with_prescription(Prescription::With),
+    )
+    .await;
+    assert_eq!(
+        other.why(),
+        &Refusal::OtherPrescription(Prescription::Without)
+    );
     assert_eq!(world.agrees().await.len(), 4);
 }
 
 async fn the_life_of_an_order_can_be_read<S: Store + Clone>(world: World<S>) {
     world.put(clinic());
     let dispatcher = world.dispatcher();
-    assert_eq!(dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap(), Lifecycle::new());
+    assert_eq!(
+        dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap(),
+        Lifecycle::new()
+    );
     let events = [
         delivery("P-1", Transition::digitization_completed()).with_prescription(Prescription::With),
         delivery("P-1", Transition::rejected(child("A"), Finality::NotFinal)),
-        delivery("P-1", Transition::reassigned(child("A"), [child("B"), child("C")]).unwrap()),
+        delivery(
+            "P-1",
+            Transition::reassigned(child("A"), [child("B"), child("C")]).unwrap(),
+        ),
         delivery("P-1", Transition::accepted(child("C"))),
     ];
     enqueue(&dispatcher, &events).await;
 
     let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
-    let expected: Vec<_> = events.iter().map(|event| event.transition().clone()).collect();
+    let expected: Vec<_> = events
+        .iter()
+        .map(|event| event.transition().clone())
+        .collect();
     assert_eq!(life.events(), expected);
-    assert_eq!((life.flow(), life.prescription()), (Some(Flow::Delivery), Some(Prescription::With)));
-    let children: Vec<_> = life.children().iter().map(|child| (child.id().as_str(), child.last_stage())).collect();
-    assert_eq!(children, [("A", Some(Stage::Reassigned)), ("B", None), ("C", Some(Stage::Accepted))]);
+    assert_eq!(
+        (life.flow(), life.prescription()),
+        (Some(Flow::Delivery), Some(Prescription::With))
+    );
+    let children: Vec<_> = life
+        .children()
+        .iter()
+        .map(|child| (child.id().as_str(), child.last_stage()))
+        .collect();
+    assert_eq!(
+        children,
+        [
+            ("A", Some(Stage::Reassigned)),
+            ("B", None),
+            ("C", Some(Stage::Accepted))
+        ]
+    );
     // Each client has a life of its own of an order of the same name.
     let other = SupplierId::new("another").unwrap();
-    assert_eq!(dispatcher.lifecycle(&other, &code("P-1")).await.unwrap(), Lifecycle::new());
+    assert_eq!(
+        dispatcher.lifecycle(&other, &code("P-1")).await.unwrap(),
+        Lifecycle::new()
+    );
 }
 
-async fn a_client_that_nobody_knows_is_an_error_and_nothing_is_stored<S: Store + Clone>(world: World<S>) {
+async fn a_client_that_nobody_knows_is_an_error_and_nothing_is_stored<S: Store + Clone>(
+    world: World<S>,
+) {
     let event = delivery("P-1", Transition::accepted(child("A")));
-    let unknown = world.dispatcher().enqueue_stage(&client(), &event).await.unwrap_err();
-    assert!(matches!(&unknown, Error::UnknownSupplier { supplier } if *supplier == client()), "{unknown:?}");
+    let unknown = world
+        .dispatcher()
+        .enqueue_stage(&client(), &event)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&unknown, Error::UnknownSupplier { supplier } if *supplier == client()),
+        "{unknown:?}"
+    );
     assert!(!unknown.is_transient());
 
     struct Away;
@@ -199,8 +350,13 @@ async fn a_client_that_nobody_knows_is_an_error_and_nothing_is_stored<S: Store +
             Err(LookupError::unavailable("the table is locked"))
         }
     }
-    let dispatcher = Dispatcher::builder(source(), world.store.clone(), Away).build().unwrap();
-    let away = dispatcher.notify_stage(&client(), &event).await.unwrap_err();
+    let dispatcher = Dispatcher::builder(source(), world.store.clone(), Away)
+        .build()
+        .unwrap();
+    let away = dispatcher
+        .notify_stage(&client(), &event)
+        .await
+        .unwrap_err();
     assert!(matches!(away, Error::Lookup { .. }) && away.is_transient());
     assert!(world.stored().await.is_empty());
 }
@@ -210,8 +366,14 @@ async fn after_a_shutdown_nothing_is_stored<S: Store + Clone>(world: World<S>) {
     let dispatcher = world.dispatcher();
     dispatcher.shutdown(Duration::ZERO).await;
     let event = delivery("P-1", Transition::accepted(child("A")));
-    assert!(matches!(dispatcher.enqueue_stage(&client(), &event).await, Err(Error::ShuttingDown)));
-    assert!(matches!(dispatcher.notify_stage(&client(), &event).await, Err(Error::ShuttingDown)));
+    assert!(matches!(
+        dispatcher.enqueue_stage(&client(), &event).await,
+        Err(Error::ShuttingDown)
+    ));
+    assert!(matches!(
+        dispatcher.notify_stage(&client(), &event).await,
+        Err(Error::ShuttingDown)
+    ));
     assert!(world.stored().await.is_empty());
 }
 
@@ -220,7 +382,10 @@ async fn an_unreadable_memo_stops_its_own_order_and_no_other<S: Store + Clone>(w
     world.put(clinic().endpoint(receiver.url("/")));
     let dispatcher = world.dispatcher();
     let stored = |order: &'static str, memo: &'static [u8]| {
-        let key = dispatcher.stage_key(&client(), &delivery(order, Transition::accepted(child("A"))));
+        let key = dispatcher.stage_key(
+            &client(),
+            &delivery(order, Transition::accepted(child("A"))),
+        );
         let mut new = NewNotification::new(key, Start::NotWanted);
         new.memo = Some(Memo::new(memo).unwrap());
         new
@@ -232,17 +397,34 @@ async fn an_unreadable_memo_stops_its_own_order_and_no_other<S: Store + Clone>(w
     ];
     world.store.insert(&rows).await.unwrap();
 
-    for (order, expected) in
-        [("BAD-1", Some(MemoError::Damaged)), ("BAD-2", Some(MemoError::Later(2))), ("BAD-3", None)]
-    {
+    for (order, expected) in [
+        ("BAD-1", Some(MemoError::Damaged)),
+        ("BAD-2", Some(MemoError::Later(2))),
+        ("BAD-3", None),
+    ] {
         let event = delivery(order, Transition::shipped(child("A")));
         for error in [
-            dispatcher.enqueue_stage(&client(), &event).await.unwrap_err(),
-            dispatcher.notify_stage(&client(), &event).await.unwrap_err(),
-            dispatcher.lifecycle(&client(), &code(order)).await.unwrap_err(),
+            dispatcher
+                .enqueue_stage(&client(), &event)
+                .await
+                .unwrap_err(),
+            dispatcher
+                .notify_stage(&client(), &event)
+                .await
+                .unwrap_err(),
+            dispatcher
+                .lifecycle(&client(), &code(order))
+                .await
+                .unwrap_err(),
         ] {
             assert!(!error.is_transient());
-            let Error::LifeUnreadable { order: named, source } = error else { panic!("{error:?}") };
+            let Error::LifeUnreadable {
+                order: named,
+                source,
+            } = error
+            else {
+                panic!("{error:?}")
+            };
             assert_eq!(named, code(order));
             match source {
                 FoldError::Memo { position: 0, error } => assert_eq!(Some(error), expected),
@@ -257,19 +439,37 @@ async fn an_unreadable_memo_stops_its_own_order_and_no_other<S: Store + Clone>(w
     assert_eq!(receiver.count(), 4);
 }
 
-async fn a_memo_of_another_kind_of_event_is_not_part_of_the_life<S: Store + Clone>(world: World<S>) {
+async fn a_memo_of_another_kind_of_event_is_not_part_of_the_life<S: Store + Clone>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
     world.put(clinic().endpoint(receiver.url("/")));
     let dispatcher = world.dispatcher();
     let kind = EventKind::new("order.note").unwrap();
-    let note = Event::new(kind, Occurrence::only(), &serde_json::json!({ "text": "hello" })).unwrap();
+    let note = Event::new(
+        kind,
+        Occurrence::only(),
+        &serde_json::json!({ "text": "hello" }),
+    )
+    .unwrap();
     let note = note.with_memo(Memo::new(*b"ticket 7").unwrap());
 
-    dispatcher.enqueue_event(&client(), &code("P-1"), note).await.unwrap();
+    dispatcher
+        .enqueue_event(&client(), &code("P-1"), note)
+        .await
+        .unwrap();
     enqueue(&dispatcher, &way("P-1", "A")).await;
     Worker::new(&dispatcher).until_idle().await.unwrap();
 
-    assert_eq!(dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap().events().len(), 4);
+    assert_eq!(
+        dispatcher
+            .lifecycle(&client(), &code("P-1"))
+            .await
+            .unwrap()
+            .events()
+            .len(),
+        4
+    );
     assert_eq!(receiver.count(), 5);
     world.agrees().await;
 }
@@ -278,7 +478,10 @@ async fn a_memo_of_another_kind_of_event_is_not_part_of_the_life<S: Store + Clon
 async fn an_append_looks_again_when_others_were_first() {
     let world = World::in_memory();
     world.put(clinic());
-    let dispatcher = world.builder_on(Contended::over(world.store.clone(), 20)).build().unwrap();
+    let dispatcher = world
+        .builder_on(Contended::over(world.store.clone(), 20))
+        .build()
+        .unwrap();
     enqueue(&dispatcher, &way("P-1", "A")).await;
     assert_eq!(world.agrees().await.len(), 4);
 }
@@ -287,7 +490,10 @@ async fn an_append_looks_again_when_others_were_first() {
 async fn a_stage_that_could_not_be_stored_because_others_were_always_first_is_a_transient_error() {
     let world = World::in_memory();
     world.put(clinic());
-    let dispatcher = world.builder_on(Contended::over(world.store.clone(), 100_000)).build().unwrap();
+    let dispatcher = world
+        .builder_on(Contended::over(world.store.clone(), 100_000))
+        .build()
+        .unwrap();
     let event = delivery("P-1", Transition::accepted(child("A")));
 
     let enqueued = dispatcher.enqueue_stage(&client(), &event).await;
@@ -319,6 +525,9 @@ async fn a_stage_that_was_told_elsewhere_cannot_be_marked_before_it_is_known_wha
     assert!(matches!(&marked.state, State::Notified { reference, .. } if reference == "by phone"));
     Worker::new(&dispatcher).until_idle().await.unwrap();
     assert_eq!(stages(&receiver.received()), ["shipped"]);
-    let told = dispatcher.notify_stage(&client(), &events[0]).await.unwrap();
+    let told = dispatcher
+        .notify_stage(&client(), &events[0])
+        .await
+        .unwrap();
     assert_eq!(only(&told).state.name(), StateName::Notified);
 }

@@ -1,13 +1,15 @@
 //! What a client wants to be told, and what becomes of the rest.
 
-use orderhook::fulfilment::{Finality, Flow, Rejections, Stage, StageEvent, Stages, Subscription, Transition};
+use orderhook::fulfilment::{
+    Finality, Flow, Rejections, Stage, StageEvent, Stages, Subscription, Transition,
+};
 use orderhook::store::{Inserted, Store};
 use orderhook::{Error, StateName, Supplier, Worker};
 use serde_json::json;
 
 use crate::world::{
-    CLIENT, World, child, client, clinic, code, delivery, enqueue, inserted, lines, on_every_store, only, sequences,
-    stages, way,
+    CLIENT, World, child, client, clinic, code, delivery, enqueue, inserted, lines, on_every_store,
+    only, sequences, stages, way,
 };
 
 on_every_store![
@@ -27,20 +29,29 @@ const PRESCRIPTION: &str = r#"
 {"parent_order":"P-1","child_order":"A","flow":"delivery","stage":"shipped"}
 "#;
 
-async fn digitization_completed_and_order_assigned_are_off_unless_asked_for<S: Store + Clone>(world: World<S>) {
+async fn digitization_completed_and_order_assigned_are_off_unless_asked_for<S: Store + Clone>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
     world.put(clinic().endpoint(receiver.url("/")));
     let dispatcher = world.dispatcher();
     let events = lines(PRESCRIPTION);
 
-    let digitized = dispatcher.notify_stage(&client(), &events[0]).await.unwrap();
+    let digitized = dispatcher
+        .notify_stage(&client(), &events[0])
+        .await
+        .unwrap();
     assert_eq!(only(&digitized).state.name(), StateName::NotWanted);
     assert!(only(&digitized).body.is_none() && only(&digitized).attempts.is_empty());
     enqueue(&dispatcher, &events[1..]).await;
     Worker::new(&dispatcher).until_idle().await.unwrap();
 
     assert_eq!(stages(&receiver.received()), ["accept", "shipped"]);
-    assert_eq!(sequences(&receiver.received()), [3, 5], "what is not wanted has a number, too");
+    assert_eq!(
+        sequences(&receiver.received()),
+        [3, 5],
+        "what is not wanted has a number, too"
+    );
     assert_eq!(
         world.timeline().await,
         [
@@ -56,29 +67,50 @@ async fn digitization_completed_and_order_assigned_are_off_unless_asked_for<S: S
     assert_eq!(life.events().len(), 5);
     assert_eq!(life.last_stage(&child("B")), Some(Stage::Assigned));
     let again = delivery("P-1", Transition::digitization_rejected());
-    assert!(matches!(dispatcher.enqueue_stage(&client(), &again).await, Err(Error::NotAllowed(_))));
+    assert!(matches!(
+        dispatcher.enqueue_stage(&client(), &again).await,
+        Err(Error::NotAllowed(_))
+    ));
     world.agrees().await;
 }
 
-async fn with_final_rejections_only_the_others_are_recorded_and_not_sent<S: Store + Clone>(world: World<S>) {
+async fn with_final_rejections_only_the_others_are_recorded_and_not_sent<S: Store + Clone>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
     world.put(
-        clinic().endpoint(receiver.url("/")).subscription(Subscription::new(Stages::default(), Rejections::Final)),
+        clinic()
+            .endpoint(receiver.url("/"))
+            .subscription(Subscription::new(Stages::default(), Rejections::Final)),
     );
     let dispatcher = world.dispatcher();
     let rejected = |id, finality| delivery("P-1", Transition::rejected(child(id), finality));
 
     enqueue(&dispatcher, &[rejected("A", Finality::NotFinal)]).await;
-    enqueue(&dispatcher, &[delivery("P-1", Transition::reassigned(child("A"), [child("B")]).unwrap())]).await;
+    enqueue(
+        &dispatcher,
+        &[delivery(
+            "P-1",
+            Transition::reassigned(child("A"), [child("B")]).unwrap(),
+        )],
+    )
+    .await;
     enqueue(&dispatcher, &[rejected("B", Finality::Final)]).await;
     Worker::new(&dispatcher).until_idle().await.unwrap();
 
     assert_eq!(
         world.timeline().await,
-        ["P-1 #1 reject A: not_wanted", "P-1 #2 reassign A: notified", "P-1 #3 reject B: notified"]
+        [
+            "P-1 #1 reject A: not_wanted",
+            "P-1 #2 reassign A: notified",
+            "P-1 #3 reject B: notified"
+        ]
     );
     let requests = receiver.received();
-    assert_eq!((stages(&requests), sequences(&requests)), (vec!["reassign".into(), "reject".into()], vec![2, 3]));
+    assert_eq!(
+        (stages(&requests), sequences(&requests)),
+        (vec!["reassign".into(), "reject".into()], vec![2, 3])
+    );
     assert_eq!(requests[1].json()["is_final_rejection"], true);
     world.agrees().await;
 }
@@ -86,13 +118,21 @@ async fn with_final_rejections_only_the_others_are_recorded_and_not_sent<S: Stor
 async fn every_rejection_of_a_pickup_order_counts_as_final<S: Store + Clone>(world: World<S>) {
     let receiver = world.receiver().await;
     world.put(
-        clinic().endpoint(receiver.url("/")).subscription(Subscription::new(Stages::default(), Rejections::Final)),
+        clinic()
+            .endpoint(receiver.url("/"))
+            .subscription(Subscription::new(Stages::default(), Rejections::Final)),
     );
     let dispatcher = world.dispatcher();
 
     let rejected = Transition::rejected(child("A"), Finality::NotFinal);
     let event = StageEvent::new(code("P-1"), Flow::Pickup, rejected);
-    assert!(dispatcher.notify_stage(&client(), &event).await.unwrap().is_told());
+    assert!(
+        dispatcher
+            .notify_stage(&client(), &event)
+            .await
+            .unwrap()
+            .is_told()
+    );
 
     assert_eq!(stages(&receiver.received()), ["reject"]);
     let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
@@ -100,7 +140,9 @@ async fn every_rejection_of_a_pickup_order_counts_as_final<S: Store + Clone>(wor
     world.agrees().await;
 }
 
-async fn a_client_that_wants_nothing_has_whole_lives_and_no_request<S: Store + Clone>(world: World<S>) {
+async fn a_client_that_wants_nothing_has_whole_lives_and_no_request<S: Store + Clone>(
+    world: World<S>,
+) {
     let receiver = world.receiver().await;
     let nothing = Subscription::new(Stages::from_iter([]), Rejections::All);
     world.put(clinic().endpoint(receiver.url("/")).subscription(nothing));
@@ -114,9 +156,16 @@ async fn a_client_that_wants_nothing_has_whole_lives_and_no_request<S: Store + C
     let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
     assert_eq!(life.last_stage(&child("A")), Some(Stage::Delivered));
     let order = dispatcher.order(&code("P-1")).await.unwrap().unwrap();
-    assert_eq!(order.state, orderhook::OrderState::Told, "nothing is left to be done");
+    assert_eq!(
+        order.state,
+        orderhook::OrderState::Told,
+        "nothing is left to be done"
+    );
     let key = dispatcher.stage_key(&client(), &events[0]);
-    assert!(matches!(dispatcher.retry(&key).await, Err(Error::Closed { .. })));
+    assert!(matches!(
+        dispatcher.retry(&key).await,
+        Err(Error::Closed { .. })
+    ));
     world.agrees().await;
 }
 
@@ -124,7 +173,9 @@ async fn a_changed_subscription_holds_for_what_is_offered_later<S: Store + Clone
     let receiver = world.receiver().await;
     let of = |stages: &[Stage]| {
         let subscription = Subscription::new(stages.iter().copied().collect(), Rejections::All);
-        clinic().endpoint(receiver.url("/")).subscription(subscription)
+        clinic()
+            .endpoint(receiver.url("/"))
+            .subscription(subscription)
     };
     let dispatcher = world.dispatcher();
     let events = way("P-1", "A");
@@ -134,7 +185,10 @@ async fn a_changed_subscription_holds_for_what_is_offered_later<S: Store + Clone
     // Both have been decided: the one stays unwanted, the other stays owed.
     world.put(of(&[Stage::Accepted, Stage::PickedUp]));
     enqueue(&dispatcher, &events[2..]).await;
-    let again = dispatcher.enqueue_stage(&client(), &events[0]).await.unwrap();
+    let again = dispatcher
+        .enqueue_stage(&client(), &events[0])
+        .await
+        .unwrap();
     assert_eq!(inserted(&again), Inserted::Existing);
     Worker::new(&dispatcher).until_idle().await.unwrap();
 
@@ -149,17 +203,40 @@ async fn a_subscription_of_the_clients_file_is_kept<S: Store + Clone>(world: Wor
         "id": CLIENT, "webhook_urls": [receiver.url("/")], "stages": ["order_assigned", "reject"], "rejections": "final",
     }))
     .unwrap();
-    world.table.write().unwrap().insert(client(), client_of_file);
+    world
+        .table
+        .write()
+        .unwrap()
+        .insert(client(), client_of_file);
     let dispatcher = world.dispatcher();
 
-    enqueue(&dispatcher, &[delivery("P-1", Transition::assigned(child("A")))]).await;
-    enqueue(&dispatcher, &[delivery("P-1", Transition::rejected(child("A"), Finality::NotFinal))]).await;
-    enqueue(&dispatcher, &[delivery("P-1", Transition::accepted(child("B")))]).await;
+    enqueue(
+        &dispatcher,
+        &[delivery("P-1", Transition::assigned(child("A")))],
+    )
+    .await;
+    enqueue(
+        &dispatcher,
+        &[delivery(
+            "P-1",
+            Transition::rejected(child("A"), Finality::NotFinal),
+        )],
+    )
+    .await;
+    enqueue(
+        &dispatcher,
+        &[delivery("P-1", Transition::accepted(child("B")))],
+    )
+    .await;
     Worker::new(&dispatcher).until_idle().await.unwrap();
 
     assert_eq!(
         world.timeline().await,
-        ["P-1 #1 order_assigned A: notified", "P-1 #2 reject A: not_wanted", "P-1 #3 accept B: not_wanted"]
+        [
+            "P-1 #1 order_assigned A: notified",
+            "P-1 #2 reject A: not_wanted",
+            "P-1 #3 accept B: not_wanted"
+        ]
     );
     world.agrees().await;
 }

@@ -30,9 +30,14 @@ struct Ran {
 impl Desk {
     async fn new() -> Self {
         let ca = Ca::new();
-        let desk = Desk { receiver: Receiver::start(&ca).await, directory: tempfile::tempdir().unwrap() };
+        let desk = Desk {
+            receiver: Receiver::start(&ca).await,
+            directory: tempfile::tempdir().unwrap(),
+        };
         std::fs::write(desk.path("ca.pem"), ca.pem()).unwrap();
-        desk.clients(&json!([{ "id": "clinic", "webhook_urls": [desk.receiver.url("/hook?k=s3cret")] }]));
+        desk.clients(
+            &json!([{ "id": "clinic", "webhook_urls": [desk.receiver.url("/hook?k=s3cret")] }]),
+        );
         desk
     }
 
@@ -47,7 +52,11 @@ impl Desk {
 
     /// Writes the clients file.
     fn clients(&self, clients: &Value) {
-        std::fs::write(self.path("clients.json"), json!({ "suppliers": clients }).to_string()).unwrap();
+        std::fs::write(
+            self.path("clients.json"),
+            json!({ "suppliers": clients }).to_string(),
+        )
+        .unwrap();
     }
 
     /// Writes the events file.
@@ -57,8 +66,21 @@ impl Desk {
 
     /// Runs `fulfilment` on the two files with a store and more options.
     async fn run(&self, store: &str, more: &[&str]) -> Ran {
-        let (events, clients, ca) = (self.path("events.jsonl"), self.path("clients.json"), self.path("ca.pem"));
-        let files = ["--events", text(&events), "--clients", text(&clients), "--store", store, "--ca", text(&ca)];
+        let (events, clients, ca) = (
+            self.path("events.jsonl"),
+            self.path("clients.json"),
+            self.path("ca.pem"),
+        );
+        let files = [
+            "--events",
+            text(&events),
+            "--clients",
+            text(&clients),
+            "--store",
+            store,
+            "--ca",
+            text(&ca),
+        ];
         let network = ["--allow-network", "127.0.0.0/8"];
         run("fulfilment", &[&files[..], &network, more].concat()).await
     }
@@ -67,8 +89,22 @@ impl Desk {
     #[cfg(feature = "sqlite")]
     async fn work(&self, store: &str) -> Ran {
         let (clients, ca) = (self.path("clients.json"), self.path("ca.pem"));
-        let files = ["--suppliers", text(&clients), "--store", store, "--ca", text(&ca)];
-        let more = ["--allow-network", "127.0.0.0/8", "--first-delay-ms", "5", "--until-idle", "--json"];
+        let files = [
+            "--suppliers",
+            text(&clients),
+            "--store",
+            store,
+            "--ca",
+            text(&ca),
+        ];
+        let more = [
+            "--allow-network",
+            "127.0.0.0/8",
+            "--first-delay-ms",
+            "5",
+            "--until-idle",
+            "--json",
+        ];
         run("worker", &[&files[..], &more].concat()).await
     }
 }
@@ -76,7 +112,9 @@ impl Desk {
 impl Ran {
     /// The lines of stdout, each of them JSON.
     fn lines(&self) -> Vec<Value> {
-        let read = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line} is not JSON: {self:?}"));
+        let read = |line| {
+            serde_json::from_str(line).unwrap_or_else(|_| panic!("{line} is not JSON: {self:?}"))
+        };
         self.stdout.lines().map(read).collect()
     }
 
@@ -84,8 +122,12 @@ impl Ran {
     fn brief(&self) -> (Option<i32>, Vec<String>) {
         let word = |line: &Value, key: &str| line[key].as_str().map(str::to_owned);
         let brief = self.lines().into_iter().map(|line| {
-            let stage = word(&line, "event").or(word(&line, "stage")).unwrap_or_default();
-            let end = word(&line, "error").or(word(&line, "state")).unwrap_or_else(|| "null".into());
+            let stage = word(&line, "event")
+                .or(word(&line, "stage"))
+                .unwrap_or_default();
+            let end = word(&line, "error")
+                .or(word(&line, "state"))
+                .unwrap_or_else(|| "null".into());
             format!("{stage} {end}")
         });
         (self.status, brief.collect())
@@ -93,13 +135,26 @@ impl Ran {
 }
 
 async fn run(program: &'static str, args: &[&str]) -> Ran {
-    let path = tokio::task::spawn_blocking(move || programs::example(program)).await.unwrap();
+    let path = tokio::task::spawn_blocking(move || programs::example(program))
+        .await
+        .unwrap();
     let mut command = tokio::process::Command::new(path);
-    command.args(args).env_remove("RUST_LOG").stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .args(args)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     let limit = std::time::Duration::from_secs(60);
-    let output = tokio::time::timeout(limit, command.output()).await.expect("it comes to an end").unwrap();
+    let output = tokio::time::timeout(limit, command.output())
+        .await
+        .expect("it comes to an end")
+        .unwrap();
     let text = |bytes| String::from_utf8(bytes).expect("output is text");
-    Ran { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Ran {
+        status: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 fn text(path: &Path) -> &str {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use orderhook::store::{
-    Append, ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
-    Selection, Step, Store, StoreError, Written,
+    Append, ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
 use orderhook::{Key, MemoryStore, Notification, Source};
 
@@ -18,17 +18,27 @@ pub(crate) struct Contended {
 
 impl Contended {
     pub(crate) fn over(inner: MemoryStore, times: usize) -> Self {
-        Contended { inner, left: Arc::new(AtomicUsize::new(times)) }
+        Contended {
+            inner,
+            left: Arc::new(AtomicUsize::new(times)),
+        }
     }
 }
 
 impl Store for Contended {
     async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
-        let taken = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let taken = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
         match new {
-            [NewNotification { append: Append::At(position), .. }] if taken.is_ok() => {
-                Ok(vec![Inserted::Stale { next: position + 1 }])
-            }
+            [
+                NewNotification {
+                    append: Append::At(position),
+                    ..
+                },
+            ] if taken.is_ok() => Ok(vec![Inserted::Stale { next: position + 1 }]),
             _ => self.inner.insert(new).await,
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use orderhook::fulfilment::{ChildId, Flow, Lifecycle, StageEvent, Transition};
 use orderhook::store::{Filter, Inserted, Page, Store};
 use orderhook::{
-    Dispatcher, DispatcherBuilder, Enqueued, FulfilmentEvent, MemoryStore, Notification, OrderCode, Report, Source,
-    State, Stream, Supplier, SupplierBuilder, SupplierId, Worker,
+    Dispatcher, DispatcherBuilder, Enqueued, FulfilmentEvent, MemoryStore, Notification, OrderCode,
+    Report, Source, State, Stream, Supplier, SupplierBuilder, SupplierId, Worker,
 };
 use serde_json::Value;
 
@@ -44,7 +44,10 @@ pub(crate) struct World<S> {
     pub(crate) table: Arc<RwLock<HashMap<SupplierId, Supplier>>>,
     pub(crate) store: S,
     /// Where the files of a test are.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a store in memory has none"))]
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "a store in memory has none")
+    )]
     pub(crate) directory: tempfile::TempDir,
 }
 
@@ -71,14 +74,22 @@ impl World<MemoryStore> {
 impl World<orderhook::SqliteStore> {
     pub(crate) async fn on_disk() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = orderhook::SqliteStore::open(directory.path().join("orderhook.db")).await.unwrap();
+        let store = orderhook::SqliteStore::open(directory.path().join("orderhook.db"))
+            .await
+            .unwrap();
         World::on(store, directory)
     }
 }
 
 impl<S: Store + Clone> World<S> {
     fn on(store: S, directory: tempfile::TempDir) -> Self {
-        World { ca: Ca::new(), log: Log::new(), table: Arc::default(), store, directory }
+        World {
+            ca: Ca::new(),
+            log: Log::new(),
+            table: Arc::default(),
+            store,
+            directory,
+        }
     }
 
     /// A receiver that answers 200 until told otherwise.
@@ -89,7 +100,10 @@ impl<S: Store + Clone> World<S> {
     /// Adds a client, or replaces its configuration.
     pub(crate) fn put(&self, client: SupplierBuilder) {
         let client = client.build().unwrap();
-        self.table.write().unwrap().insert(client.id().clone(), client);
+        self.table
+            .write()
+            .unwrap()
+            .insert(client.id().clone(), client);
     }
 
     /// A dispatcher, as each node has one.
@@ -112,16 +126,33 @@ impl<S: Store + Clone> World<S> {
 
     /// The paths that were called, in their order.
     pub(crate) fn paths(&self) -> Vec<String> {
-        self.log.entries().iter().map(|request| request.path().to_owned()).collect()
+        self.log
+            .entries()
+            .iter()
+            .map(|request| request.path().to_owned())
+            .collect()
     }
 
     /// Everything in the store with its bodies, in the order of insertion.
     pub(crate) async fn stored(&self) -> Vec<Notification> {
-        let listing = self.store.list(&Filter::of(source()), &Page::first(10_000)).await.unwrap();
-        assert!(listing.next.is_none() && listing.refused.is_empty(), "{listing:?}");
+        let listing = self
+            .store
+            .list(&Filter::of(source()), &Page::first(10_000))
+            .await
+            .unwrap();
+        assert!(
+            listing.next.is_none() && listing.refused.is_empty(),
+            "{listing:?}"
+        );
         let mut stored = Vec::new();
         for listed in listing.notifications {
-            stored.push(self.store.get(&listed.key).await.unwrap().expect("it was listed"));
+            stored.push(
+                self.store
+                    .get(&listed.key)
+                    .await
+                    .unwrap()
+                    .expect("it was listed"),
+            );
         }
         stored
     }
@@ -146,40 +177,79 @@ impl<S: Store + Clone> World<S> {
         let requests = self.log.entries();
         let mut streams: BTreeMap<Stream, Vec<&Notification>> = BTreeMap::new();
         for notification in &stored {
-            streams.entry(notification.key.stream()).or_default().push(notification);
+            streams
+                .entry(notification.key.stream())
+                .or_default()
+                .push(notification);
         }
         let mut of_streams = 0;
         for (stream, mut of_stream) in streams {
             of_stream.sort_by_key(|notification| notification.position);
             of_streams += agree(&stream, &of_stream, &requests);
         }
-        assert_eq!(of_streams, requests.len(), "a request of which the store knows nothing");
+        assert_eq!(
+            of_streams,
+            requests.len(),
+            "a request of which the store knows nothing"
+        );
         stored
     }
 }
 
 /// How many of the requests belong to the stream.
 fn agree(stream: &Stream, stored: &[&Notification], requests: &[Received]) -> usize {
-    let positions: Vec<u64> = stored.iter().map(|notification| notification.position).collect();
-    assert!(positions.iter().copied().eq(1..=stored.len() as u64), "{stream:?}: {positions:?}");
-    let memos = stored.iter().filter(|notification| notification.key.kind.stage().is_some());
-    Lifecycle::fold(memos.filter_map(|notification| notification.memo.as_deref())).expect("a possible life");
+    let positions: Vec<u64> = stored
+        .iter()
+        .map(|notification| notification.position)
+        .collect();
+    assert!(
+        positions.iter().copied().eq(1..=stored.len() as u64),
+        "{stream:?}: {positions:?}"
+    );
+    let memos = stored
+        .iter()
+        .filter(|notification| notification.key.kind.stage().is_some());
+    Lifecycle::fold(memos.filter_map(|notification| notification.memo.as_deref()))
+        .expect("a possible life");
 
-    let position = |request: &Received| stored.iter().find(|one| one.event_id.as_str() == id_of(request));
-    let mine: Vec<_> = requests.iter().filter_map(|request| Some((*position(request)?, request))).collect();
-    assert!(mine.is_sorted_by_key(|(notification, _)| notification.position), "{stream:?}: {:?}", sequences(requests));
+    let position = |request: &Received| {
+        stored
+            .iter()
+            .find(|one| one.event_id.as_str() == id_of(request))
+    };
+    let mine: Vec<_> = requests
+        .iter()
+        .filter_map(|request| Some((*position(request)?, request)))
+        .collect();
+    assert!(
+        mine.is_sorted_by_key(|(notification, _)| notification.position),
+        "{stream:?}: {:?}",
+        sequences(requests)
+    );
     for (notification, request) in &mine {
-        assert_eq!(Some(request.body.as_slice()), notification.body.as_deref(), "{request}: other bytes than stored");
+        assert_eq!(
+            Some(request.body.as_slice()),
+            notification.body.as_deref(),
+            "{request}: other bytes than stored"
+        );
     }
     for notification in stored {
         let key = &notification.key;
-        let received = mine.iter().filter(|(of, _)| of.position == notification.position).count();
+        let received = mine
+            .iter()
+            .filter(|(of, _)| of.position == notification.position)
+            .count();
         match notification.state {
             State::Notified { .. } => assert!(received > 0, "{key}: notified, and nobody was told"),
-            State::Closed { why: orderhook::Closed::NotWanted, .. } => assert_eq!(received, 0, "{key}: not wanted"),
+            State::Closed {
+                why: orderhook::Closed::NotWanted,
+                ..
+            } => assert_eq!(received, 0, "{key}: not wanted"),
             _ => {}
         }
-        let (Some(stage), Some(body)) = (key.kind.stage(), &notification.body) else { continue };
+        let (Some(stage), Some(body)) = (key.kind.stage(), &notification.body) else {
+            continue;
+        };
         let body: Value = serde_json::from_slice(body).unwrap();
         assert_eq!(body["event_id"], notification.event_id.as_str(), "{key}");
         assert_eq!(body["sequence"], notification.position, "{key}");
@@ -191,12 +261,22 @@ fn agree(stream: &Stream, stored: &[&Notification], requests: &[Received]) -> us
 
 fn brief(notification: &Notification) -> String {
     let key = &notification.key;
-    let of = if key.occurrence.as_str().is_empty() { "" } else { " " };
+    let of = if key.occurrence.as_str().is_empty() {
+        ""
+    } else {
+        " "
+    };
     let state = match &notification.state {
         State::Failed { reason, stream, .. } => format!("failed {reason} {stream:?}"),
         state => state.name().to_string(),
     };
-    format!("{} #{} {}{of}{}: {state}", key.order, notification.position, key.kind, key.occurrence.as_str())
+    format!(
+        "{} #{} {}{of}{}: {state}",
+        key.order,
+        notification.position,
+        key.kind,
+        key.occurrence.as_str()
+    )
 }
 
 pub(crate) fn source() -> Source {
@@ -227,17 +307,24 @@ pub(crate) fn delivery(parent: &str, event: Transition) -> StageEvent {
 
 /// The way of a child order to the patient's door.
 pub(crate) fn way(parent: &str, id: &str) -> Vec<StageEvent> {
-    [Transition::accepted, Transition::shipped, Transition::picked_up, Transition::delivered]
-        .into_iter()
-        .map(|stage| delivery(parent, stage(child(id))))
-        .collect()
+    [
+        Transition::accepted,
+        Transition::shipped,
+        Transition::picked_up,
+        Transition::delivered,
+    ]
+    .into_iter()
+    .map(|stage| delivery(parent, stage(child(id))))
+    .collect()
 }
 
 /// Lines of an events file.
 pub(crate) fn lines(text: &str) -> Vec<StageEvent> {
     let filled = text.lines().map(str::trim).filter(|line| !line.is_empty());
     filled
-        .map(|line| StageEvent::from_json(line.as_bytes()).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .map(|line| {
+            StageEvent::from_json(line.as_bytes()).unwrap_or_else(|error| panic!("{line}: {error}"))
+        })
         .collect()
 }
 
@@ -245,7 +332,10 @@ pub(crate) fn lines(text: &str) -> Vec<StageEvent> {
 pub(crate) async fn enqueue(dispatcher: &Dispatcher, events: &[StageEvent]) {
     for event in events {
         let enqueued = dispatcher.enqueue_stage(&client(), event).await.unwrap();
-        assert!(matches!(inserted(&enqueued), Inserted::New { .. }), "{event:?}: {enqueued:?}");
+        assert!(
+            matches!(inserted(&enqueued), Inserted::New { .. }),
+            "{event:?}: {enqueued:?}"
+        );
     }
 }
 
@@ -261,17 +351,29 @@ pub(crate) fn only(report: &Report) -> &Notification {
 }
 
 pub(crate) fn id_of(request: &Received) -> &str {
-    request.header("webhook-id").unwrap_or_else(|| panic!("{request}: has no webhook-id"))
+    request
+        .header("webhook-id")
+        .unwrap_or_else(|| panic!("{request}: has no webhook-id"))
 }
 
 /// The sequence numbers of these requests, in the order of their arrival.
 pub(crate) fn sequences(requests: &[Received]) -> Vec<u64> {
-    requests.iter().map(|request| read(request).sequence().unwrap_or_else(|| panic!("{request}"))).collect()
+    requests
+        .iter()
+        .map(|request| {
+            read(request)
+                .sequence()
+                .unwrap_or_else(|| panic!("{request}"))
+        })
+        .collect()
 }
 
 /// The stages of these requests, in the order of their arrival.
 pub(crate) fn stages(requests: &[Received]) -> Vec<String> {
-    requests.iter().map(|request| read(request).stage().as_str().to_owned()).collect()
+    requests
+        .iter()
+        .map(|request| read(request).stage().as_str().to_owned())
+        .collect()
 }
 
 /// A request as its receiver reads it.

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use orderhook::fulfilment::Lifecycle;
 use orderhook::store::{Filter, Page, Store};
-use orderhook::{FulfilmentEvent, Notification, Outcome, Source, SqliteStore, StateName, Stream, Unknown};
+use orderhook::{
+    FulfilmentEvent, Notification, Outcome, Source, SqliteStore, StateName, Stream, Unknown,
+};
 
 use crate::fails;
 use crate::nodes::Offered;
@@ -27,30 +29,55 @@ pub(crate) struct Found {
 pub(crate) async fn check(file: &Path, requests: &[Received], offered: &[Offered]) -> Found {
     let store = SqliteStore::open(file).await.unwrap();
     let streams = streams(&store).await;
-    let mut found = Found { streams: streams.len(), requests: requests.len(), ..Found::default() };
+    let mut found = Found {
+        streams: streams.len(),
+        requests: requests.len(),
+        ..Found::default()
+    };
     found.failed = (0..requests.len()).filter(|n| fails(*n)).count();
 
     // What was offered is what is stored, each of it once.
     let all = streams.values().flatten();
     let stored: Vec<_> = all
         .map(|one| {
-            (one.key.supplier.as_str(), one.key.order.as_str(), one.key.kind.as_str(), one.key.occurrence.as_str())
+            (
+                one.key.supplier.as_str(),
+                one.key.order.as_str(),
+                one.key.kind.as_str(),
+                one.key.occurrence.as_str(),
+            )
         })
         .collect();
-    let expected: BTreeSet<_> =
-        offered.iter().map(|one| (one.client, one.parent.as_str(), one.stage, one.occurrence.as_str())).collect();
+    let expected: BTreeSet<_> = offered
+        .iter()
+        .map(|one| {
+            (
+                one.client,
+                one.parent.as_str(),
+                one.stage,
+                one.occurrence.as_str(),
+            )
+        })
+        .collect();
     assert_eq!(stored.iter().copied().collect::<BTreeSet<_>>(), expected);
     assert_eq!(stored.len(), expected.len(), "a twin");
 
     let mut by_id: BTreeMap<&str, Vec<(usize, &Received)>> = BTreeMap::new();
     for (n, request) in requests.iter().enumerate() {
-        by_id.entry(request.header("webhook-id").expect("an id")).or_default().push((n, request));
+        by_id
+            .entry(request.header("webhook-id").expect("an id"))
+            .or_default()
+            .push((n, request));
     }
     for (stream, notifications) in &streams {
         found.stages += notifications.len();
         check_stream(stream, notifications, &mut by_id, &mut found);
     }
-    assert!(by_id.is_empty(), "requests of which the file knows nothing: {:?}", by_id.keys());
+    assert!(
+        by_id.is_empty(),
+        "requests of which the file knows nothing: {:?}",
+        by_id.keys()
+    );
     found
 }
 
@@ -63,15 +90,24 @@ async fn streams(store: &SqliteStore) -> BTreeMap<Stream, Vec<Notification>> {
         let listing = store.list(&filter, &page).await.unwrap();
         assert!(listing.refused.is_empty(), "{:?}", listing.refused);
         for listed in listing.notifications {
-            let notification = store.get(&listed.key).await.unwrap().expect("it was listed");
-            streams.entry(listed.key.stream()).or_default().push(notification);
+            let notification = store
+                .get(&listed.key)
+                .await
+                .unwrap()
+                .expect("it was listed");
+            streams
+                .entry(listed.key.stream())
+                .or_default()
+                .push(notification);
         }
         match listing.next {
             Some(cursor) => page = Page::after(cursor, 500),
             None => break,
         }
     }
-    streams.values_mut().for_each(|stream| stream.sort_by_key(|notification| notification.position));
+    streams
+        .values_mut()
+        .for_each(|stream| stream.sort_by_key(|notification| notification.position));
     streams
 }
 
@@ -81,10 +117,18 @@ fn check_stream(
     by_id: &mut BTreeMap<&str, Vec<(usize, &Received)>>,
     found: &mut Found,
 ) {
-    let positions = notifications.iter().map(|notification| notification.position);
-    assert!(positions.eq(1..=notifications.len() as u64), "{stream:?}: gaps or twins");
-    let memos = notifications.iter().map(|notification| notification.memo.as_deref().expect("a memo"));
-    Lifecycle::fold(memos).unwrap_or_else(|error| panic!("{stream:?}: not a possible life: {error:?}"));
+    let positions = notifications
+        .iter()
+        .map(|notification| notification.position);
+    assert!(
+        positions.eq(1..=notifications.len() as u64),
+        "{stream:?}: gaps or twins"
+    );
+    let memos = notifications
+        .iter()
+        .map(|notification| notification.memo.as_deref().expect("a memo"));
+    Lifecycle::fold(memos)
+        .unwrap_or_else(|error| panic!("{stream:?}: not a possible life: {error:?}"));
 
     let mut last = None;
     for notification in notifications {
@@ -100,10 +144,17 @@ fn check_stream(
             panic!("{key}: notified, and nobody was told")
         };
         // All of it, repeats included, comes after all of what is before it in the stream.
-        assert!(last < Some(*first), "{key}: arrived before one that precedes it");
+        assert!(
+            last < Some(*first),
+            "{key}: arrived before one that precedes it"
+        );
         last = Some(*end);
         for (_, request) in &mine {
-            assert_eq!(Some(request.body.as_slice()), notification.body.as_deref(), "{key}: other bytes");
+            assert_eq!(
+                Some(request.body.as_slice()),
+                notification.body.as_deref(),
+                "{key}: other bytes"
+            );
             let read = FulfilmentEvent::from_json(&request.body).unwrap();
             assert_eq!(read.sequence(), Some(notification.position), "{key}");
             assert_eq!(read.event_id().as_deref(), Some(id), "{key}");
@@ -120,9 +171,24 @@ fn repeated(notification: &Notification, requests: &[(usize, &Received)]) -> usi
         *accepted.entry(request.path()).or_default() += usize::from(!fails(*n));
     }
     let again: usize = accepted.values().map(|times| times.saturating_sub(1)).sum();
-    let unclear =
-        |outcome: &Outcome| matches!(outcome, Outcome::Unknown { why: Unknown::Interrupted | Unknown::TimedOut });
-    let lost = notification.attempts.iter().filter(|attempt| unclear(&attempt.outcome)).count();
-    assert!(again <= lost, "{}: {again} repeats, the record says {:?}", notification.key, notification.attempts);
+    let unclear = |outcome: &Outcome| {
+        matches!(
+            outcome,
+            Outcome::Unknown {
+                why: Unknown::Interrupted | Unknown::TimedOut
+            }
+        )
+    };
+    let lost = notification
+        .attempts
+        .iter()
+        .filter(|attempt| unclear(&attempt.outcome))
+        .count();
+    assert!(
+        again <= lost,
+        "{}: {again} repeats, the record says {:?}",
+        notification.key,
+        notification.attempts
+    );
     again
 }

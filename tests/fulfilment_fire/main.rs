@@ -33,10 +33,15 @@ struct Scene {
 
 impl Scene {
     async fn new(ca: &Ca, receiver: &Receiver) -> Self {
-        let [worker, fulfilment] = tokio::task::spawn_blocking(|| ["worker", "fulfilment"].map(programs::example))
-            .await
-            .expect("both are built");
-        let scene = Scene { directory: tempfile::tempdir().unwrap(), worker, fulfilment };
+        let [worker, fulfilment] =
+            tokio::task::spawn_blocking(|| ["worker", "fulfilment"].map(programs::example))
+                .await
+                .expect("both are built");
+        let scene = Scene {
+            directory: tempfile::tempdir().unwrap(),
+            worker,
+            fulfilment,
+        };
         // Two clients: one URL, and two URLs of which one acceptance suffices.
         let clients = json!({ "suppliers": [
             { "id": "clinic", "webhook_urls": [receiver.url("/clinic")], "max_concurrent": 6 },
@@ -54,11 +59,32 @@ impl Scene {
     /// A process on the store of the scene. What it says on stderr is kept in a file.
     fn command(&self, program: &PathBuf, clients: &str, name: &str) -> Command {
         let mut command = Command::new(program);
-        command.arg(clients).arg(self.path("clients.json")).arg("--ca").arg(self.path("ca.pem"));
-        command.arg("--store").arg(format!("sqlite:{}", self.path("orderhook.db").display()));
-        command.args(["--allow-network", "127.0.0.0/8", "--timeout-ms", "1500", "--lease-margin-ms", "500", "--json"]);
-        let said = File::options().create(true).append(true).open(self.path(&format!("{name}.err"))).unwrap();
-        command.env("RUST_LOG", "error").stdin(Stdio::null()).stderr(said);
+        command
+            .arg(clients)
+            .arg(self.path("clients.json"))
+            .arg("--ca")
+            .arg(self.path("ca.pem"));
+        command
+            .arg("--store")
+            .arg(format!("sqlite:{}", self.path("orderhook.db").display()));
+        command.args([
+            "--allow-network",
+            "127.0.0.0/8",
+            "--timeout-ms",
+            "1500",
+            "--lease-margin-ms",
+            "500",
+            "--json",
+        ]);
+        let said = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path(&format!("{name}.err")))
+            .unwrap();
+        command
+            .env("RUST_LOG", "error")
+            .stdin(Stdio::null())
+            .stderr(said);
         command
     }
 
@@ -74,9 +100,13 @@ impl Scene {
 
     /// Everything that the processes have said on stderr.
     fn said(&self) -> String {
-        let files = std::fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().path());
-        let said = files.filter(|path| path.extension().is_some_and(|extension| extension == "err"));
-        said.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+        let files = std::fs::read_dir(self.directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let said =
+            files.filter(|path| path.extension().is_some_and(|extension| extension == "err"));
+        said.map(|path| std::fs::read_to_string(path).unwrap())
+            .collect()
     }
 }
 
@@ -97,7 +127,10 @@ impl Process {
     /// SIGTERM; whether it ended well. One that has only just begun may not listen to signals yet.
     fn stop(&mut self) -> bool {
         let is_new = self.1.elapsed() < Duration::from_secs(3);
-        let told = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        let told = Command::new("kill")
+            .args(["-TERM", &self.0.id().to_string()])
+            .status()
+            .unwrap();
         assert!(told.success());
         let status = self.end();
         status == Some(0) || (status.is_none() && is_new)
@@ -109,7 +142,10 @@ impl Process {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(Instant::now() < give_up, "a process does not come to an end");
+            assert!(
+                Instant::now() < give_up,
+                "a process does not come to an end"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -183,18 +219,26 @@ async fn each_order_s_stages_arrive_in_order_whoever_is_killed() {
         found.repeated,
         burnt.as_secs_f64(),
     );
-    assert!(found.failed > 0 && fire.workers_killed > 0 && fire.rounds > 0, "{fire:?}: there was no fire");
+    assert!(
+        found.failed > 0 && fire.workers_killed > 0 && fire.rounds > 0,
+        "{fire:?}: there was no fire"
+    );
 }
 
 /// Workers and nodes, and what befalls them; ends when everything is told.
 fn burn(scene: &Scene, mut seed: Seed, long: Duration) -> (Fire, Vec<nodes::Offered>) {
     let mut fire = Fire::default();
-    let mut workers: Vec<_> = (0..3).map(|n| scene.worker(&format!("worker-{n}"), false)).collect();
+    let mut workers: Vec<_> = (0..3)
+        .map(|n| scene.worker(&format!("worker-{n}"), false))
+        .collect();
     let mut offered = Vec::new();
     let end = Instant::now() + long;
     while Instant::now() < end {
         let (one, other) = nodes::round(&mut seed, fire.rounds, &mut offered);
-        let mut pair = [Node::start(scene, 0, fire.rounds, one), Node::start(scene, 1, fire.rounds, other)];
+        let mut pair = [
+            Node::start(scene, 0, fire.rounds, one),
+            Node::start(scene, 1, fire.rounds, other),
+        ];
         while pair.each_mut().map(|node| node.is_done(scene)) != [true, true] {
             std::thread::sleep(Duration::from_millis(10 + seed.below(60)));
             match seed.below(8) {
@@ -215,11 +259,19 @@ fn burn(scene: &Scene, mut seed: Seed, long: Duration) -> (Fire, Vec<nodes::Offe
     for worker in &mut workers {
         assert!(worker.stop(), "{}", scene.said());
     }
-    assert_eq!(scene.worker("last", true).end(), Some(0), "{}", scene.said());
+    assert_eq!(
+        scene.worker("last", true).end(),
+        Some(0),
+        "{}",
+        scene.said()
+    );
     (fire, offered)
 }
 
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} cannot be read")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} cannot be read")),
+    )
 }

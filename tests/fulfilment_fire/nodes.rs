@@ -30,7 +30,11 @@ impl Node {
         let file = scene.path(&format!("{name}.jsonl"));
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(&file, text).unwrap();
-        let mut node = Node { name, file, process: None };
+        let mut node = Node {
+            name,
+            file,
+            process: None,
+        };
         node.process = Some(node.run(scene));
         node
     }
@@ -39,7 +43,11 @@ impl Node {
         let mut command = scene.command(&scene.fulfilment, "--clients", &self.name);
         let mut said = std::fs::File::create(self.file.with_extension("out")).unwrap();
         said.flush().unwrap();
-        command.arg("--events").arg(&self.file).arg("--enqueue-only").stdout(Stdio::from(said));
+        command
+            .arg("--events")
+            .arg(&self.file)
+            .arg("--enqueue-only")
+            .stdout(Stdio::from(said));
         Process::begin(command)
     }
 
@@ -62,8 +70,12 @@ impl Node {
     /// # Panics
     /// When a stage was refused or the process failed.
     pub(crate) fn is_done(&mut self, scene: &Scene) -> bool {
-        let Some(process) = &mut self.process else { return true };
-        let Some(status) = process.0.try_wait().unwrap() else { return false };
+        let Some(process) = &mut self.process else {
+            return true;
+        };
+        let Some(status) = process.0.try_wait().unwrap() else {
+            return false;
+        };
         match status.code() {
             Some(0) => {
                 self.process = None;
@@ -75,24 +87,44 @@ impl Node {
             }
             Some(other) => {
                 let printed = std::fs::read_to_string(self.file.with_extension("out")).unwrap();
-                let refused: Vec<_> = printed.lines().filter(|line| line.contains("\"error\":\"")).collect();
-                panic!("{}: exit {other}: {}\n{refused:#?}", self.name, scene.said());
+                let refused: Vec<_> = printed
+                    .lines()
+                    .filter(|line| line.contains("\"error\":\""))
+                    .collect();
+                panic!(
+                    "{}: exit {other}: {}\n{refused:#?}",
+                    self.name,
+                    scene.said()
+                );
             }
         }
     }
 }
 
 /// What two nodes offer of some parent orders: each fulfils child orders of its own, and the beginning comes from both.
-pub(crate) fn round(seed: &mut Seed, round: usize, offered: &mut Vec<Offered>) -> (Vec<Value>, Vec<Value>) {
+pub(crate) fn round(
+    seed: &mut Seed,
+    round: usize,
+    offered: &mut Vec<Offered>,
+) -> (Vec<Value>, Vec<Value>) {
     let mut of_nodes: [Vec<Vec<Value>>; 2] = Default::default();
     for n in 0..3 + seed.below(4) {
         let client = ["clinic", "ward"][seed.below(2) as usize];
-        let parent = Parent { client, name: format!("P-{round}-{n}"), prescription: seed.below(2) == 0 };
+        let parent = Parent {
+            client,
+            name: format!("P-{round}-{n}"),
+            prescription: seed.below(2) == 0,
+        };
         let mut beginning = Vec::new();
         if parent.prescription {
             beginning.push(parent.line(offered, "digitization_completed", None, json!({})));
         }
-        beginning.push(parent.line(offered, "accept", Some("both"), json!({ "remark": "from both" })));
+        beginning.push(parent.line(
+            offered,
+            "accept",
+            Some("both"),
+            json!({ "remark": "from both" }),
+        ));
         for (node, lines) in of_nodes.iter_mut().enumerate() {
             let mut mine = beginning.clone();
             for child in 0..=seed.below(2) {
@@ -115,16 +147,29 @@ impl Parent {
     /// A possible life of a child order, and of one that takes its place.
     fn child(&self, seed: &mut Seed, offered: &mut Vec<Offered>, id: &str) -> Vec<Value> {
         let mut lines = Vec::new();
-        let mut say = |stage, child: &str, data| lines.push(self.line(offered, stage, Some(child), data));
+        let mut say =
+            |stage, child: &str, data| lines.push(self.line(offered, stage, Some(child), data));
         if seed.below(2) == 0 {
-            say("order_assigned", id, json!({ "patient_full_address": "12 Invented Lane" }));
+            say(
+                "order_assigned",
+                id,
+                json!({ "patient_full_address": "12 Invented Lane" }),
+            );
         }
         let stages = ["accept", "shipped", "order_picked_up", "delivered"];
         let (reached, heir) = (seed.below(4) as usize, format!("{id}+"));
-        stages[..reached].iter().for_each(|stage| say(stage, id, json!({})));
+        stages[..reached]
+            .iter()
+            .for_each(|stage| say(stage, id, json!({})));
         match seed.below(3) {
-            0 => stages[reached..].iter().for_each(|stage| say(stage, id, json!({}))),
-            1 => say("reject", id, json!({ "is_final_rejection": true, "reject_reason": "no longer needed" })),
+            0 => stages[reached..]
+                .iter()
+                .for_each(|stage| say(stage, id, json!({}))),
+            1 => say(
+                "reject",
+                id,
+                json!({ "is_final_rejection": true, "reject_reason": "no longer needed" }),
+            ),
             _ => {
                 say("reject", id, json!({ "reject_reason": "out of stock" }));
                 say("reassign", id, json!({ "new_order_ids": [heir] }));
@@ -134,9 +179,20 @@ impl Parent {
         lines
     }
 
-    fn line(&self, offered: &mut Vec<Offered>, stage: &'static str, child: Option<&str>, data: Value) -> Value {
+    fn line(
+        &self,
+        offered: &mut Vec<Offered>,
+        stage: &'static str,
+        child: Option<&str>,
+        data: Value,
+    ) -> Value {
         let occurrence = child.unwrap_or_default().to_owned();
-        offered.push(Offered { client: self.client, parent: self.name.clone(), stage, occurrence });
+        offered.push(Offered {
+            client: self.client,
+            parent: self.name.clone(),
+            stage,
+            occurrence,
+        });
         json!({
             "client": self.client, "parent_order": self.name, "child_order": child, "flow": "delivery",
             "prescription": self.prescription, "stage": stage, "data": data,

@@ -22,6 +22,8 @@ impl Seed {
 
 /// Another one each time.
 pub(crate) fn of_now() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
     u64::from(now.subsec_nanos()) ^ now.as_secs()
 }

@@ -26,10 +26,16 @@ const CHILDREN: [&str; 4] = ["A", "B", "C", "D"];
 
 /// Offers one event to both; whether it was taken.
 fn offer(order: &mut Lifecycle, history: &mut Vec<Said>, next: Said) -> bool {
-    let Some(event) = next.transition() else { return false };
+    let Some(event) = next.transition() else {
+        return false;
+    };
     let before = order.clone();
     let taken = order.apply(&event);
-    assert_eq!(taken.is_ok(), follows(history, &next), "{next:?} after {history:?}: {taken:?}");
+    assert_eq!(
+        taken.is_ok(),
+        follows(history, &next),
+        "{next:?} after {history:?}: {taken:?}"
+    );
     match taken {
         Ok(()) => history.push(next),
         Err(refused) => {
@@ -43,10 +49,22 @@ fn offer(order: &mut Lifecycle, history: &mut Vec<Said>, next: Said) -> bool {
 
 /// What follows from a whole life, whatever it was.
 fn holds(order: &Lifecycle, history: &[Said]) {
-    let names: HashSet<_> = order.events().iter().map(|event| (event.stage(), event.occurrence())).collect();
-    assert_eq!(names.len(), history.len(), "stage and occurrence name an event");
+    let names: HashSet<_> = order
+        .events()
+        .iter()
+        .map(|event| (event.stage(), event.occurrence()))
+        .collect();
+    assert_eq!(
+        names.len(),
+        history.len(),
+        "stage and occurrence name an event"
+    );
     let memos: Vec<_> = order.events().iter().map(|event| event.to_memo()).collect();
-    assert_eq!(Lifecycle::fold(&memos).as_ref(), Ok(order), "a life is folded from its memos");
+    assert_eq!(
+        Lifecycle::fold(&memos).as_ref(),
+        Ok(order),
+        "a life is folded from its memos"
+    );
     let json = serde_json::to_string(order).unwrap();
     assert_eq!(&serde_json::from_str::<Lifecycle>(&json).unwrap(), order);
     for known in order.children() {
@@ -56,30 +74,58 @@ fn holds(order: &Lifecycle, history: &[Said]) {
     }
     let Some(first) = history.first() else { return };
     let (flow, prescription) = terms(history, first);
-    assert_eq!((order.flow(), order.prescription()), (Some(flow), Some(prescription)));
+    assert_eq!(
+        (order.flow(), order.prescription()),
+        (Some(flow), Some(prescription))
+    );
     for id in CHILDREN {
         let may = |stage: &Stage| {
             let plain = Said::of(stage.as_str(), id);
             let is_succession = matches!(stage, Stage::Reassigned | Stage::Split);
-            let plain = if is_succession { plain.naming(&["fresh"]) } else { plain };
-            let final_one = Said { is_final: true, ..plain.clone() };
+            let plain = if is_succession {
+                plain.naming(&["fresh"])
+            } else {
+                plain
+            };
+            let final_one = Said {
+                is_final: true,
+                ..plain.clone()
+            };
             !plain.child.is_empty() && (follows(history, &plain) || follows(history, &final_one))
         };
         let expected: Vec<_> = Stage::ALL.into_iter().filter(may).collect();
-        assert_eq!(order.allowed(Some(&child(id))), expected, "{id} after {history:?}");
+        assert_eq!(
+            order.allowed(Some(&child(id))),
+            expected,
+            "{id} after {history:?}"
+        );
     }
 }
 
 fn any_said() -> impl Strategy<Value = Said> {
     let new = proptest::collection::vec(select(&CHILDREN[..]), 0..3);
     let flow = prop_oneof![4 => Just(None), 1 => select(&Flow::ALL[..]).prop_map(Some)];
-    let prescription = prop_oneof![4 => Just(None), 1 => select(&Prescription::ALL[..]).prop_map(Some)];
-    (select(&STAGES[..]), select(&CHILDREN[..]), new, flow, prescription).prop_map(
-        |(stage, child, new, flow, prescription)| {
-            let said = Said { flow, prescription, ..Said::of(stage, child) };
-            if matches!(stage, "reassign" | "split") { said.naming(&new) } else { said }
-        },
+    let prescription =
+        prop_oneof![4 => Just(None), 1 => select(&Prescription::ALL[..]).prop_map(Some)];
+    (
+        select(&STAGES[..]),
+        select(&CHILDREN[..]),
+        new,
+        flow,
+        prescription,
     )
+        .prop_map(|(stage, child, new, flow, prescription)| {
+            let said = Said {
+                flow,
+                prescription,
+                ..Said::of(stage, child)
+            };
+            if matches!(stage, "reassign" | "split") {
+                said.naming(&new)
+            } else {
+                said
+            }
+        })
 }
 
 proptest! {
@@ -144,8 +190,11 @@ fn all_short_walks_are_exactly_those_of_the_reference() {
                 if next.child.is_empty() && id != "A" {
                     continue;
                 }
-                let options: &[&[&'static str]] =
-                    if matches!(stage, "reassign" | "split") { &[&[], &["A"], &["B"], &["C", "D"]] } else { &[&[]] };
+                let options: &[&[&'static str]] = if matches!(stage, "reassign" | "split") {
+                    &[&[], &["A"], &["B"], &["C", "D"]]
+                } else {
+                    &[&[]]
+                };
                 for new in options {
                     let (mut order, mut history) = (order.clone(), history.to_vec());
                     if offer(&mut order, &mut history, next.clone().naming(new)) {

@@ -2,8 +2,8 @@
 
 use orderhook::FulfilmentEvent;
 use orderhook::fulfilment::{
-    Amounts, Finality, Flow, FulfilmentLine, Lifecycle, Pharmacy, Prescription, Rider, Stage, StageEvent, StageRef,
-    Transition,
+    Amounts, Finality, Flow, FulfilmentLine, Lifecycle, Pharmacy, Prescription, Rider, Stage,
+    StageEvent, StageRef, Transition,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -28,18 +28,24 @@ fn a_built_event_is_encoded_in_a_fixed_order() {
     let mut amounts = Amounts::default();
     amounts.total = Some("125.00".parse().unwrap());
     amounts.shipping = Some("0".parse().unwrap());
-    let line = FulfilmentLine::new("Examplol", 10).with_medicine_id("m+0=").with_price("12.50".parse().unwrap());
-    let event = StageEvent::new("P-1".parse().unwrap(), Flow::Delivery, Transition::shipped(child("C-1")))
-        .with_data("remark", &json!(["left", 1]))
-        .unwrap()
-        .with_lines(&[line])
-        .with_amounts(&amounts)
-        .with_delivery_pin("0421")
-        .with_tracking_url("https://track.example/1")
-        .with_rider(&rider)
-        .with_pharmacy(&pharmacy)
-        .with_partner_ref("ORD-1")
-        .with_occurred_at("2026-03-01T09:00:00+05:30".parse().unwrap());
+    let line = FulfilmentLine::new("Examplol", 10)
+        .with_medicine_id("m+0=")
+        .with_price("12.50".parse().unwrap());
+    let event = StageEvent::new(
+        "P-1".parse().unwrap(),
+        Flow::Delivery,
+        Transition::shipped(child("C-1")),
+    )
+    .with_data("remark", &json!(["left", 1]))
+    .unwrap()
+    .with_lines(&[line])
+    .with_amounts(&amounts)
+    .with_delivery_pin("0421")
+    .with_tracking_url("https://track.example/1")
+    .with_rider(&rider)
+    .with_pharmacy(&pharmacy)
+    .with_partner_ref("ORD-1")
+    .with_occurred_at("2026-03-01T09:00:00+05:30".parse().unwrap());
     let expected = concat!(
         r#"{"event_id":"msg_0001","sequence":3,"occurred_at":"2026-03-01T09:00:00+05:30","#,
         r#""transaction_nature":"shipped","draft_order_id":"P-1","id":"C-1","partner_order_id":"ORD-1","#,
@@ -75,10 +81,20 @@ fn what_is_sent_of_every_stage_is_read_as_the_same_transition() {
         let event = StageEvent::new("P-1".parse().unwrap(), Flow::Delivery, event);
         let read = FulfilmentEvent::from_json(body(&event).as_bytes()).unwrap();
         assert_eq!(read.stage(), StageRef::Known(stage));
-        assert_eq!(read.transition().as_ref(), Ok(event.transition()), "{stage}");
+        assert_eq!(
+            read.transition().as_ref(),
+            Ok(event.transition()),
+            "{stage}"
+        );
         assert_eq!(read.parent_id().as_deref(), Some("P-1"));
-        assert_eq!((read.event_id().as_deref(), read.sequence()), (Some("msg_0001"), Some(3)));
-        assert_eq!(read.occurred_at().unwrap().to_string(), "2026-03-01T10:00:00Z");
+        assert_eq!(
+            (read.event_id().as_deref(), read.sequence()),
+            (Some("msg_0001"), Some(3))
+        );
+        assert_eq!(
+            read.occurred_at().unwrap().to_string(),
+            "2026-03-01T10:00:00Z"
+        );
     }
 }
 
@@ -102,7 +118,10 @@ fn the_data_of_an_events_file_is_passed_on_without_loss() {
     let line = r#"{"parent_order":"P-1","child_order":"C-1","flow":"pickup","prescription":false,"stage":"accept","data":{"zeta":14.310,"alpha":{"b":1e300, "a":[1.00]},"total":14.310,"amount":"","remark":"","bill_no":0,"chemist_details":{},"items":[{"zz":1.50,"price":12.50,"quantity":2}],"id":"C-1"}}"#;
     let event = StageEvent::from_json(line.as_bytes()).unwrap();
     assert_eq!(serde_json::from_str::<StageEvent>(line).unwrap(), event);
-    assert_eq!(event.transition().prescription(), Some(Prescription::Without));
+    assert_eq!(
+        event.transition().prescription(),
+        Some(Prescription::Without)
+    );
     assert!(body(&event).ends_with(concat!(
         r#""delivery_type":"pickup","total":"14.310","items":[{"price":"12.50","quantity":2,"zz":1.50}],"#,
         r#""alpha":{"b":1e300, "a":[1.00]},"bill_no":0,"remark":"","zeta":14.310}"#
@@ -111,8 +130,7 @@ fn the_data_of_an_events_file_is_passed_on_without_loss() {
 
 #[test]
 fn an_unusable_event_is_refused_by_its_place_and_without_its_value() {
-    let good =
-        json!({ "parent_order": "P-1", "child_order": "C-1", "flow": "delivery", "stage": "reject", "data": {} });
+    let good = json!({ "parent_order": "P-1", "child_order": "C-1", "flow": "delivery", "stage": "reject", "data": {} });
     assert!(offered(good.clone()).is_ok());
     for (pointer, value, place) in [
         ("/parent", json!("secret"), "parent: "),
@@ -120,21 +138,69 @@ fn an_unusable_event_is_refused_by_its_place_and_without_its_value() {
         ("/parent_order", json!(null), "parent_order: is missing"),
         ("/child_order", json!(null), "child_order: is missing"),
         ("/child_order", json!(" secret"), "child_order: "),
-        ("/flow", json!("secret"), "flow: must be one of: delivery, pickup"),
-        ("/stage", json!("secret"), "stage: must be one of: digitization_completed, "),
-        ("/stage", json!("digitization_completed"), "child_order: must be absent"),
+        (
+            "/flow",
+            json!("secret"),
+            "flow: must be one of: delivery, pickup",
+        ),
+        (
+            "/stage",
+            json!("secret"),
+            "stage: must be one of: digitization_completed, ",
+        ),
+        (
+            "/stage",
+            json!("digitization_completed"),
+            "child_order: must be absent",
+        ),
         ("/prescription", json!("secret"), "prescription: "),
-        ("/occurred_at", json!("2026-03-01 10:00:00"), "occurred_at: "),
+        (
+            "/occurred_at",
+            json!("2026-03-01 10:00:00"),
+            "occurred_at: ",
+        ),
         ("/data", json!(["secret"]), "data: must be an object"),
-        ("/data/is_final_rejection", json!("secret"), "data.is_final_rejection: "),
-        ("/data/total", json!("secret"), "data.total: must be an amount"),
-        ("/data/reject_reason", json!({ "a": "secret" }), "data.reject_reason: must be a text"),
-        ("/data/items", json!({ "a": "secret" }), "data.items: must be a list"),
-        ("/data/items", json!([{ "a": 1 }, "secret"]), "data.items[1]: must be an object"),
-        ("/data/chemist_details", json!("secret"), "data.chemist_details: must be an object"),
+        (
+            "/data/is_final_rejection",
+            json!("secret"),
+            "data.is_final_rejection: ",
+        ),
+        (
+            "/data/total",
+            json!("secret"),
+            "data.total: must be an amount",
+        ),
+        (
+            "/data/reject_reason",
+            json!({ "a": "secret" }),
+            "data.reject_reason: must be a text",
+        ),
+        (
+            "/data/items",
+            json!({ "a": "secret" }),
+            "data.items: must be a list",
+        ),
+        (
+            "/data/items",
+            json!([{ "a": 1 }, "secret"]),
+            "data.items[1]: must be an object",
+        ),
+        (
+            "/data/chemist_details",
+            json!("secret"),
+            "data.chemist_details: must be an object",
+        ),
         ("/data/id", json!("secret"), "data.id: must be left"),
-        ("/data/transaction_nature", json!("accept"), "data.transaction_nature: must be left"),
-        ("/data/event_id", json!("secret"), "data.event_id: must be left"),
+        (
+            "/data/transaction_nature",
+            json!("accept"),
+            "data.transaction_nature: must be left",
+        ),
+        (
+            "/data/event_id",
+            json!("secret"),
+            "data.event_id: must be left",
+        ),
         ("/data/sequence", json!(7), "data.sequence: must be left"),
     ] {
         let mut bad = good.clone();
@@ -156,14 +222,44 @@ fn the_ids_of_a_re_assignment_must_make_sense() {
         }))
     };
     assert!(of(json!("A"), json!({ "new_order_ids": ["B"] })).is_ok());
-    assert!(of(json!("A"), json!({ "rejected_order_id": "A", "new_order_ids": ["B"] })).is_ok());
+    assert!(
+        of(
+            json!("A"),
+            json!({ "rejected_order_id": "A", "new_order_ids": ["B"] })
+        )
+        .is_ok()
+    );
     for (child_order, data, place) in [
-        (json!("A"), json!({ "rejected_order_id": "B", "new_order_ids": ["C"] }), "child_order: "),
-        (json!(null), json!({ "new_order_ids": ["C"] }), "data.rejected_order_id: is missing"),
-        (json!("A"), json!({}), "data.new_order_ids: a re-assignment names"),
-        (json!("A"), json!({ "new_order_ids": "B" }), "data.new_order_ids: must be a list"),
-        (json!("A"), json!({ "new_order_ids": ["B", 7] }), "data.new_order_ids[1]: must be a text"),
-        (json!("A"), json!({ "new_order_ids": ["B", "B"] }), "data.new_order_ids: child order B is named twice"),
+        (
+            json!("A"),
+            json!({ "rejected_order_id": "B", "new_order_ids": ["C"] }),
+            "child_order: ",
+        ),
+        (
+            json!(null),
+            json!({ "new_order_ids": ["C"] }),
+            "data.rejected_order_id: is missing",
+        ),
+        (
+            json!("A"),
+            json!({}),
+            "data.new_order_ids: a re-assignment names",
+        ),
+        (
+            json!("A"),
+            json!({ "new_order_ids": "B" }),
+            "data.new_order_ids: must be a list",
+        ),
+        (
+            json!("A"),
+            json!({ "new_order_ids": ["B", 7] }),
+            "data.new_order_ids[1]: must be a text",
+        ),
+        (
+            json!("A"),
+            json!({ "new_order_ids": ["B", "B"] }),
+            "data.new_order_ids: child order B is named twice",
+        ),
     ] {
         let error = of(child_order, data).unwrap_err();
         assert!(error.starts_with(place), "{error}");
@@ -185,32 +281,63 @@ fn finality_has_spellings_and_defaults_to_not_final() {
             "parent_order": "P", "child_order": "A", "flow": "delivery", "stage": "reject",
             "data": { "is_final_rejection": written },
         }));
-        assert_eq!(event.unwrap().transition().finality(), Some(finality), "{written}");
+        assert_eq!(
+            event.unwrap().transition().finality(),
+            Some(finality),
+            "{written}"
+        );
     }
 }
 
 #[test]
 fn the_content_of_an_event_is_what_it_says_without_id_place_and_time() {
     let event = |pin: &str| {
-        StageEvent::new("P-1".parse().unwrap(), Flow::Delivery, Transition::shipped(child("C-1")))
-            .with_delivery_pin(pin)
+        StageEvent::new(
+            "P-1".parse().unwrap(),
+            Flow::Delivery,
+            Transition::shipped(child("C-1")),
+        )
+        .with_delivery_pin(pin)
     };
     let later = event("1").with_occurred_at("2026-03-01T09:00:00Z".parse().unwrap());
     assert_eq!(event("1").content(), later.content());
     assert_ne!(event("1").content(), event("2").content());
-    assert!(event("1").content().starts_with(br#"{"transaction_nature":"shipped""#));
+    assert!(
+        event("1")
+            .content()
+            .starts_with(br#"{"transaction_nature":"shipped""#)
+    );
 }
 
 #[test]
 fn data_that_the_event_itself_says_cannot_be_set() {
-    let event = StageEvent::new("P-1".parse().unwrap(), Flow::Delivery, Transition::delivered(child("C-1")));
-    for key in ["event_id", "sequence", "id", "is_final_rejection", "new_order_ids"] {
-        assert_eq!(event.clone().with_data(key, &"x").unwrap_err().place(), format!("data.{key}"));
+    let event = StageEvent::new(
+        "P-1".parse().unwrap(),
+        Flow::Delivery,
+        Transition::delivered(child("C-1")),
+    );
+    for key in [
+        "event_id",
+        "sequence",
+        "id",
+        "is_final_rejection",
+        "new_order_ids",
+    ] {
+        assert_eq!(
+            event.clone().with_data(key, &"x").unwrap_err().place(),
+            format!("data.{key}")
+        );
     }
-    assert_eq!(event.clone().with_data("total", &"x").unwrap_err().place(), "data.total");
+    assert_eq!(
+        event.clone().with_data("total", &"x").unwrap_err().place(),
+        "data.total"
+    );
     let set = event.with_data("total", &12.5).unwrap();
     assert!(body(&set).ends_with(r#""total":"12.5"}"#));
-    assert!(!body(&set.with_data("total", &"").unwrap()).contains("total"), "absent again");
+    assert!(
+        !body(&set.with_data("total", &"").unwrap()).contains("total"),
+        "absent again"
+    );
 }
 
 #[test]
@@ -224,7 +351,9 @@ fn an_events_file_is_a_life() {
     "#;
     let mut order = Lifecycle::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        order.apply(StageEvent::from_json(line.as_bytes()).unwrap().transition()).unwrap();
+        order
+            .apply(StageEvent::from_json(line.as_bytes()).unwrap().transition())
+            .unwrap();
     }
     assert_eq!(order.prescription(), Some(Prescription::With));
     assert_eq!(order.events().len(), 5);

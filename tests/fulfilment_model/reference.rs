@@ -46,8 +46,19 @@ impl Said {
             Some(stage) => (stage, true),
             None => (stage, false),
         };
-        let child = if stage.starts_with("digitization") { "" } else { child };
-        Said { stage, child, is_final, new: Vec::new(), flow: None, prescription: None }
+        let child = if stage.starts_with("digitization") {
+            ""
+        } else {
+            child
+        };
+        Said {
+            stage,
+            child,
+            is_final,
+            new: Vec::new(),
+            flow: None,
+            prescription: None,
+        }
     }
 
     pub(crate) fn naming(mut self, new: &[&'static str]) -> Self {
@@ -58,8 +69,17 @@ impl Said {
     /// The same for the machine under test; `None` where it cannot even be said.
     pub(crate) fn transition(&self) -> Option<Transition> {
         let child = || ChildId::new(self.child).unwrap();
-        let new = || self.new.iter().map(|id| ChildId::new(id).unwrap()).collect::<Vec<_>>();
-        let finality = if self.is_final { Finality::Final } else { Finality::NotFinal };
+        let new = || {
+            self.new
+                .iter()
+                .map(|id| ChildId::new(id).unwrap())
+                .collect::<Vec<_>>()
+        };
+        let finality = if self.is_final {
+            Finality::Final
+        } else {
+            Finality::NotFinal
+        };
         let mut event = match self.stage.parse::<Stage>().unwrap() {
             Stage::DigitizationCompleted => Transition::digitization_completed(),
             Stage::DigitizationRejected => Transition::digitization_rejected(),
@@ -86,14 +106,21 @@ impl Said {
 pub(crate) fn row(flow: Flow, last: &str) -> Vec<&'static str> {
     let found = ROWS.lines().find_map(|line| {
         let mut cells = line.split('|').map(str::trim);
-        (cells.next() == Some(flow.as_str()) && cells.next() == Some(last)).then(|| cells.next().unwrap())
+        (cells.next() == Some(flow.as_str()) && cells.next() == Some(last))
+            .then(|| cells.next().unwrap())
     });
-    found.unwrap_or_else(|| panic!("no row for {flow}, {last}")).split_whitespace().collect()
+    found
+        .unwrap_or_else(|| panic!("no row for {flow}, {last}"))
+        .split_whitespace()
+        .collect()
 }
 
 pub(crate) fn terms(history: &[Said], next: &Said) -> (Flow, Prescription) {
     let first = history.first().unwrap_or(next);
-    (first.flow.unwrap_or(Flow::Delivery), first.prescription.unwrap_or(Prescription::Without))
+    (
+        first.flow.unwrap_or(Flow::Delivery),
+        first.prescription.unwrap_or(Prescription::Without),
+    )
 }
 
 pub(crate) fn last_of_child(history: &[Said], child: &str) -> String {
@@ -122,7 +149,9 @@ pub(crate) fn last_of_parent(history: &[Said], prescription: Prescription) -> &'
 /// Whether `next` may follow this history, all of which was allowed.
 pub(crate) fn follows(history: &[Said], next: &Said) -> bool {
     let (flow, prescription) = terms(history, next);
-    if next.flow.is_some_and(|said| said != flow) || next.prescription.is_some_and(|said| said != prescription) {
+    if next.flow.is_some_and(|said| said != flow)
+        || next.prescription.is_some_and(|said| said != prescription)
+    {
         return false;
     }
     let of_parent = row(flow, last_of_parent(history, prescription));
@@ -136,7 +165,11 @@ pub(crate) fn follows(history: &[Said], next: &Said) -> bool {
         "reject" if next.is_final => "reject!",
         stage => stage,
     };
-    let used = |id: &str| history.iter().any(|said| said.child == id || said.new.contains(&id));
+    let used = |id: &str| {
+        history
+            .iter()
+            .any(|said| said.child == id || said.new.contains(&id))
+    };
     of_child.contains(&stage)
         && (last != "child, not seen" || of_parent.contains(&"START"))
         && !next.new.iter().any(|id| used(id))

@@ -1,6 +1,8 @@
 //! What is kept for years stays readable; what is documented is what the code does.
 
-use orderhook::fulfilment::{Finality, Flow, FoldError, Lifecycle, MemoError, Prescription, Stage, Transition};
+use orderhook::fulfilment::{
+    Finality, Flow, FoldError, Lifecycle, MemoError, Prescription, Stage, Transition,
+};
 
 use super::child;
 
@@ -21,12 +23,20 @@ const FROZEN: [&str; 10] = [
 #[test]
 fn the_memos_of_version_1_are_written_and_read_as_ever() {
     let events = [
-        Transition::digitization_completed().in_flow(Flow::Delivery).with_prescription(Prescription::With),
-        Transition::digitization_rejected().in_flow(Flow::Delivery).with_prescription(Prescription::With),
+        Transition::digitization_completed()
+            .in_flow(Flow::Delivery)
+            .with_prescription(Prescription::With),
+        Transition::digitization_rejected()
+            .in_flow(Flow::Delivery)
+            .with_prescription(Prescription::With),
         Transition::assigned(child("c1Aa+Bb/Cc==")).in_flow(Flow::Delivery),
-        Transition::accepted(child("C-1")).in_flow(Flow::Pickup).with_prescription(Prescription::Without),
+        Transition::accepted(child("C-1"))
+            .in_flow(Flow::Pickup)
+            .with_prescription(Prescription::Without),
         Transition::rejected(child("C-1"), Finality::NotFinal).in_flow(Flow::Delivery),
-        Transition::reassigned(child("C-1"), [child("C-2"), child("C-3")]).unwrap().in_flow(Flow::Delivery),
+        Transition::reassigned(child("C-1"), [child("C-2"), child("C-3")])
+            .unwrap()
+            .in_flow(Flow::Delivery),
         Transition::shipped(child("C-2")),
         Transition::picked_up(child("C-2")),
         Transition::delivered(child("C-2")),
@@ -56,10 +66,21 @@ fn a_fold_names_the_memo_that_does_not_fit() {
     let memos = [FROZEN[0], FROZEN[2], accepted.as_str()];
     assert_eq!(Lifecycle::fold(memos).unwrap().events().len(), 3);
     let twice = Lifecycle::fold([FROZEN[0], FROZEN[2], FROZEN[2]]).unwrap_err();
-    assert!(matches!(&twice, FoldError::NotAllowed { position: 2, error } if error.stage() == Stage::Assigned));
+    assert!(
+        matches!(&twice, FoldError::NotAllowed { position: 2, error } if error.stage() == Stage::Assigned)
+    );
     let torn = Lifecycle::fold([FROZEN[0], "{"]).unwrap_err();
-    assert_eq!(torn, FoldError::Memo { position: 1, error: MemoError::Damaged });
-    assert!(!torn.to_string().contains(&MemoError::Damaged.to_string()), "the cause is in source()");
+    assert_eq!(
+        torn,
+        FoldError::Memo {
+            position: 1,
+            error: MemoError::Damaged
+        }
+    );
+    assert!(
+        !torn.to_string().contains(&MemoError::Damaged.to_string()),
+        "the cause is in source()"
+    );
 }
 
 #[test]
@@ -67,6 +88,9 @@ fn the_documentation_shows_the_diagrams_that_the_table_makes() {
     let page = include_str!("../../docs/fulfilment.md");
     for flow in Flow::ALL {
         let diagram = format!("```mermaid\n{}```\n", flow.diagram());
-        assert!(page.contains(&diagram), "docs/fulfilment.md should have, for {flow}:\n{diagram}");
+        assert!(
+            page.contains(&diagram),
+            "docs/fulfilment.md should have, for {flow}:\n{diagram}"
+        );
     }
 }

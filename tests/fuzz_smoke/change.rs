@@ -107,7 +107,9 @@ impl<'a> Changes<'a> {
             }
             7 => {
                 // A value of another place.
-                if let (Some((from, to)), Some((start, end))) = (self.value(input), self.value(input)) {
+                if let (Some((from, to)), Some((start, end))) =
+                    (self.value(input), self.value(input))
+                {
                     let value = input[start..end].to_vec();
                     input.splice(from..to, value);
                 }
@@ -136,7 +138,8 @@ impl<'a> Changes<'a> {
         while input.get(from).is_some_and(u8::is_ascii_whitespace) {
             from += 1;
         }
-        let mut reader = serde_json::Deserializer::from_slice(&input[from..]).into_iter::<serde::de::IgnoredAny>();
+        let mut reader = serde_json::Deserializer::from_slice(&input[from..])
+            .into_iter::<serde::de::IgnoredAny>();
         reader.next()?.ok()?;
         Some((from, from + reader.byte_offset()))
     }
@@ -160,7 +163,11 @@ impl<'a> Changes<'a> {
     }
 
     fn maybe(&mut self, among: &[usize]) -> Option<usize> {
-        if among.is_empty() { None } else { Some(*self.pick(among)) }
+        if among.is_empty() {
+            None
+        } else {
+            Some(*self.pick(among))
+        }
     }
 
     /// SplitMix64.

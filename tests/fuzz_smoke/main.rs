@@ -20,22 +20,56 @@ struct Target {
 /// Seeds: what a portal sends, what the life cycle stores, what the examples are given, and a few of each kind beside.
 fn targets() -> Vec<Target> {
     let portal = seeds("../fixtures/fulfilment");
-    let configurations = [seeds("seeds/supplier"), vec![include_bytes!("../../examples/suppliers.json").to_vec()]];
-    let orders = [seeds("seeds/paid_order"), vec![include_bytes!("../../examples/paid-order.json").to_vec()]];
+    let configurations = [
+        seeds("seeds/supplier"),
+        vec![include_bytes!("../../examples/suppliers.json").to_vec()],
+    ];
+    let orders = [
+        seeds("seeds/paid_order"),
+        vec![include_bytes!("../../examples/paid-order.json").to_vec()],
+    ];
     vec![
-        Target { name: "fulfilment_event", run: targets::fulfilment_event, seeds: portal },
-        Target { name: "stage_event", run: targets::stage_event, seeds: seeds("seeds/stage_event") },
-        Target { name: "transition_memo", run: targets::transition_memo, seeds: seeds("seeds/transition_memo") },
-        Target { name: "paid_order", run: targets::paid_order, seeds: orders.concat() },
-        Target { name: "supplier", run: targets::supplier, seeds: configurations.concat() },
+        Target {
+            name: "fulfilment_event",
+            run: targets::fulfilment_event,
+            seeds: portal,
+        },
+        Target {
+            name: "stage_event",
+            run: targets::stage_event,
+            seeds: seeds("seeds/stage_event"),
+        },
+        Target {
+            name: "transition_memo",
+            run: targets::transition_memo,
+            seeds: seeds("seeds/transition_memo"),
+        },
+        Target {
+            name: "paid_order",
+            run: targets::paid_order,
+            seeds: orders.concat(),
+        },
+        Target {
+            name: "supplier",
+            run: targets::supplier,
+            seeds: configurations.concat(),
+        },
     ]
 }
 
 fn seeds(folder: &str) -> Vec<Vec<u8>> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz_smoke").join(folder);
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fuzz_smoke")
+        .join(folder);
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
-    files.iter().map(|file| std::fs::read(file).unwrap()).collect()
+    files
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
 }
 
 #[test]
@@ -44,7 +78,12 @@ fn every_seed_is_read_by_its_parser() {
         assert!(target.seeds.len() >= 2, "{}", target.name);
         for seed in &target.seeds {
             (target.run)(seed);
-            assert!(is_read(target.name, seed), "{}: {}", target.name, String::from_utf8_lossy(seed));
+            assert!(
+                is_read(target.name, seed),
+                "{}: {}",
+                target.name,
+                String::from_utf8_lossy(seed)
+            );
         }
     }
 }
@@ -58,7 +97,11 @@ fn is_read(target: &str, seed: &[u8]) -> bool {
         "paid_order" => PaidOrder::from_json(seed).is_ok(),
         _ => {
             let value: serde_json::Value = serde_json::from_slice(seed).unwrap();
-            value["suppliers"].as_array().unwrap().iter().all(|one| Supplier::deserialize(one).is_ok())
+            value["suppliers"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|one| Supplier::deserialize(one).is_ok())
         }
     }
 }
@@ -66,7 +109,9 @@ fn is_read(target: &str, seed: &[u8]) -> bool {
 #[test]
 fn damaged_input_is_read_or_refused_and_never_a_panic() {
     let long = Duration::from_secs_f64(setting("FUZZ_SECONDS").unwrap_or(3.0));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
     let seed = setting("FUZZ_SEED").unwrap_or(u64::from(now.subsec_nanos()));
     println!("FUZZ_SEED={seed} FUZZ_SECONDS={}", long.as_secs_f64());
     let targets = targets();
@@ -88,11 +133,18 @@ fn damaged_input_is_read_or_refused_and_never_a_panic() {
             }
         }
         println!("{}: {inputs} inputs, {read} of them JSON", target.name);
-        assert!(read > 0, "{}: nothing gets past the first check", target.name);
+        assert!(
+            read > 0,
+            "{}: nothing gets past the first check",
+            target.name
+        );
     }
 }
 
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} cannot be read")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} cannot be read")),
+    )
 }

@@ -77,8 +77,20 @@ impl Case {
             Point::InClaim | Point::InWrite(_) => matches!(way, Way::Kill | Way::Drop),
             _ => true,
         };
-        let of_network = |k| [Point::Connected(k), Point::HalfSent(k), Point::Unanswered(k)];
-        let of_writes = |k| [Point::BeforeWrite(k), Point::InWrite(k), Point::AfterWrite(k)];
+        let of_network = |k| {
+            [
+                Point::Connected(k),
+                Point::HalfSent(k),
+                Point::Unanswered(k),
+            ]
+        };
+        let of_writes = |k| {
+            [
+                Point::BeforeWrite(k),
+                Point::InWrite(k),
+                Point::AfterWrite(k),
+            ]
+        };
         let mut points = of_store.to_vec();
         for k in 1..=endpoints {
             // While the client works nothing of ours runs in the task that could panic.
@@ -87,7 +99,16 @@ impl Case {
             }
             points.extend(of_writes(k));
         }
-        points.into_iter().filter(is_certain).map(|point| Case { point, endpoints, way, call: Call::Notify }).collect()
+        points
+            .into_iter()
+            .filter(is_certain)
+            .map(|point| Case {
+                point,
+                endpoints,
+                way,
+                call: Call::Notify,
+            })
+            .collect()
     }
 
     /// The name of the point in the list of kill points, and which endpoint it is about.
@@ -132,7 +153,9 @@ impl Case {
     /// The endpoint whose complete POST was not recorded: the only one that is called twice.
     fn repeated(&self) -> Option<usize> {
         match self.point {
-            Point::Unanswered(k) | Point::BeforeWrite(k) | Point::InWrite(k) if self.is_fatal() => Some(k),
+            Point::Unanswered(k) | Point::BeforeWrite(k) | Point::InWrite(k) if self.is_fatal() => {
+                Some(k)
+            }
             _ => None,
         }
     }
@@ -154,7 +177,9 @@ impl Case {
 
     /// How many complete requests each endpoint has to get, all in all.
     pub(crate) fn sent(&self) -> Vec<usize> {
-        (1..=self.endpoints).map(|k| 1 + usize::from(self.repeated() == Some(k))).collect()
+        (1..=self.endpoints)
+            .map(|k| 1 + usize::from(self.repeated() == Some(k)))
+            .collect()
     }
 
     /// How many requests have to be cut off.

@@ -20,7 +20,10 @@ pub(crate) struct Hold {
 
 impl Hold {
     pub(crate) fn new() -> Arc<Hold> {
-        Arc::new(Hold { reached: Notify::new(), gate: Gate::new() })
+        Arc::new(Hold {
+            reached: Notify::new(),
+            gate: Gate::new(),
+        })
     }
 }
 
@@ -41,9 +44,17 @@ impl Front {
         let armed = AtomicBool::new(true);
         let task = tokio::spawn(async move {
             loop {
-                let Ok((sender, _)) = listener.accept().await else { return };
+                let Ok((sender, _)) = listener.accept().await else {
+                    return;
+                };
                 let limit = armed.swap(false, Ordering::SeqCst).then_some(limit);
-                tokio::spawn(carry(sender, receiver, limit, Arc::clone(&hold), Arc::clone(&cut_of_task)));
+                tokio::spawn(carry(
+                    sender,
+                    receiver,
+                    limit,
+                    Arc::clone(&hold),
+                    Arc::clone(&cut_of_task),
+                ));
             }
         });
         Front { port, cut, task }
@@ -65,7 +76,13 @@ impl Drop for Front {
     }
 }
 
-async fn carry(sender: TcpStream, receiver: u16, limit: Option<u64>, hold: Arc<Hold>, cut: Arc<Notify>) {
+async fn carry(
+    sender: TcpStream,
+    receiver: u16,
+    limit: Option<u64>,
+    hold: Arc<Hold>,
+    cut: Arc<Notify>,
+) {
     let receiver = TcpStream::connect(("127.0.0.1", receiver)).await.unwrap();
     let (mut from_sender, mut to_sender) = sender.into_split();
     let (mut from_receiver, mut to_receiver) = receiver.into_split();

@@ -21,37 +21,66 @@ async fn a_killed_sender_loses_nothing_and_repeats_the_post_in_flight_at_most() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_whose_enqueuing_process_was_killed_is_stored_as_a_whole_or_not_at_all() {
     let points = [Point::BeforeInsert, Point::InInsert, Point::AfterInsert];
-    let cases = [1, 3]
-        .into_iter()
-        .flat_map(|endpoints| points.map(|point| Case { point, endpoints, way: Way::Kill, call: Call::Enqueue }));
+    let cases = [1, 3].into_iter().flat_map(|endpoints| {
+        points.map(|point| Case {
+            point,
+            endpoints,
+            way: Way::Kill,
+            call: Call::Enqueue,
+        })
+    });
     play(cases.collect(), |case| async move { killed(case).await }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_panic_in_the_senders_task_others_go_on_as_after_a_kill() {
-    play(both(Way::Panic), |case| async move { died_here_on_sqlite(case).await }).await;
-    play(in_memory(Way::Panic), |case| async move { died_here_in_memory(case).await }).await;
+    play(both(Way::Panic), |case| async move {
+        died_here_on_sqlite(case).await
+    })
+    .await;
+    play(in_memory(Way::Panic), |case| async move {
+        died_here_in_memory(case).await
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_that_goes_away_does_not_cancel_a_delivery() {
-    play(both(Way::Drop), |case| async move { died_here_on_sqlite(case).await }).await;
-    play(in_memory(Way::Drop), |case| async move { died_here_in_memory(case).await }).await;
+    play(both(Way::Drop), |case| async move {
+        died_here_on_sqlite(case).await
+    })
+    .await;
+    play(in_memory(Way::Drop), |case| async move {
+        died_here_in_memory(case).await
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_the_shutdown_of_the_senders_runtime_others_go_on_as_after_a_kill() {
-    play(both(Way::Runtime), |case| async move { died_here_on_sqlite(case).await }).await;
-    play(in_memory(Way::Runtime), |case| async move { died_here_in_memory(case).await }).await;
+    play(both(Way::Runtime), |case| async move {
+        died_here_on_sqlite(case).await
+    })
+    .await;
+    play(in_memory(Way::Runtime), |case| async move {
+        died_here_in_memory(case).await
+    })
+    .await;
 }
 
 fn both(way: Way) -> Vec<Case> {
-    [1, 3].into_iter().flat_map(|endpoints| Case::all(endpoints, way)).collect()
+    [1, 3]
+        .into_iter()
+        .flat_map(|endpoints| Case::all(endpoints, way))
+        .collect()
 }
 
 /// In memory a call has no middle.
 fn in_memory(way: Way) -> Vec<Case> {
-    both(way).into_iter().filter(|case| !case.point.is_inside()).collect()
+    both(way)
+        .into_iter()
+        .filter(|case| !case.point.is_inside())
+        .collect()
 }
 
 /// Plays the cases, some side by side, and prints the table in their order.
@@ -74,7 +103,14 @@ where
     }
     lines.sort();
     // In one piece: other tests print theirs.
-    println!("{}", lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n"));
+    println!(
+        "{}",
+        lines
+            .into_iter()
+            .map(|(_, line)| line)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
 }
 
 /// The sender is a process, and another process goes on.
@@ -82,7 +118,10 @@ pub(crate) async fn killed(case: Case) -> String {
     let scene = Scene::new(case).await;
     let store = scene.store().await;
     let mut child = child::start(case, scene.path());
-    if matches!(case.point, Point::Connected(_) | Point::HalfSent(_) | Point::Unanswered(_)) {
+    if matches!(
+        case.point,
+        Point::Connected(_) | Point::HalfSent(_) | Point::Unanswered(_)
+    ) {
         scene.reached().await;
         child.start_kill().unwrap();
     }
@@ -132,10 +171,16 @@ async fn die_here(scene: &Scene, store: impl Store) {
                 () = scene.reached() => drop(notifying),
             }
             scene.trap.hold.gate.open();
-            dispatcher.shutdown(std::time::Duration::from_secs(30)).await;
+            dispatcher
+                .shutdown(std::time::Duration::from_secs(30))
+                .await;
         }
         Way::Runtime => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
             let order = scene.order.clone();
             let notifying = runtime.spawn(async move { dispatcher.notify(&order).await });
             scene.reached().await;

@@ -11,7 +11,12 @@ use crate::scene::Scene;
 use crate::support::{Received, Reply};
 
 fn killed_at(point: Point, endpoints: usize) -> Case {
-    Case { point, endpoints, way: Way::Kill, call: Call::Notify }
+    Case {
+        point,
+        endpoints,
+        way: Way::Kill,
+        call: Call::Notify,
+    }
 }
 
 /// K9 in the narrow sense: all that is asked for is recorded, the end is not.
@@ -29,9 +34,17 @@ async fn what_is_met_when_a_dead_sender_is_taken_over_is_notified_without_a_post
     let stored = store.get(&scene.key()).await.unwrap().unwrap();
     assert_eq!(stored.state.name(), StateName::Notified);
     // The record names the third one: when the sender died, that was the one that may have been called.
-    let outcomes: Vec<_> = stored.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
+    let outcomes: Vec<_> = stored
+        .attempts
+        .iter()
+        .map(|attempt| attempt.outcome.as_str())
+        .collect();
     assert_eq!(outcomes, ["accepted", "accepted", "unknown"]);
-    assert!(stored.attempts[2].endpoint.ends_with("/3"), "{}", stored.attempts[2].endpoint);
+    assert!(
+        stored.attempts[2].endpoint.ends_with("/3"),
+        "{}",
+        stored.attempts[2].endpoint
+    );
 }
 
 /// G7: at most one duplicate for each loss.
@@ -63,12 +76,31 @@ async fn several_deaths_repeat_a_post_once_each_and_all_of_them_are_recorded() {
     } {}
     let stored = store.get(&scene.key()).await.unwrap().unwrap();
     assert_eq!(stored.state.name(), StateName::Notified);
-    let outcomes: Vec<_> = stored.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
-    let interrupted = outcomes.iter().filter(|outcome| **outcome == "unknown").count();
-    assert_eq!((interrupted, outcomes.last()), (DEATHS, Some(&"accepted")), "{outcomes:?}");
+    let outcomes: Vec<_> = stored
+        .attempts
+        .iter()
+        .map(|attempt| attempt.outcome.as_str())
+        .collect();
+    let interrupted = outcomes
+        .iter()
+        .filter(|outcome| **outcome == "unknown")
+        .count();
+    assert_eq!(
+        (interrupted, outcomes.last()),
+        (DEATHS, Some(&"accepted")),
+        "{outcomes:?}"
+    );
     let received = scene.receiver.received();
     assert_eq!(received.len(), DEATHS + 1);
-    assert!(received.iter().all(|request| request.body == received[0].body));
+    assert!(
+        received
+            .iter()
+            .all(|request| request.body == received[0].body)
+    );
     let id = |request: &Received| request.header("webhook-id").unwrap().to_owned();
-    assert!(received.iter().all(|request| id(request) == stored.event_id.as_str()));
+    assert!(
+        received
+            .iter()
+            .all(|request| id(request) == stored.event_id.as_str())
+    );
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use orderhook::store::{ClaimRequest, Pick, Store};
 use orderhook::{
-    Dispatcher, Error, Key, Notification, OrderCode, PaidOrder, Source, SqliteStore, State, StateName, SupplierId,
-    Suppliers, SuppliersFile,
+    Dispatcher, Error, Key, Notification, OrderCode, PaidOrder, Source, SqliteStore, State,
+    StateName, SupplierId, Suppliers, SuppliersFile,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -63,8 +63,12 @@ impl Scene {
         let trap = Trap::new(case, folder.path().join("orders.db"));
         let mut front = None;
         match case.point {
-            Point::Connected(_) => front = Some(Front::before(receiver.port(), 0, &trap.hold).await),
-            Point::HalfSent(_) => front = Some(Front::before(receiver.port(), HALF, &trap.hold).await),
+            Point::Connected(_) => {
+                front = Some(Front::before(receiver.port(), 0, &trap.hold).await)
+            }
+            Point::HalfSent(_) => {
+                front = Some(Front::before(receiver.port(), HALF, &trap.hold).await)
+            }
             Point::Unanswered(k) => {
                 let path = path(k);
                 receiver.script_at(&path, [Reply::ok().gated(&trap.hold.gate)]);
@@ -77,10 +81,22 @@ impl Scene {
             }
             _ => {}
         }
-        let padding = if matches!(case.point, Point::HalfSent(_)) { 3 * HALF as usize } else { 0 };
+        let padding = if matches!(case.point, Point::HalfSent(_)) {
+            3 * HALF as usize
+        } else {
+            0
+        };
         let json = order(padding).to_string();
         let order = PaidOrder::from_json(json.as_bytes()).unwrap();
-        let scene = Scene { case, folder, receiver, trap, order, front, ca };
+        let scene = Scene {
+            case,
+            folder,
+            receiver,
+            trap,
+            order,
+            front,
+            ca,
+        };
         scene.write("order.json", &json);
         scene.write("ca.pem", &scene.ca.pem());
         scene.write_suppliers(case.endpoints);
@@ -94,12 +110,18 @@ impl Scene {
     /// Puts the first so many endpoints into the suppliers file.
     pub(crate) fn write_suppliers(&self, endpoints: usize) {
         let url = |k| match (&self.front, self.case.point) {
-            (Some(front), Point::Connected(held) | Point::HalfSent(held)) if held == k => front.url(&path(k)),
+            (Some(front), Point::Connected(held) | Point::HalfSent(held)) if held == k => {
+                front.url(&path(k))
+            }
             _ => self.receiver.url(&path(k)),
         };
         let urls: Vec<_> = (1..=endpoints).map(url).collect();
-        let supplier = json!({"id": "north-books", "webhook_urls": urls, "retry": {"first_delay_ms": 1000}});
-        self.write("suppliers.json", &json!({"suppliers": [supplier]}).to_string());
+        let supplier =
+            json!({"id": "north-books", "webhook_urls": urls, "retry": {"first_delay_ms": 1000}});
+        self.write(
+            "suppliers.json",
+            &json!({"suppliers": [supplier]}).to_string(),
+        );
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -107,11 +129,17 @@ impl Scene {
     }
 
     pub(crate) fn key(&self) -> Key {
-        Key::order_created(source(), SupplierId::new("north-books").unwrap(), OrderCode::new("A-1").unwrap())
+        Key::order_created(
+            source(),
+            SupplierId::new("north-books").unwrap(),
+            OrderCode::new("A-1").unwrap(),
+        )
     }
 
     pub(crate) async fn store(&self) -> SqliteStore {
-        SqliteStore::open(self.path().join("orders.db")).await.unwrap()
+        SqliteStore::open(self.path().join("orders.db"))
+            .await
+            .unwrap()
     }
 
     pub(crate) fn suppliers(&self) -> SuppliersFile {
@@ -130,7 +158,9 @@ impl Scene {
     /// Waits until the process is dead; it must have been killed.
     pub(crate) async fn bury(&self, child: Child) {
         let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
-        let output = output.unwrap_or_else(|_| panic!("{}: the process does not die", self.case)).unwrap();
+        let output = output
+            .unwrap_or_else(|_| panic!("{}: the process does not die", self.case))
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.signal(), Some(9), "{}: {said}", self.case);
         self.trap.clear().await;
@@ -158,7 +188,9 @@ impl Scene {
     pub(crate) async fn free(&self, store: &impl Store) {
         let nothing = ClaimRequest::new(source(), Pick::DueOf(Vec::new()), 1, TIMEOUT);
         while let Some(stored) = store.get(&self.key()).await.unwrap() {
-            let (State::Sending { until } | State::Pending { due: until }) = stored.state else { return };
+            let (State::Sending { until } | State::Pending { due: until }) = stored.state else {
+                return;
+            };
             let now = store.claim(&nothing).await.unwrap().now;
             if now >= until {
                 return;
@@ -170,13 +202,33 @@ impl Scene {
     /// Another process calls for the same order, and once more by hand.
     pub(crate) async fn go_on_in_another_process(&self) {
         let (status, line) = self.order_paid(&[]).await;
-        assert_eq!((status, &line["state"]), (Some(0), &json!("notified")), "{}: {line}", self.case);
+        assert_eq!(
+            (status, &line["state"]),
+            (Some(0), &json!("notified")),
+            "{}: {line}",
+            self.case
+        );
         let sent = self.receiver.count();
         let (status, line) = self.order_paid(&[]).await;
-        assert_eq!((status, &line["state"]), (Some(0), &json!("notified")), "{}: {line}", self.case);
+        assert_eq!(
+            (status, &line["state"]),
+            (Some(0), &json!("notified")),
+            "{}: {line}",
+            self.case
+        );
         let (status, line) = self.order_paid(&["--retry"]).await;
-        assert_eq!((status, &line["error"]), (Some(2), &json!("already_notified")), "{}: {line}", self.case);
-        assert_eq!(self.receiver.count(), sent, "{}: nothing is sent after the end", self.case);
+        assert_eq!(
+            (status, &line["error"]),
+            (Some(2), &json!("already_notified")),
+            "{}: {line}",
+            self.case
+        );
+        assert_eq!(
+            self.receiver.count(),
+            sent,
+            "{}: nothing is sent after the end",
+            self.case
+        );
     }
 
     /// Somebody else in this process does the same.
@@ -187,66 +239,115 @@ impl Scene {
         let sent = self.receiver.count();
         assert!(dispatcher.notify(&self.order).await.unwrap().is_told());
         let retried = dispatcher.retry(&self.key()).await;
-        assert!(matches!(retried, Err(Error::AlreadyNotified { .. })), "{}: {retried:?}", self.case);
-        assert_eq!(self.receiver.count(), sent, "{}: nothing is sent after the end", self.case);
+        assert!(
+            matches!(retried, Err(Error::AlreadyNotified { .. })),
+            "{}: {retried:?}",
+            self.case
+        );
+        assert_eq!(
+            self.receiver.count(),
+            sent,
+            "{}: nothing is sent after the end",
+            self.case
+        );
     }
 
     /// The example program, to be run on the folder.
     pub(crate) async fn program(&self) -> Command {
-        let program = tokio::task::spawn_blocking(programs::order_paid).await.unwrap();
+        let program = tokio::task::spawn_blocking(programs::order_paid)
+            .await
+            .unwrap();
         let words = "--order order.json --suppliers suppliers.json --ca ca.pem --store sqlite:orders.db --json \
                      --allow-network 127.0.0.0/8 --timeout-ms 15000 --lease-margin-ms 15000";
         let mut command = Command::new(program);
-        command.current_dir(self.path()).args(words.split_whitespace()).stdin(Stdio::null()).kill_on_drop(true);
+        command
+            .current_dir(self.path())
+            .args(words.split_whitespace())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
         command
     }
 
     /// Runs it; its exit status and the line that it prints.
     pub(crate) async fn order_paid(&self, more: &[&str]) -> (Option<i32>, Value) {
         let output = self.program().await.args(more).output();
-        let output = tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap();
+        let output = tokio::time::timeout(PATIENCE, output)
+            .await
+            .unwrap()
+            .unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         let said = String::from_utf8_lossy(&output.stderr);
-        let line = serde_json::from_str(text.trim()).unwrap_or_else(|_| panic!("{}: {text}{said}", self.case));
+        let line = serde_json::from_str(text.trim())
+            .unwrap_or_else(|_| panic!("{}: {text}{said}", self.case));
         (output.status.code(), line)
     }
 
     /// Compares what the receiver saw with what the store says, and both with what the case allows. The line of the table.
     pub(crate) async fn compare(&self, store: &impl Store) -> String {
         let case = &self.case;
-        let stored = store.get(&self.key()).await.unwrap().expect("nothing is lost");
-        assert_eq!(stored.state.name(), StateName::Notified, "{case}: {stored:?}");
+        let stored = store
+            .get(&self.key())
+            .await
+            .unwrap()
+            .expect("nothing is lost");
+        assert_eq!(
+            stored.state.name(),
+            StateName::Notified,
+            "{case}: {stored:?}"
+        );
         if case.cut_off() > 0 {
             self.receiver.wait_for_incomplete(case.cut_off()).await;
         }
         let received = self.receiver.received();
-        let sent: Vec<_> =
-            (1..=case.endpoints).map(|k| received.iter().filter(|request| request.path() == path(k)).count()).collect();
+        let sent: Vec<_> = (1..=case.endpoints)
+            .map(|k| {
+                received
+                    .iter()
+                    .filter(|request| request.path() == path(k))
+                    .count()
+            })
+            .collect();
         assert_eq!(sent, case.sent(), "{case}");
         assert_eq!(received.len(), sent.iter().sum::<usize>(), "{case}");
         assert_eq!(self.receiver.incomplete(), case.cut_off(), "{case}");
         for request in &received {
-            assert_eq!(request.header("webhook-id"), Some(stored.event_id.as_str()), "{case}");
+            assert_eq!(
+                request.header("webhook-id"),
+                Some(stored.event_id.as_str()),
+                "{case}"
+            );
             assert_eq!(Some(&request.body[..]), stored.body.as_deref(), "{case}");
         }
         // One after another: in each round the endpoints in their order, the second round from where the first broke off.
         assert_eq!(self.receiver.max_in_flight(), 1, "{case}");
-        let order: Vec<_> = received.iter().map(|request| request.path().to_owned()).collect();
+        let order: Vec<_> = received
+            .iter()
+            .map(|request| request.path().to_owned())
+            .collect();
         assert!(order.is_sorted(), "{case}: {order:?}");
         let record = record(&stored);
         assert_eq!(record, case.record(), "{case}");
         self.check_lease(&stored);
 
         let duplicates = received.len() - case.endpoints;
-        let record: Vec<_> = record.iter().map(|(k, outcome)| format!("{k} {outcome}")).collect();
+        let record: Vec<_> = record
+            .iter()
+            .map(|(k, outcome)| format!("{k} {outcome}"))
+            .collect();
         let sent: Vec<_> = sent.iter().map(ToString::to_string).collect();
         let (sent, record) = (sent.join(" "), record.join(", "));
-        format!("{case} sent {sent:<6} duplicates {duplicates}  {}  [{record}]", stored.state.name())
+        format!(
+            "{case} sent {sent:<6} duplicates {duplicates}  {}  [{record}]",
+            stored.state.name()
+        )
     }
 
     /// Nobody took over before the lease had run out.
     fn check_lease(&self, stored: &Notification) {
-        let interrupted = stored.attempts.iter().find(|attempt| attempt.outcome.as_str() == "unknown");
+        let interrupted = stored
+            .attempts
+            .iter()
+            .find(|attempt| attempt.outcome.as_str() == "unknown");
         if let Some(interrupted) = interrupted.filter(|_| self.case.way != Way::Drop) {
             let after = interrupted.at.since(stored.created_at);
             assert!(after >= LEASE, "{}: taken over after {after:?}", self.case);
@@ -256,8 +357,18 @@ impl Scene {
 
 /// Which endpoint, and what it came to.
 fn record(stored: &Notification) -> Vec<(usize, &'static str)> {
-    let number = |endpoint: &str| endpoint.rsplit('/').next().and_then(|last| last.parse().ok()).unwrap_or(0);
-    stored.attempts.iter().map(|attempt| (number(&attempt.endpoint), attempt.outcome.as_str())).collect()
+    let number = |endpoint: &str| {
+        endpoint
+            .rsplit('/')
+            .next()
+            .and_then(|last| last.parse().ok())
+            .unwrap_or(0)
+    };
+    stored
+        .attempts
+        .iter()
+        .map(|attempt| (number(&attempt.endpoint), attempt.outcome.as_str()))
+        .collect()
 }
 
 fn path(k: usize) -> String {

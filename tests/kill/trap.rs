@@ -8,8 +8,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
-    Selection, Step, Store, StoreError, Written,
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
 use orderhook::{Key, LookupError, Notification, Source, Supplier, SupplierId, Suppliers};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -43,7 +43,12 @@ impl Trap {
     pub(crate) fn new(case: Case, file: PathBuf) -> Arc<Trap> {
         silence();
         let calls = Default::default();
-        Arc::new(Trap { case, file, calls, hold: Hold::new() })
+        Arc::new(Trap {
+            case,
+            file,
+            calls,
+            hold: Hold::new(),
+        })
     }
 
     /// The number of this call, from 1.
@@ -79,7 +84,8 @@ impl Trap {
             return work.await;
         }
         let mut work = pin!(work);
-        let mut ask = async || std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        let mut ask =
+            async || std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
         let mut stranger = self.stranger().await;
         if self.case.way == Way::Kill {
             sqlx::raw_sql(SLOW).execute(&mut stranger).await.unwrap();
@@ -100,20 +106,32 @@ impl Trap {
 
     /// A connection that knows nothing of the store.
     async fn stranger(&self) -> SqliteConnection {
-        let options = SqliteConnectOptions::new().filename(&self.file).busy_timeout(Duration::ZERO);
+        let options = SqliteConnectOptions::new()
+            .filename(&self.file)
+            .busy_timeout(Duration::ZERO);
         options.connect().await.unwrap()
     }
 
     /// Undoes what made a transaction slow, if anything did.
     pub(crate) async fn clear(&self) {
-        sqlx::raw_sql(NOT_SLOW).execute(&mut self.stranger().await).await.unwrap();
+        sqlx::raw_sql(NOT_SLOW)
+            .execute(&mut self.stranger().await)
+            .await
+            .unwrap();
     }
 
     /// Has time go by in the file, which says what is to be added to the clock of the machine.
     pub(crate) async fn advance(&self, by: Duration) {
         let advance = sqlx::query("UPDATE orderhook_boots SET clock_offset = clock_offset + ?1");
         let advance = advance.bind(i64::try_from(by.as_micros()).unwrap());
-        assert_eq!(advance.execute(&mut self.stranger().await).await.unwrap().rows_affected(), 1);
+        assert_eq!(
+            advance
+                .execute(&mut self.stranger().await)
+                .await
+                .unwrap()
+                .rows_affected(),
+            1
+        );
     }
 }
 
@@ -123,8 +141,7 @@ const SLOW: &str = "CREATE VIEW slow AS \
     CREATE TRIGGER slow_insert AFTER INSERT ON orderhook_notifications BEGIN SELECT * FROM slow; END; \
     CREATE TRIGGER slow_update AFTER UPDATE ON orderhook_notifications BEGIN SELECT * FROM slow; END";
 
-const NOT_SLOW: &str =
-    "DROP TRIGGER IF EXISTS slow_insert; DROP TRIGGER IF EXISTS slow_update; DROP VIEW IF EXISTS slow";
+const NOT_SLOW: &str = "DROP TRIGGER IF EXISTS slow_insert; DROP TRIGGER IF EXISTS slow_update; DROP VIEW IF EXISTS slow";
 
 fn kill_this_process() -> ! {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
@@ -153,7 +170,10 @@ pub(crate) struct Trapped<T> {
 
 impl<T> Trapped<T> {
     pub(crate) fn new(inner: T, trap: &Arc<Trap>) -> Self {
-        Trapped { inner, trap: Arc::clone(trap) }
+        Trapped {
+            inner,
+            trap: Arc::clone(trap),
+        }
     }
 }
 
@@ -173,7 +193,10 @@ impl<S: Store> Store for Trapped<S> {
             return self.inner.insert(new).await;
         }
         self.trap.pass(Point::BeforeInsert).await;
-        let inserted = self.trap.through(Point::InInsert, self.inner.insert(new)).await;
+        let inserted = self
+            .trap
+            .through(Point::InInsert, self.inner.insert(new))
+            .await;
         self.trap.pass(Point::AfterInsert).await;
         inserted
     }
@@ -182,7 +205,10 @@ impl<S: Store> Store for Trapped<S> {
         if self.trap.count(Counted::Claim) > 1 {
             return self.inner.claim(request).await;
         }
-        let claims = self.trap.through(Point::InClaim, self.inner.claim(request)).await;
+        let claims = self
+            .trap
+            .through(Point::InClaim, self.inner.claim(request))
+            .await;
         self.trap.pass(Point::AfterClaim).await;
         claims
     }
@@ -190,7 +216,10 @@ impl<S: Store> Store for Trapped<S> {
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
         let number = self.trap.count(Counted::Write);
         self.trap.pass(Point::BeforeWrite(number)).await;
-        let written = self.trap.through(Point::InWrite(number), self.inner.write(steps)).await;
+        let written = self
+            .trap
+            .through(Point::InWrite(number), self.inner.write(steps))
+            .await;
         self.trap.pass(Point::AfterWrite(number)).await;
         written
     }

@@ -55,7 +55,12 @@ fn name() -> impl Strategy<Value = Name> {
     let supplier = prop_oneof![5 => Just(0_u8), 1 => Just(1), 1 => Just(2)];
     let order = prop_oneof![5 => Just(0_u8), 1 => Just(1)];
     let name = (source(), supplier, order, 0..4_u8);
-    name.prop_map(|(source, supplier, order, occurrence)| Name { source, supplier, order, occurrence })
+    name.prop_map(|(source, supplier, order, occurrence)| Name {
+        source,
+        supplier,
+        order,
+        occurrence,
+    })
 }
 
 fn reference() -> impl Strategy<Value = String> {
@@ -69,8 +74,20 @@ fn new() -> impl Strategy<Value = New> {
         1 => Just(Start::NotWanted),
         1 => reference().prop_map(|reference| Start::Notified { reference }),
     ];
-    let new = (name(), append, start, option::of(0..2_u8), option::of(0..4_u8));
-    new.prop_map(|(name, append, start, digest, memo)| New { name, append, start, digest, memo })
+    let new = (
+        name(),
+        append,
+        start,
+        option::of(0..2_u8),
+        option::of(0..4_u8),
+    );
+    new.prop_map(|(name, append, start, digest, memo)| New {
+        name,
+        append,
+        start,
+        digest,
+        memo,
+    })
 }
 
 /// Mostly of what is there.
@@ -90,7 +107,12 @@ fn claim(known: Vec<Name>) -> impl Strategy<Value = Claim> {
         1 => names(known).prop_map(Pick::NowOf),
     ];
     let claim = (source(), pick, 0..8_u32, 0..3_u8);
-    claim.prop_map(|(source, pick, limit, lease)| Claim { source, pick, limit, lease })
+    claim.prop_map(|(source, pick, limit, lease)| Claim {
+        source,
+        pick,
+        limit,
+        lease,
+    })
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -103,7 +125,14 @@ fn write() -> impl Strategy<Value = Write> {
             .prop_map(|(reason, stream)| End::Failed(reason, stream)),
     ];
     let claim = prop_oneof![3 => 0..3_usize, 1 => 0..20_usize];
-    let write = (claim, prop::bool::weighted(0.1), 0..3_u8, 0..3_u8, 0..4_u8, end);
+    let write = (
+        claim,
+        prop::bool::weighted(0.1),
+        0..3_u8,
+        0..3_u8,
+        0..4_u8,
+        end,
+    );
     write.prop_map(|(claim, foreign, known, attempts, ledger, end)| Write {
         claim,
         foreign,
@@ -120,7 +149,11 @@ fn reason() -> impl Strategy<Value = FailureReason> {
 
 fn selection(known: Vec<Name>) -> impl Strategy<Value = Select> {
     let supplier = prop_oneof![3 => Just(0_u8), 1 => 0..3_u8];
-    let of_supplier = (source(), supplier, subsequence(FailureReason::ALL.to_vec(), 0..=6));
+    let of_supplier = (
+        source(),
+        supplier,
+        subsequence(FailureReason::ALL.to_vec(), 0..=6),
+    );
     prop_oneof![
         2 => names(known).prop_map(Select::Keys),
         1 => of_supplier.prop_map(|(source, supplier, reasons)| Select::FailedFor(source, supplier, reasons)),
@@ -136,8 +169,15 @@ fn decision() -> impl Strategy<Value = Decide> {
 }
 
 fn which() -> impl Strategy<Value = Which> {
-    let states = prop_oneof![2 => Just(Vec::new()), 1 => subsequence(StateName::ALL.to_vec(), 1..=6)];
-    let which = (source(), option::of(0..2_u8), option::of(0..3_u8), states, option::of(0..4_u8));
+    let states =
+        prop_oneof![2 => Just(Vec::new()), 1 => subsequence(StateName::ALL.to_vec(), 1..=6)];
+    let which = (
+        source(),
+        option::of(0..2_u8),
+        option::of(0..3_u8),
+        states,
+        option::of(0..4_u8),
+    );
     which.prop_map(|(source, order, supplier, states, older_than)| Which {
         source,
         order,

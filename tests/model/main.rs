@@ -15,8 +15,14 @@ use subject::{InMemory, InSqlite, Machine};
 
 /// So many cases unless the environment says otherwise.
 fn cases(default: u32) -> Config {
-    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok());
-    Config { cases: asked.unwrap_or(default), max_shrink_iters: 3_000, ..Config::default() }
+    let asked = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|number| number.parse().ok());
+    Config {
+        cases: asked.unwrap_or(default),
+        max_shrink_iters: 3_000,
+        ..Config::default()
+    }
 }
 
 prop_state_machine! {

@@ -10,11 +10,22 @@ pub(crate) type Moment = (i64, u64);
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
-    Pending { due: Moment },
-    Sending { until: Moment },
-    Notified { reference: String },
-    Failed { reason: FailureReason, stream: StreamRule },
-    Withdrawn { reason: String },
+    Pending {
+        due: Moment,
+    },
+    Sending {
+        until: Moment,
+    },
+    Notified {
+        reference: String,
+    },
+    Failed {
+        reason: FailureReason,
+        stream: StreamRule,
+    },
+    Withdrawn {
+        reason: String,
+    },
     NotWanted,
 }
 
@@ -89,9 +100,17 @@ impl Model {
             Call::Claim(claim) => self.claim(claim),
             Call::Write(steps) => {
                 self.steps = steps.iter().filter_map(|step| self.resolve(step)).collect();
-                Answer::Written(self.steps.clone().iter().map(|step| self.write(step)).collect())
+                Answer::Written(
+                    self.steps
+                        .clone()
+                        .iter()
+                        .map(|step| self.write(step))
+                        .collect(),
+                )
             }
-            Call::Intervene(select, decide, limit) => self.intervene(select, decide, *limit as usize),
+            Call::Intervene(select, decide, limit) => {
+                self.intervene(select, decide, *limit as usize)
+            }
             Call::List(which, _) => Answer::Listed(self.list(which)),
             Call::Settled(source, limit) => Answer::Listed(self.read_on(*source, *limit as usize)),
             Call::Wait(hours) => {
@@ -118,7 +137,10 @@ impl Model {
     fn insert(&mut self, new: &[New]) -> Vec<Inserted> {
         let before = self.clone();
         let answers: Vec<_> = new.iter().map(|new| self.insert_one(new)).collect();
-        if answers.iter().any(|answer| matches!(answer, Inserted::Stale { .. })) {
+        if answers
+            .iter()
+            .any(|answer| matches!(answer, Inserted::Stale { .. }))
+        {
             *self = before;
         }
         answers
@@ -126,17 +148,33 @@ impl Model {
 
     fn insert_one(&mut self, new: &New) -> Inserted {
         if let Some(index) = self.find(new.name) {
-            let differs = self.rows[index].digest.zip(new.digest).is_some_and(|(known, new)| known != new);
-            return if differs { Inserted::Differs } else { Inserted::Existing };
+            let differs = self.rows[index]
+                .digest
+                .zip(new.digest)
+                .is_some_and(|(known, new)| known != new);
+            return if differs {
+                Inserted::Differs
+            } else {
+                Inserted::Existing
+            };
         }
-        let next = 1 + self.rows.iter().filter(|row| row.name.shares_stream(new.name)).count() as u64;
+        let next = 1 + self
+            .rows
+            .iter()
+            .filter(|row| row.name.shares_stream(new.name))
+            .count() as u64;
         if matches!(new.append, Append::At(position) if position != next) {
             return Inserted::Stale { next };
         }
         let (state, body) = match &new.start {
             Start::Pending(bytes) => (State::Pending { due: self.now() }, Some(bytes[1])),
             Start::NotWanted => (State::NotWanted, None),
-            Start::Notified { reference } => (State::Notified { reference: reference.clone() }, None),
+            Start::Notified { reference } => (
+                State::Notified {
+                    reference: reference.clone(),
+                },
+                None,
+            ),
         };
         self.rows.push(Row {
             name: new.name,
@@ -175,8 +213,14 @@ impl Model {
     /// The moment from which it can be claimed, if nothing else happens.
     fn ready(&self, index: usize) -> Option<Moment> {
         let row = &self.rows[index];
-        let is_before = |other: &&Row| other.name.shares_stream(row.name) && other.position < row.position;
-        if self.rows.iter().filter(is_before).any(|other| other.state.is_unfinished()) {
+        let is_before =
+            |other: &&Row| other.name.shares_stream(row.name) && other.position < row.position;
+        if self
+            .rows
+            .iter()
+            .filter(is_before)
+            .any(|other| other.state.is_unfinished())
+        {
             return None;
         }
         match row.state {
@@ -206,19 +250,28 @@ impl Model {
         let can_be_had = |(moment, index): &(Moment, usize)| match &claim.pick {
             Pick::New | Pick::Due | Pick::DueOf(_) => *moment <= now,
             Pick::PutOff(_) => true,
-            Pick::NowOf(_) => *moment <= now || self.rows[*index].state.name() == StateName::Pending,
+            Pick::NowOf(_) => {
+                *moment <= now || self.rows[*index].state.name() == StateName::Pending
+            }
         };
-        let mut taken: Vec<_> = ready.iter().filter(|ready| can_be_had(ready)).map(|(_, index)| *index).collect();
+        let mut taken: Vec<_> = ready
+            .iter()
+            .filter(|ready| can_be_had(ready))
+            .map(|(_, index)| *index)
+            .collect();
         taken.truncate(claim.limit as usize);
         let left = ready.iter().find(|(_, index)| !taken.contains(index));
         let next_due = match claim.pick {
-            Pick::New | Pick::Due => {
-                left.map_or(NextDue::Never, |((hour, _), _)| NextDue::Within((hour - self.hour).max(0)))
-            }
+            Pick::New | Pick::Due => left.map_or(NextDue::Never, |((hour, _), _)| {
+                NextDue::Within((hour - self.hour).max(0))
+            }),
             Pick::PutOff(_) | Pick::DueOf(_) | Pick::NowOf(_) => NextDue::Never,
         };
         let until = self.after(claim.lease);
-        let claimed = taken.into_iter().map(|index| self.hand_out(index, until)).collect();
+        let claimed = taken
+            .into_iter()
+            .map(|index| self.hand_out(index, until))
+            .collect();
         Answer::Claimed(claimed, next_due)
     }
 
@@ -244,7 +297,11 @@ impl Model {
         let claim = (self.claims.len() - 1).checked_sub(write.claim % self.claims.len().max(1))?;
         let of_claim = self.claims[claim];
         let name = match write.foreign {
-            true => self.rows.iter().map(|row| row.name).find(|name| *name != of_claim)?,
+            true => self
+                .rows
+                .iter()
+                .map(|row| row.name)
+                .find(|name| *name != of_claim)?,
             false => of_claim,
         };
         let recorded = &self.rows[self.find(name)?].attempts;
@@ -257,19 +314,37 @@ impl Model {
             attempts.push(self.next_attempt);
         }
         let (first_attempt, end) = (first_attempt as u32, write.end.clone());
-        Some(Resolved { claim, name, first_attempt, attempts, ledger: write.ledger, end })
+        Some(Resolved {
+            claim,
+            name,
+            first_attempt,
+            attempts,
+            ledger: write.ledger,
+            end,
+        })
     }
 
     fn write(&mut self, step: &Resolved) -> Written {
-        let Some(index) = self.find(step.name) else { return Written::Stale };
+        let Some(index) = self.find(step.name) else {
+            return Written::Stale;
+        };
         if self.rows[index].token != Some(step.claim) {
             return Written::Stale;
         }
         let state = match &step.end {
-            End::Keep(lease) => State::Sending { until: self.after(*lease) },
-            End::Notified(reference) => State::Notified { reference: reference.clone() },
-            End::Again(after) | End::HandBack(after) => State::Pending { due: self.after(*after) },
-            End::Failed(reason, stream) => State::Failed { reason: *reason, stream: *stream },
+            End::Keep(lease) => State::Sending {
+                until: self.after(*lease),
+            },
+            End::Notified(reference) => State::Notified {
+                reference: reference.clone(),
+            },
+            End::Again(after) | End::HandBack(after) => State::Pending {
+                due: self.after(*after),
+            },
+            End::Failed(reason, stream) => State::Failed {
+                reason: *reason,
+                stream: *stream,
+            },
         };
         let row = &mut self.rows[index];
         for (number, attempt) in (step.first_attempt as usize..).zip(&step.attempts) {
@@ -307,14 +382,19 @@ impl Model {
                 continue;
             }
             let is_failed = row.state.name() == StateName::Failed;
-            let is_open = is_failed || matches!(row.state, State::Pending { .. } | State::Sending { .. });
+            let is_open =
+                is_failed || matches!(row.state, State::Pending { .. } | State::Sending { .. });
             let state = match decide {
                 Decide::Reopen if is_failed => {
                     self.rows[index].reopened += 1;
                     State::Pending { due: now }
                 }
-                Decide::Withdraw(reason) if is_open => State::Withdrawn { reason: reason.clone() },
-                Decide::MarkNotified(reference) if is_open => State::Notified { reference: reference.clone() },
+                Decide::Withdraw(reason) if is_open => State::Withdrawn {
+                    reason: reason.clone(),
+                },
+                Decide::MarkNotified(reference) if is_open => State::Notified {
+                    reference: reference.clone(),
+                },
                 _ => continue,
             };
             self.become_state(index, state);
@@ -328,17 +408,28 @@ impl Model {
         let is_wanted = |row: &&Row| {
             row.name.source == which.source
                 && which.order.is_none_or(|order| order == row.name.order)
-                && which.supplier.is_none_or(|supplier| supplier == row.name.supplier)
+                && which
+                    .supplier
+                    .is_none_or(|supplier| supplier == row.name.supplier)
                 && (which.states.is_empty() || which.states.contains(&row.state.name()))
-                && which.older_than.is_none_or(|hours| self.hour - row.created.0 >= i64::from(hours))
+                && which
+                    .older_than
+                    .is_none_or(|hours| self.hour - row.created.0 >= i64::from(hours))
         };
-        self.rows.iter().filter(is_wanted).map(|row| row.name).collect()
+        self.rows
+            .iter()
+            .filter(is_wanted)
+            .map(|row| row.name)
+            .collect()
     }
 
     fn read_on(&mut self, source: u8, limit: usize) -> Vec<Name> {
         let read = &mut self.read[usize::from(source)];
-        let settled =
-            self.rows.iter().filter(|row| row.name.source == source).filter_map(|row| Some((row.settled?, row.name)));
+        let settled = self
+            .rows
+            .iter()
+            .filter(|row| row.name.source == source)
+            .filter_map(|row| Some((row.settled?, row.name)));
         let mut settled: Vec<_> = settled.filter(|(number, _)| number > read).collect();
         settled.sort_unstable_by_key(|(number, _)| *number);
         settled.truncate(limit);

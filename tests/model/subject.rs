@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use orderhook::store::{
-    ClaimRequest, Claims, Cursor, Intervention, NewNotification, Page, Pick as StorePick, Selection, Step, Store, Token,
+    ClaimRequest, Claims, Cursor, Intervention, NewNotification, Page, Pick as StorePick,
+    Selection, Step, Store, Token,
 };
 use orderhook::{Closed, Key, MemoryStore, Notification, SqliteStore, State as Stored, Timestamp};
 use proptest_state_machine::StateMachineTest;
@@ -61,7 +62,9 @@ pub(crate) struct InSqlite {
 
 impl InSqlite {
     async fn open(folder: &TempDir) -> SqliteStore {
-        SqliteStore::open(folder.path().join("orders.db")).await.unwrap()
+        SqliteStore::open(folder.path().join("orders.db"))
+            .await
+            .unwrap()
     }
 }
 
@@ -83,8 +86,16 @@ impl Subject for InSqlite {
         let options = SqliteConnectOptions::new().filename(self.folder.path().join("orders.db"));
         let mut stranger = options.connect().await.unwrap();
         let micros = i64::try_from(hours(number).as_micros()).unwrap();
-        let advance = sqlx::query("UPDATE orderhook_boots SET clock_offset = clock_offset + ?1").bind(micros);
-        assert_eq!(advance.execute(&mut stranger).await.unwrap().rows_affected(), 1);
+        let advance =
+            sqlx::query("UPDATE orderhook_boots SET clock_offset = clock_offset + ?1").bind(micros);
+        assert_eq!(
+            advance
+                .execute(&mut stranger)
+                .await
+                .unwrap()
+                .rows_affected(),
+            1
+        );
         // A handle that only reads knows the time from its last transaction.
         for handle in &self.handles {
             now(handle).await;
@@ -120,14 +131,31 @@ impl<S: Subject> StateMachineTest for Machine<S> {
     type Reference = Model;
 
     fn init_test(_: &Model) -> Running<S> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let subject = runtime.block_on(S::new());
         let (tokens, seen_tokens, cursors) = Default::default();
-        Running { runtime, subject, calls: 0, tokens, seen_tokens, cursors }
+        Running {
+            runtime,
+            subject,
+            calls: 0,
+            tokens,
+            seen_tokens,
+            cursors,
+        }
     }
 
     fn apply(mut running: Running<S>, model: &Model, call: Call) -> Running<S> {
-        let Running { runtime, subject, calls, tokens, seen_tokens, cursors } = &mut running;
+        let Running {
+            runtime,
+            subject,
+            calls,
+            tokens,
+            seen_tokens,
+            cursors,
+        } = &mut running;
         *calls += 1;
         runtime.block_on(async {
             match &call {
@@ -140,7 +168,10 @@ impl<S: Subject> StateMachineTest for Machine<S> {
             match &call {
                 Call::Insert(new) => {
                     let new: Vec<_> = new.iter().map(notification).collect();
-                    assert_eq!(Answer::Inserted(store.insert(&new).await.unwrap()), expected);
+                    assert_eq!(
+                        Answer::Inserted(store.insert(&new).await.unwrap()),
+                        expected
+                    );
                 }
                 Call::Claim(claim) => {
                     let claims = store.claim(&request(claim)).await.unwrap();
@@ -151,12 +182,24 @@ impl<S: Subject> StateMachineTest for Machine<S> {
                     }
                 }
                 Call::Write(_) => {
-                    let steps: Vec<_> = model.steps.iter().map(|step| self::step(step, tokens)).collect();
-                    assert_eq!(Answer::Written(store.write(&steps).await.unwrap()), expected);
+                    let steps: Vec<_> = model
+                        .steps
+                        .iter()
+                        .map(|step| self::step(step, tokens))
+                        .collect();
+                    assert_eq!(
+                        Answer::Written(store.write(&steps).await.unwrap()),
+                        expected
+                    );
                 }
                 Call::Intervene(select, decide, limit) => {
-                    let done = store.intervene(&selection(select), &intervention(decide), *limit).await.unwrap();
-                    let Answer::Intervened(changed, in_flight) = expected else { panic!("{expected:?}") };
+                    let done = store
+                        .intervene(&selection(select), &intervention(decide), *limit)
+                        .await
+                        .unwrap();
+                    let Answer::Intervened(changed, in_flight) = expected else {
+                        panic!("{expected:?}")
+                    };
                     assert_eq!(done.changed, keys(&changed));
                     if let Some(in_flight) = in_flight {
                         assert_eq!(done.in_flight, keys(&in_flight));
@@ -164,8 +207,16 @@ impl<S: Subject> StateMachineTest for Machine<S> {
                 }
                 Call::List(which, limit) => {
                     let listed = all_pages(store, which, *limit).await;
-                    let Answer::Listed(expected) = expected else { panic!("{expected:?}") };
-                    assert_eq!(listed.iter().map(|found| found.key.clone()).collect::<Vec<_>>(), keys(&expected));
+                    let Answer::Listed(expected) = expected else {
+                        panic!("{expected:?}")
+                    };
+                    assert_eq!(
+                        listed
+                            .iter()
+                            .map(|found| found.key.clone())
+                            .collect::<Vec<_>>(),
+                        keys(&expected)
+                    );
                     let counts = store.count(&which.filter()).await.unwrap();
                     assert_eq!(counts.total(), expected.len() as u64);
                 }
@@ -175,8 +226,14 @@ impl<S: Subject> StateMachineTest for Machine<S> {
                         None => Page::first(*limit),
                     };
                     let listing = store.settled(&source(*number), &page).await.unwrap();
-                    let Answer::Listed(expected) = expected else { panic!("{expected:?}") };
-                    let found: Vec<_> = listing.notifications.iter().map(|found| found.key.clone()).collect();
+                    let Answer::Listed(expected) = expected else {
+                        panic!("{expected:?}")
+                    };
+                    let found: Vec<_> = listing
+                        .notifications
+                        .iter()
+                        .map(|found| found.key.clone())
+                        .collect();
                     assert_eq!(found, keys(&expected));
                     cursors.extend(listing.next.map(|next| (*number, next)));
                 }
@@ -194,18 +251,39 @@ impl<S: Subject> StateMachineTest for Machine<S> {
                 let which = Which::all(number);
                 let found = all_pages(store, &which, 1000).await;
                 let expected = model.list(&which);
-                assert_eq!(found.iter().map(|found| found.key.clone()).collect::<Vec<_>>(), keys(&expected));
+                assert_eq!(
+                    found
+                        .iter()
+                        .map(|found| found.key.clone())
+                        .collect::<Vec<_>>(),
+                    keys(&expected)
+                );
                 listed.extend(found);
             }
-            let now = if listed.is_empty() { None } else { Some(now(store).await) };
+            let now = if listed.is_empty() {
+                None
+            } else {
+                Some(now(store).await)
+            };
             for found in &listed {
-                let row = model.rows.iter().find(|row| row.name.key() == found.key).unwrap();
+                let row = model
+                    .rows
+                    .iter()
+                    .find(|row| row.name.key() == found.key)
+                    .unwrap();
                 assert_eq!(found.position, row.position);
                 assert_eq!(found.event_id, found.key.event_id());
                 assert_eq!(found.content_digest, row.digest.map(digest));
                 assert_eq!(found.memo, row.memo.map(memo));
                 assert_eq!(found.ledger, ledger(row.ledger));
-                assert_eq!(found.attempts, row.attempts.iter().copied().map(attempt).collect::<Vec<_>>());
+                assert_eq!(
+                    found.attempts,
+                    row.attempts
+                        .iter()
+                        .copied()
+                        .map(attempt)
+                        .collect::<Vec<_>>()
+                );
                 assert_eq!(found.reopened, row.reopened);
                 assert_eq!(found.body, None, "listings leave bodies out");
                 check_state(&found.state, &row.state, model.hour, now.unwrap());
@@ -215,22 +293,39 @@ impl<S: Subject> StateMachineTest for Machine<S> {
                 let found = store.get(&row.name.key()).await.unwrap().unwrap();
                 assert_eq!(found.body, row.body.map(body));
             }
-            let absent = Name { source: 0, supplier: 7, order: 0, occurrence: 0 };
+            let absent = Name {
+                source: 0,
+                supplier: 7,
+                order: 0,
+                occurrence: 0,
+            };
             assert_eq!(store.get(&absent.key()).await.unwrap(), None);
         });
     }
 }
 
 fn check_claims(claims: &Claims, expected: &Answer) {
-    let Answer::Claimed(expected, next_due) = expected else { panic!("{expected:?}") };
+    let Answer::Claimed(expected, next_due) = expected else {
+        panic!("{expected:?}")
+    };
     assert_eq!(claims.refused, []);
-    let found: Vec<_> = claims.claims.iter().map(|claim| claim.key.clone()).collect();
-    assert_eq!(found, keys(&expected.iter().map(|claim| claim.name).collect::<Vec<_>>()));
+    let found: Vec<_> = claims
+        .claims
+        .iter()
+        .map(|claim| claim.key.clone())
+        .collect();
+    assert_eq!(
+        found,
+        keys(&expected.iter().map(|claim| claim.name).collect::<Vec<_>>())
+    );
     for (claim, expected) in claims.claims.iter().zip(expected) {
         assert_eq!(claim.position, expected.position);
         assert_eq!(claim.body, body(expected.body));
         assert_eq!(claim.ledger, ledger(expected.ledger));
-        assert_eq!((claim.reopened, claim.attempts), (expected.reopened, expected.attempts));
+        assert_eq!(
+            (claim.reopened, claim.attempts),
+            (expected.reopened, expected.attempts)
+        );
         assert_eq!(claim.taken_over, expected.taken_over);
         assert_eq!(claim.event_id, claim.key.event_id());
     }
@@ -240,28 +335,58 @@ fn check_claims(claims: &Claims, expected: &Answer) {
     };
     let latest = claims.now.after(HOUR * u32::try_from(*number).unwrap());
     let next_due = claims.next_due.expect("something will be due");
-    assert!(next_due <= latest, "the next is due within {number} hours, not at {next_due}; it is {}", claims.now);
+    assert!(
+        next_due <= latest,
+        "the next is due within {number} hours, not at {next_due}; it is {}",
+        claims.now
+    );
 }
 
 fn check_state(found: &Stored, expected: &State, hour: i64, now: Timestamp) {
     // As the model has it to the hour; calls take less than half of one.
     let at = |found: &Timestamp, (expected, _): (i64, u64)| {
         let passed = (now.as_micros() - found.as_micros()) as f64 / HOUR.as_micros() as f64;
-        assert!((passed - (hour - expected) as f64).abs() < 0.5, "{found} is not {expected}, it is {hour}, {now}");
+        assert!(
+            (passed - (hour - expected) as f64).abs() < 0.5,
+            "{found} is not {expected}, it is {hour}, {now}"
+        );
     };
     match (found, expected) {
         (Stored::Pending { due }, State::Pending { due: expected }) => at(due, *expected),
         (Stored::Sending { until }, State::Sending { until: expected }) => at(until, *expected),
-        (Stored::Notified { reference, .. }, State::Notified { reference: expected }) => {
+        (
+            Stored::Notified { reference, .. },
+            State::Notified {
+                reference: expected,
+            },
+        ) => {
             assert_eq!(reference, expected)
         }
-        (Stored::Failed { reason, stream, .. }, State::Failed { reason: expected_reason, stream: expected_stream }) => {
+        (
+            Stored::Failed { reason, stream, .. },
+            State::Failed {
+                reason: expected_reason,
+                stream: expected_stream,
+            },
+        ) => {
             assert_eq!((reason, stream), (expected_reason, expected_stream))
         }
-        (Stored::Closed { why: Closed::Withdrawn { reason }, .. }, State::Withdrawn { reason: expected }) => {
+        (
+            Stored::Closed {
+                why: Closed::Withdrawn { reason },
+                ..
+            },
+            State::Withdrawn { reason: expected },
+        ) => {
             assert_eq!(reason, expected);
         }
-        (Stored::Closed { why: Closed::NotWanted, .. }, State::NotWanted) => {}
+        (
+            Stored::Closed {
+                why: Closed::NotWanted,
+                ..
+            },
+            State::NotWanted,
+        ) => {}
         _ => panic!("{found:?} is not {expected:?}"),
     }
 }
@@ -274,7 +399,9 @@ async fn all_pages(store: &impl Store, which: &Which, limit: u32) -> Vec<Notific
         assert_eq!(listing.refused, []);
         assert!(listing.notifications.len() <= limit as usize);
         found.extend(listing.notifications);
-        let Some(next) = listing.next else { return found };
+        let Some(next) = listing.next else {
+            return found;
+        };
         page = Page::after(next, limit);
     }
 }
@@ -295,7 +422,9 @@ fn request(claim: &Claim) -> ClaimRequest {
     let pick = match &claim.pick {
         Pick::New => StorePick::New,
         Pick::Due => StorePick::Due,
-        Pick::PutOff(numbers) => StorePick::PutOff(numbers.iter().map(|number| supplier(*number)).collect()),
+        Pick::PutOff(numbers) => {
+            StorePick::PutOff(numbers.iter().map(|number| supplier(*number)).collect())
+        }
         Pick::DueOf(names) => StorePick::DueOf(keys(names)),
         Pick::NowOf(names) => StorePick::NowOf(keys(names)),
     };
@@ -304,23 +433,34 @@ fn request(claim: &Claim) -> ClaimRequest {
 
 fn step(step: &Resolved, tokens: &[Token]) -> Step {
     let attempts = step.attempts.iter().copied().map(attempt).collect();
-    let new = Step::new(step.name.key(), tokens[step.claim], ledger(step.ledger), step.end.then());
+    let new = Step::new(
+        step.name.key(),
+        tokens[step.claim],
+        ledger(step.ledger),
+        step.end.then(),
+    );
     new.with_attempts(step.first_attempt, attempts)
 }
 
 fn selection(select: &Select) -> Selection {
     match select {
         Select::Keys(names) => Selection::Keys(keys(names)),
-        Select::FailedFor(number, of, reasons) => {
-            Selection::FailedFor { source: source(*number), supplier: supplier(*of), reasons: reasons.clone() }
-        }
+        Select::FailedFor(number, of, reasons) => Selection::FailedFor {
+            source: source(*number),
+            supplier: supplier(*of),
+            reasons: reasons.clone(),
+        },
     }
 }
 
 fn intervention(decide: &Decide) -> Intervention {
     match decide {
         Decide::Reopen => Intervention::Reopen,
-        Decide::Withdraw(reason) => Intervention::Withdraw { reason: reason.clone() },
-        Decide::MarkNotified(reference) => Intervention::MarkNotified { reference: reference.clone() },
+        Decide::Withdraw(reason) => Intervention::Withdraw {
+            reason: reason.clone(),
+        },
+        Decide::MarkNotified(reference) => Intervention::MarkNotified {
+            reference: reference.clone(),
+        },
     }
 }

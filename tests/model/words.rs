@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use orderhook::store::{Append, Filter, Inserted, Start, Then, Written};
 use orderhook::{
-    Attempt, Body, ContentDigest, EndpointId, EventKind, FailureReason, Key, Ledger, Memo, Occurrence, OrderCode,
-    Outcome, Source, StateName, StreamRule, SupplierId, Timestamp,
+    Attempt, Body, ContentDigest, EndpointId, EventKind, FailureReason, Key, Ledger, Memo,
+    Occurrence, OrderCode, Outcome, Source, StateName, StreamRule, SupplierId, Timestamp,
 };
 
 /// Time goes by the hour: what the calls themselves take does not count.
@@ -26,9 +26,18 @@ pub(crate) struct Name {
 
 impl Name {
     pub(crate) fn key(self) -> Key {
-        let (order, kind) = (OrderCode::new(format!("A-{}", self.order)).unwrap(), EventKind::new("stage").unwrap());
+        let (order, kind) = (
+            OrderCode::new(format!("A-{}", self.order)).unwrap(),
+            EventKind::new("stage").unwrap(),
+        );
         let occurrence = Occurrence::new(&format!("n{}", self.occurrence)).unwrap();
-        Key::new(source(self.source), supplier(self.supplier), order, kind, occurrence)
+        Key::new(
+            source(self.source),
+            supplier(self.supplier),
+            order,
+            kind,
+            occurrence,
+        )
     }
 
     /// Whether both belong to one order of one supplier.
@@ -71,7 +80,11 @@ pub(crate) fn ledger(tries: u8) -> Ledger {
         r#"{{"schedule":0,"endpoints":[{{"id":"0011","shown":"https://a.example/","standing":{{"open":{{"tries":{tries},
         "first_at":"2026-03-01T10:00:00Z","not_before":"2026-03-01T10:00:05Z","interrupted":0}}}}}}]}}"#
     );
-    if tries == 0 { Ledger::default() } else { Ledger::decode(json.as_bytes()).unwrap() }
+    if tries == 0 {
+        Ledger::default()
+    } else {
+        Ledger::decode(json.as_bytes()).unwrap()
+    }
 }
 
 pub(crate) fn attempt(number: u16) -> Attempt {
@@ -115,11 +128,22 @@ pub(crate) enum End {
 impl End {
     pub(crate) fn then(&self) -> Then {
         match self {
-            End::Keep(lease) => Then::Keep { lease: hours(*lease) },
-            End::Notified(reference) => Then::Notified { reference: reference.clone() },
-            End::Again(after) => Then::Again { after: hours(*after) },
-            End::HandBack(after) => Then::HandBack { after: hours(*after) },
-            End::Failed(reason, stream) => Then::Failed { reason: *reason, stream: *stream },
+            End::Keep(lease) => Then::Keep {
+                lease: hours(*lease),
+            },
+            End::Notified(reference) => Then::Notified {
+                reference: reference.clone(),
+            },
+            End::Again(after) => Then::Again {
+                after: hours(*after),
+            },
+            End::HandBack(after) => Then::HandBack {
+                after: hours(*after),
+            },
+            End::Failed(reason, stream) => Then::Failed {
+                reason: *reason,
+                stream: *stream,
+            },
         }
     }
 }
@@ -162,12 +186,20 @@ pub(crate) struct Which {
 
 impl Which {
     pub(crate) fn all(source: u8) -> Which {
-        Which { source, order: None, supplier: None, states: Vec::new(), older_than: None }
+        Which {
+            source,
+            order: None,
+            supplier: None,
+            states: Vec::new(),
+            older_than: None,
+        }
     }
 
     pub(crate) fn filter(&self) -> Filter {
         let mut filter = Filter::of(source(self.source));
-        filter.order = self.order.map(|order| OrderCode::new(format!("A-{order}")).unwrap());
+        filter.order = self
+            .order
+            .map(|order| OrderCode::new(format!("A-{order}")).unwrap());
         filter.supplier = self.supplier.map(supplier);
         filter.states = self.states.clone();
         filter.older_than = self.older_than.map(hours);

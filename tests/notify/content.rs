@@ -17,7 +17,10 @@ fn verified(request: &Received, key: &str, body: &[u8]) -> bool {
     for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
         headers.insert(name, request.header(name).expect(name).parse().unwrap());
     }
-    standardwebhooks::Webhook::new(key).unwrap().verify(body, &headers).is_ok()
+    standardwebhooks::Webhook::new(key)
+        .unwrap()
+        .verify(body, &headers)
+        .is_ok()
 }
 
 #[tokio::test]
@@ -32,9 +35,16 @@ async fn every_post_has_the_headers_that_are_promised_each_once() {
             .custom_header("X-Adapter", "demo value")
             .custom_header("accept", "application/json"),
     );
-    world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+    world
+        .dispatcher()
+        .notify(&order("A-1", &["north"]))
+        .await
+        .unwrap();
 
-    assert_eq!(receiver.received()[0].path_and_query, "/in/orders?tenant=4&key=a%20b");
+    assert_eq!(
+        receiver.received()[0].path_and_query,
+        "/in/orders?tenant=4&key=a%20b"
+    );
     for request in receiver.received() {
         for (name, value) in [
             ("authorization", "Bearer tok_5f2a"),
@@ -43,16 +53,33 @@ async fn every_post_has_the_headers_that_are_promised_each_once() {
             ("content-type", "application/json"),
             ("accept-encoding", "identity"),
             ("content-length", request.body.len().to_string().as_str()),
-            ("user-agent", concat!("orderhook/", env!("CARGO_PKG_VERSION"))),
+            (
+                "user-agent",
+                concat!("orderhook/", env!("CARGO_PKG_VERSION")),
+            ),
             ("webhook-id", key("north", "A-1").event_id().as_str()),
             ("host", format!("localhost:{}", receiver.port()).as_str()),
         ] {
-            assert_eq!(request.headers_named(name).collect::<Vec<_>>(), [value], "{name}");
+            assert_eq!(
+                request.headers_named(name).collect::<Vec<_>>(),
+                [value],
+                "{name}"
+            );
         }
-        let at: u64 = request.header("webhook-timestamp").unwrap().parse().unwrap();
+        let at: u64 = request
+            .header("webhook-timestamp")
+            .unwrap()
+            .parse()
+            .unwrap();
         let seen = request.at.duration_since(UNIX_EPOCH).unwrap().as_secs();
         assert!(at <= seen && seen - at < 20, "stamped {at}, seen {seen}");
-        for name in ["webhook-signature", "traceparent", "referer", "cookie", "transfer-encoding"] {
+        for name in [
+            "webhook-signature",
+            "traceparent",
+            "referer",
+            "cookie",
+            "transfer-encoding",
+        ] {
             assert_eq!(request.header(name), None, "{name}");
         }
     }
@@ -63,9 +90,17 @@ async fn every_post_has_the_headers_that_are_promised_each_once() {
 async fn a_supplier_without_a_token_gets_no_authorization() {
     let world = World::new();
     let receiver = world.receiver().await;
-    world.put(supplier("north").endpoint(receiver.url("/north")).bearer_token("of-north"));
+    world.put(
+        supplier("north")
+            .endpoint(receiver.url("/north"))
+            .bearer_token("of-north"),
+    );
     world.put(supplier("green").endpoint(receiver.url("/green")));
-    world.dispatcher().notify(&order("A-1", &["north", "green"])).await.unwrap();
+    world
+        .dispatcher()
+        .notify(&order("A-1", &["north", "green"]))
+        .await
+        .unwrap();
     for request in receiver.received() {
         let expected = (request.path() == "/north").then_some("Bearer of-north");
         assert_eq!(request.header("authorization"), expected, "{request}");
@@ -77,18 +112,32 @@ async fn a_supplier_without_a_token_gets_no_authorization() {
 async fn the_id_is_the_same_at_every_attempt_and_another_for_every_supplier_and_order() {
     let world = World::new();
     let receiver = world.receiver().await;
-    receiver.script_at("/north", [Reply::Status(500), Reply::CloseAfterRequest, Reply::Status(503)]);
+    receiver.script_at(
+        "/north",
+        [
+            Reply::Status(500),
+            Reply::CloseAfterRequest,
+            Reply::Status(503),
+        ],
+    );
     for name in ["north", "green"] {
         world.put(supplier(name).endpoint(receiver.url(&format!("/{name}"))));
     }
     let dispatcher = world.dispatcher();
-    dispatcher.notify(&order("A-1", &["north", "green"])).await.unwrap();
+    dispatcher
+        .notify(&order("A-1", &["north", "green"]))
+        .await
+        .unwrap();
     for _ in 0..3 {
         dispatcher.retry(&key("north", "A-1")).await.unwrap();
     }
     dispatcher.notify(&order("A-2", &["north"])).await.unwrap();
 
-    let mut ids: Vec<_> = receiver.received().iter().map(|one| one.header("webhook-id").unwrap().to_owned()).collect();
+    let mut ids: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|one| one.header("webhook-id").unwrap().to_owned())
+        .collect();
     assert_eq!(ids.len(), 6);
     ids.sort();
     ids.dedup();
@@ -104,16 +153,31 @@ async fn the_published_library_verifies_every_attempt_and_both_keys_while_they_o
     let keys = [KEY, NEXT_KEY].map(|key| SigningKey::new(key).unwrap());
     let hour = orderhook::Timestamp::from(SystemTime::now() + Duration::from_secs(3600));
     let retired = SigningKey::new("whsec_////////////////////////////////").unwrap();
-    let north = keys.into_iter().fold(supplier("north"), orderhook::SupplierBuilder::signing_key);
-    world.put(north.signing_key(retired.valid_from(hour)).endpoint(receiver.url("/a")));
+    let north = keys
+        .into_iter()
+        .fold(supplier("north"), orderhook::SupplierBuilder::signing_key);
+    world.put(
+        north
+            .signing_key(retired.valid_from(hour))
+            .endpoint(receiver.url("/a")),
+    );
     let dispatcher = world.dispatcher();
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
     dispatcher.retry(&key("north", "A-1")).await.unwrap();
 
     assert_eq!(receiver.count(), 2);
     for request in receiver.received() {
-        assert!(verified(&request, KEY, &request.body) && verified(&request, NEXT_KEY, &request.body));
-        assert!(!verified(&request, "whsec_////////////////////////////////", &request.body), "it is not valid yet");
+        assert!(
+            verified(&request, KEY, &request.body) && verified(&request, NEXT_KEY, &request.body)
+        );
+        assert!(
+            !verified(
+                &request,
+                "whsec_////////////////////////////////",
+                &request.body
+            ),
+            "it is not valid yet"
+        );
         let tampered = [request.body.as_slice(), b" "].concat();
         assert!(!verified(&request, KEY, &tampered));
     }
@@ -133,18 +197,30 @@ async fn a_supplier_gets_its_own_lines_and_nothing_of_the_others() {
     assert!(world.dispatcher().notify(&order).await.unwrap().is_told());
 
     let skus = |name: &str| {
-        let request = receiver.received().into_iter().find(|request| request.path() == format!("/{name}")).unwrap();
+        let request = receiver
+            .received()
+            .into_iter()
+            .find(|request| request.path() == format!("/{name}"))
+            .unwrap();
         let items = request.json()["items"].as_array().unwrap().clone();
-        items.iter().map(|item| item["sku"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        items
+            .iter()
+            .map(|item| item["sku"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(skus("north-books"), ["NB-0042", "NB-0107"]);
     assert_eq!(skus("green-grocer"), ["GG-MANGO-1KG", "GG-LIME-6"]);
     assert_eq!(skus("tool-shed"), ["TS-LEVEL-60"]);
     for request in receiver.received() {
         let text = String::from_utf8(request.body.clone()).unwrap();
-        assert!(!names.iter().any(|name| text.contains(name)), "{request}: names a supplier");
+        assert!(
+            !names.iter().any(|name| text.contains(name)),
+            "{request}: names a supplier"
+        );
         if request.path() == "/north-books" {
-            let example: Value = serde_json::from_slice(include_bytes!("../../examples/order-created.json")).unwrap();
+            let example: Value =
+                serde_json::from_slice(include_bytes!("../../examples/order-created.json"))
+                    .unwrap();
             assert_eq!(request.json(), example, "examples/order-created.json");
         }
     }
@@ -155,9 +231,21 @@ async fn a_supplier_gets_its_own_lines_and_nothing_of_the_others() {
 async fn a_supplier_sees_of_the_customer_what_its_rules_allow() {
     let world = World::new();
     let receiver = world.receiver().await;
-    for (name, rule) in [("shares", Rule::Share), ("masks", Rule::Mask), ("omits", Rule::Omit)] {
-        let all = Privacy::new().with_customer_name(rule).with_email(rule).with_mobile(rule).with_address(rule);
-        world.put(supplier(name).endpoint(receiver.url(&format!("/{name}"))).privacy(all));
+    for (name, rule) in [
+        ("shares", Rule::Share),
+        ("masks", Rule::Mask),
+        ("omits", Rule::Omit),
+    ] {
+        let all = Privacy::new()
+            .with_customer_name(rule)
+            .with_email(rule)
+            .with_mobile(rule)
+            .with_address(rule);
+        world.put(
+            supplier(name)
+                .endpoint(receiver.url(&format!("/{name}")))
+                .privacy(all),
+        );
     }
     let mut document = document("A-1", &["shares", "masks", "omits"]);
     document["extra"] = json!({"note": "passed on"});
@@ -166,7 +254,10 @@ async fn a_supplier_sees_of_the_customer_what_its_rules_allow() {
 
     let body = |name: &str| {
         let seen = receiver.received();
-        seen.iter().find(|request| request.path() == format!("/{name}")).unwrap().json()
+        seen.iter()
+            .find(|request| request.path() == format!("/{name}"))
+            .unwrap()
+            .json()
     };
     for field in ["customer_name", "email", "mobile", "address"] {
         assert_eq!(body("shares")[field], document[field]);
@@ -188,7 +279,8 @@ async fn a_supplier_sees_of_the_customer_what_its_rules_allow() {
 }
 
 #[tokio::test]
-async fn other_content_under_the_same_code_is_a_conflict_for_whom_it_concerns_and_changes_nothing() {
+async fn other_content_under_the_same_code_is_a_conflict_for_whom_it_concerns_and_changes_nothing()
+{
     let world = World::new();
     let receiver = world.receiver().await;
     receiver.script_at("/north", [Reply::Status(500)]);
@@ -196,29 +288,50 @@ async fn other_content_under_the_same_code_is_a_conflict_for_whom_it_concerns_an
         world.put(supplier(name).endpoint(receiver.url(&format!("/{name}"))));
     }
     let dispatcher = world.dispatcher();
-    dispatcher.notify(&order("A-1", &["north", "green"])).await.unwrap();
+    dispatcher
+        .notify(&order("A-1", &["north", "green"]))
+        .await
+        .unwrap();
 
     // The line of one supplier is changed, one stays, and a third supplier comes in.
     let mut other = document("A-1", &["north", "green", "tools"]);
     other["lines"][0]["quantity"] = json!(3);
     let other = order_from(other);
     let enqueued = dispatcher.enqueue(&other).await.unwrap();
-    let conflicts: Vec<_> = enqueued.conflicts().map(|stored| stored.key.supplier.clone()).collect();
+    let conflicts: Vec<_> = enqueued
+        .conflicts()
+        .map(|stored| stored.key.supplier.clone())
+        .collect();
     assert_eq!(conflicts, [id("north")]);
     let report = dispatcher.notify(&other).await.unwrap();
 
     assert!(!report.is_told());
     assert_eq!(report.of("north").unwrap().inserted, Inserted::Differs);
-    assert!(report.of("north").unwrap().is_conflict() && !report.of("green").unwrap().is_conflict());
-    assert_eq!(state(&report.of("green").unwrap().notification), "notified A-1");
-    assert_eq!(state(&report.of("tools").unwrap().notification), "notified A-1");
+    assert!(
+        report.of("north").unwrap().is_conflict() && !report.of("green").unwrap().is_conflict()
+    );
+    assert_eq!(
+        state(&report.of("green").unwrap().notification),
+        "notified A-1"
+    );
+    assert_eq!(
+        state(&report.of("tools").unwrap().notification),
+        "notified A-1"
+    );
 
     // What is sent in the end is what came first.
     let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
     assert_eq!(state(&retried), "notified A-1");
-    let sent: Vec<_> = receiver.received().into_iter().filter(|request| request.path() == "/north").collect();
+    let sent: Vec<_> = receiver
+        .received()
+        .into_iter()
+        .filter(|request| request.path() == "/north")
+        .collect();
     assert_eq!(sent.len(), 2);
-    assert!(sent.iter().all(|request| request.json()["items"][0]["quantity"] == 2));
+    assert!(
+        sent.iter()
+            .all(|request| request.json()["items"][0]["quantity"] == 2)
+    );
     world.agrees().await;
 }
 
@@ -230,16 +343,27 @@ async fn an_order_that_was_built_anew_or_shown_differently_is_the_same_order() {
     world.put(supplier("north").endpoint(receiver.url("/a")));
     let dispatcher = world.dispatcher();
     let mut document = document("A-1", &["north"]);
-    dispatcher.notify(&order_from(document.clone())).await.unwrap();
+    dispatcher
+        .notify(&order_from(document.clone()))
+        .await
+        .unwrap();
 
     document["built_at"] = json!("2026-03-02T00:00:00Z");
     let stricter = Privacy::new().with_email(Rule::Omit);
-    world.put(supplier("north").endpoint(receiver.url("/a")).privacy(stricter));
+    world.put(
+        supplier("north")
+            .endpoint(receiver.url("/a"))
+            .privacy(stricter),
+    );
     let report = dispatcher.notify(&order_from(document)).await.unwrap();
     assert!(!report.entries[0].is_conflict());
     dispatcher.retry(&key("north", "A-1")).await.unwrap();
 
-    let bodies: Vec<_> = receiver.received().into_iter().map(|request| request.body).collect();
+    let bodies: Vec<_> = receiver
+        .received()
+        .into_iter()
+        .map(|request| request.body)
+        .collect();
     assert_eq!(bodies.len(), 2);
     assert_eq!(bodies[0], bodies[1], "the first body wins");
     world.agrees().await;
@@ -253,14 +377,23 @@ async fn what_differs_for_nobody_but_one_supplier_is_a_conflict_for_that_one_onl
         world.put(supplier(name).endpoint(receiver.url(&format!("/{name}"))));
     }
     let dispatcher = world.dispatcher();
-    dispatcher.notify(&order("A-1", &["north", "green"])).await.unwrap();
+    dispatcher
+        .notify(&order("A-1", &["north", "green"]))
+        .await
+        .unwrap();
     let mut moved = document("A-1", &["north", "green"]);
     moved["address"]["line1"] = json!("another lane");
     let report = dispatcher.notify(&order_from(moved)).await.unwrap();
-    assert!(report.entries.iter().all(orderhook::Entry::is_conflict), "the address is part of what both were told");
+    assert!(
+        report.entries.iter().all(orderhook::Entry::is_conflict),
+        "the address is part of what both were told"
+    );
 
     let report = dispatcher.notify(&order("A-1", &["green"])).await.unwrap();
-    assert!(!report.entries[0].is_conflict(), "a line of another supplier is not part of it");
+    assert!(
+        !report.entries[0].is_conflict(),
+        "a line of another supplier is not part of it"
+    );
     assert_eq!(state(only(&report)), "notified A-1");
     assert_eq!(receiver.count(), 2);
     world.agrees().await;

@@ -12,10 +12,17 @@ async fn first_stops_at_the_first_that_accepts() {
     let world = World::new();
     let receiver = world.receiver().await;
     receiver.answer_at("/a", Reply::Status(500));
-    let list = supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")).endpoint(receiver.url("/c"));
+    let list = supplier("north")
+        .endpoint(receiver.url("/a"))
+        .endpoint(receiver.url("/b"))
+        .endpoint(receiver.url("/c"));
     world.put(list.acceptance(Acceptance::First));
 
-    let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+    let report = world
+        .dispatcher()
+        .notify(&order("A-1", &["north"]))
+        .await
+        .unwrap();
 
     assert_eq!(state(only(&report)), "notified A-1");
     assert_eq!(paths(&world.log), ["/a", "/b"]);
@@ -26,9 +33,18 @@ async fn first_stops_at_the_first_that_accepts() {
 async fn any_calls_the_second_also_when_the_first_has_accepted() {
     let world = World::new();
     let receiver = world.receiver().await;
-    world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")).acceptance(Acceptance::Any));
+    world.put(
+        supplier("north")
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b"))
+            .acceptance(Acceptance::Any),
+    );
 
-    let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+    let report = world
+        .dispatcher()
+        .notify(&order("A-1", &["north"]))
+        .await
+        .unwrap();
 
     assert_eq!(state(only(&report)), "notified A-1");
     assert_eq!(paths(&world.log), ["/a", "/b"]);
@@ -41,16 +57,30 @@ async fn any_is_content_with_one_whichever_it_is() {
         let world = World::new();
         let receiver = world.receiver().await;
         receiver.answer_at(refusing, Reply::Status(500));
-        let list = supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b"));
+        let list = supplier("north")
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b"));
         world.put(list.acceptance(Acceptance::Any));
 
-        let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+        let report = world
+            .dispatcher()
+            .notify(&order("A-1", &["north"]))
+            .await
+            .unwrap();
 
         assert_eq!(state(only(&report)), "notified A-1");
         assert_eq!(outcomes(only(&report)), expected);
         world.store.advance(Duration::from_secs(86_400));
-        world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
-        assert_eq!(receiver.count(), 2, "the one that refused is not asked again");
+        world
+            .dispatcher()
+            .notify(&order("A-1", &["north"]))
+            .await
+            .unwrap();
+        assert_eq!(
+            receiver.count(),
+            2,
+            "the one that refused is not asked again"
+        );
         world.agrees().await;
     }
 }
@@ -62,7 +92,9 @@ async fn any_and_first_that_nobody_accepts_are_tried_again_at_every_url() {
         let receiver = world.receiver().await;
         receiver.script_at("/a", [Reply::Status(500), Reply::Status(500)]);
         receiver.script_at("/b", [Reply::Status(404)]);
-        let list = supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b"));
+        let list = supplier("north")
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b"));
         world.put(list.acceptance(acceptance));
         let (dispatcher, order) = (world.dispatcher(), order("A-1", &["north"]));
 
@@ -72,7 +104,11 @@ async fn any_and_first_that_nobody_accepts_are_tried_again_at_every_url() {
         let report = dispatcher.notify(&order).await.unwrap();
 
         assert_eq!(state(only(&report)), "notified A-1", "{acceptance:?}");
-        assert_eq!(outcomes(only(&report)), ["500", "404", "500", "200"], "{acceptance:?}");
+        assert_eq!(
+            outcomes(only(&report)),
+            ["500", "404", "500", "200"],
+            "{acceptance:?}"
+        );
         world.agrees().await;
     }
 }
@@ -82,7 +118,11 @@ async fn every_is_met_without_a_post_when_the_url_that_failed_is_taken_off_the_l
     let world = World::new();
     let receiver = world.receiver().await;
     receiver.answer_at("/b", Reply::Status(500));
-    world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    world.put(
+        supplier("north")
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b")),
+    );
     let dispatcher = world.dispatcher();
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
@@ -99,7 +139,11 @@ async fn every_calls_a_url_that_was_added_and_does_not_count_one_that_was_taken_
     let world = World::new();
     let receiver = world.receiver().await;
     receiver.answer_at("/b", Reply::Status(500));
-    world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    world.put(
+        supplier("north")
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b")),
+    );
     let dispatcher = world.dispatcher();
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
@@ -118,11 +162,19 @@ async fn first_and_any_do_not_count_the_acceptance_of_a_url_that_was_taken_off()
         let receiver = world.receiver().await;
         receiver.script_at("/b", [Reply::Status(500)]);
         // Told under `Every`, so that it is open although one has accepted.
-        world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+        world.put(
+            supplier("north")
+                .endpoint(receiver.url("/a"))
+                .endpoint(receiver.url("/b")),
+        );
         let dispatcher = world.dispatcher();
         dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
-        world.put(supplier("north").endpoint(receiver.url("/b")).acceptance(acceptance));
+        world.put(
+            supplier("north")
+                .endpoint(receiver.url("/b"))
+                .acceptance(acceptance),
+        );
         let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
 
         assert_eq!(state(&retried), "notified A-1");
@@ -136,7 +188,11 @@ async fn a_milder_policy_is_met_by_what_was_accepted_before() {
     let world = World::new();
     let receiver = world.receiver().await;
     receiver.answer_at("/b", Reply::Status(500));
-    let list = || supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b"));
+    let list = || {
+        supplier("north")
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b"))
+    };
     world.put(list());
     let dispatcher = world.dispatcher();
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
@@ -155,16 +211,27 @@ async fn the_schedule_of_a_supplier_comes_to_its_end_and_a_retry_begins_a_new_on
     let receiver = world.receiver().await;
     receiver.answer_at("/b", Reply::Status(500));
     let never_twice = RetryPolicy::DEFAULT.with_give_up_after(Duration::ZERO);
-    world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")).retry(never_twice));
+    world.put(
+        supplier("north")
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b"))
+            .retry(never_twice),
+    );
     let (dispatcher, order) = (world.dispatcher(), order("A-1", &["north"]));
 
     let report = dispatcher.notify(&order).await.unwrap();
     assert_eq!(state(only(&report)), "failed exhausted");
     world.store.advance(Duration::from_secs(365 * 86_400));
-    assert_eq!(state(only(&dispatcher.notify(&order).await.unwrap())), "failed exhausted");
+    assert_eq!(
+        state(only(&dispatcher.notify(&order).await.unwrap())),
+        "failed exhausted"
+    );
     assert_eq!(receiver.count(), 2, "a failed one waits for a person");
 
-    assert_eq!(state(&dispatcher.retry(&key("north", "A-1")).await.unwrap()), "failed exhausted");
+    assert_eq!(
+        state(&dispatcher.retry(&key("north", "A-1")).await.unwrap()),
+        "failed exhausted"
+    );
     receiver.answer_at("/b", Reply::ok());
     let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
     assert_eq!(state(&retried), "notified A-1");

@@ -12,10 +12,19 @@ async fn a_redirection_is_a_rejection_and_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let world = World::new();
         let (receiver, target) = (world.receiver().await, world.receiver().await);
-        for location in [target.url("/stolen"), receiver.url("/moved"), "/moved".to_owned(), String::new()] {
+        for location in [
+            target.url("/stolen"),
+            receiver.url("/moved"),
+            "/moved".to_owned(),
+            String::new(),
+        ] {
             receiver.script_at("/a", [Reply::redirect(status, &location)]);
         }
-        world.put(supplier("north").endpoint(receiver.url("/a")).bearer_token("t"));
+        world.put(
+            supplier("north")
+                .endpoint(receiver.url("/a"))
+                .bearer_token("t"),
+        );
         let dispatcher = world.dispatcher();
         let key = key("north", "A-1");
 
@@ -40,14 +49,33 @@ async fn a_2xx_status_line_is_an_acceptance_whatever_the_body_does_then() {
         ("a bad chunk", Reply::BadChunk),
         ("a stall", Reply::StallAfterHead),
         ("no end", Reply::Endless),
-        ("a reset", Reply::RawThenReset(raw("content-length: 100\r\n\r\nabc"))),
+        (
+            "a reset",
+            Reply::RawThenReset(raw("content-length: 100\r\n\r\nabc")),
+        ),
         ("no framing", Reply::Raw(raw("\r\n{\"id\":"))),
-        ("a wrong coding", Reply::Raw(raw("content-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello"))),
-        ("a wrong type", Reply::Raw(raw("content-type: image/png\r\ncontent-length: 2\r\n\r\n\u{1}\u{2}"))),
-        ("204 with a body", Reply::Raw(b"HTTP/1.1 204 No Content\r\n\r\nstray".to_vec())),
+        (
+            "a wrong coding",
+            Reply::Raw(raw(
+                "content-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello",
+            )),
+        ),
+        (
+            "a wrong type",
+            Reply::Raw(raw(
+                "content-type: image/png\r\ncontent-length: 2\r\n\r\n\u{1}\u{2}",
+            )),
+        ),
+        (
+            "204 with a body",
+            Reply::Raw(b"HTTP/1.1 204 No Content\r\n\r\nstray".to_vec()),
+        ),
         ("202", Reply::Status(202)),
         ("299", Reply::Status(299)),
-        ("interim replies before", Reply::Continue103(Box::new(Reply::ok()))),
+        (
+            "interim replies before",
+            Reply::Continue103(Box::new(Reply::ok())),
+        ),
     ];
     for (what, reply) in replies {
         for pointer in [None, Some("/id")] {
@@ -57,9 +85,17 @@ async fn a_2xx_status_line_is_an_acceptance_whatever_the_body_does_then() {
             let north = supplier("north").endpoint(receiver.url("/a"));
             world.put(pointer.map_or(north.clone(), |pointer| north.reference_pointer(pointer)));
 
-            let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+            let report = world
+                .dispatcher()
+                .notify(&order("A-1", &["north"]))
+                .await
+                .unwrap();
 
-            assert_eq!(state(only(&report)), "notified A-1", "{what}, pointer {pointer:?}: {report:?}");
+            assert_eq!(
+                state(only(&report)),
+                "notified A-1",
+                "{what}, pointer {pointer:?}: {report:?}"
+            );
             assert!(only(&report).attempts[0].outcome.is_accepted(), "{what}");
             assert_eq!(receiver.count(), 1, "{what}");
             world.agrees().await;
@@ -71,7 +107,9 @@ async fn a_2xx_status_line_is_an_acceptance_whatever_the_body_does_then() {
 async fn what_is_not_2xx_is_no_acceptance() {
     let world = World::new();
     let receiver = world.receiver().await;
-    let statuses = [300, 304, 400, 401, 403, 404, 409, 422, 425, 429, 500, 502, 503, 599, 999];
+    let statuses = [
+        300, 304, 400, 401, 403, 404, 409, 422, 425, 429, 500, 502, 503, 599, 999,
+    ];
     receiver.script(statuses.map(Reply::Status));
     world.put(supplier("north").endpoint(receiver.url("/a")));
     let dispatcher = world.dispatcher();
@@ -88,13 +126,23 @@ async fn what_is_not_2xx_is_no_acceptance() {
 #[tokio::test]
 async fn a_hanging_url_costs_its_limit_and_no_more() {
     const LIMIT: Duration = Duration::from_secs(1);
-    let drip = || Reply::Drip { bytes: b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), every: Duration::from_millis(200) };
-    for (what, hanging) in [("silence", Reply::Hang), ("a slow head", drip()), ("1xx for ever", Reply::EndlessInterim)]
-    {
+    let drip = || Reply::Drip {
+        bytes: b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
+        every: Duration::from_millis(200),
+    };
+    for (what, hanging) in [
+        ("silence", Reply::Hang),
+        ("a slow head", drip()),
+        ("1xx for ever", Reply::EndlessInterim),
+    ] {
         let world = World::new();
         let (primary, backup) = (world.receiver().await, world.receiver().await);
         primary.answer(hanging);
-        world.put(supplier("north").endpoint(primary.url("/a")).endpoint(backup.url("/b")));
+        world.put(
+            supplier("north")
+                .endpoint(primary.url("/a"))
+                .endpoint(backup.url("/b")),
+        );
         let dispatcher = world.builder(LIMIT).build().unwrap();
 
         let began = Instant::now();
@@ -103,10 +151,23 @@ async fn a_hanging_url_costs_its_limit_and_no_more() {
 
         assert_eq!(outcomes(only(&report)), ["unknown", "200"], "{what}");
         let first = &only(&report).attempts[0];
-        assert_eq!(first.outcome, Outcome::Unknown { why: Unknown::TimedOut }, "{what}");
-        assert!(first.took >= LIMIT && took < LIMIT * 3, "{what}: took {:?}, {took:?} in all", first.took);
+        assert_eq!(
+            first.outcome,
+            Outcome::Unknown {
+                why: Unknown::TimedOut
+            },
+            "{what}"
+        );
+        assert!(
+            first.took >= LIMIT && took < LIMIT * 3,
+            "{what}: took {:?}, {took:?} in all",
+            first.took
+        );
         primary.wait_for_ended(1).await;
-        assert!(primary.received()[0].abandoned, "{what}: the connection is cut");
+        assert!(
+            primary.received()[0].abandoned,
+            "{what}: the connection is cut"
+        );
         assert!(!world.log.overlaps(), "{what}");
         world.agrees().await;
     }
@@ -119,7 +180,9 @@ async fn a_url_that_cannot_be_connected_to_is_known_not_to_have_received_anythin
     let receiver = world.receiver().await;
     let stalling = Receiver::start_as(Mode::AcceptAndStall).await;
     let hole = black_hole().await;
-    let list = supplier("north").endpoint(stalling.url("/tls-stall")).endpoint(hole.url("/syn"));
+    let list = supplier("north")
+        .endpoint(stalling.url("/tls-stall"))
+        .endpoint(hole.url("/syn"));
     world.put(list.endpoint(receiver.url("/a")));
     let dispatcher = world.builder(LIMIT).build().unwrap();
 
@@ -128,9 +191,20 @@ async fn a_url_that_cannot_be_connected_to_is_known_not_to_have_received_anythin
 
     assert_eq!(outcomes(only(&report)), ["not_sent", "not_sent", "200"]);
     for attempt in &only(&report).attempts[..2] {
-        assert_eq!(attempt.outcome, Outcome::NotSent { why: NotSent::ConnectTimeout }, "{}", attempt.endpoint);
+        assert_eq!(
+            attempt.outcome,
+            Outcome::NotSent {
+                why: NotSent::ConnectTimeout
+            },
+            "{}",
+            attempt.endpoint
+        );
     }
-    assert!(began.elapsed() < LIMIT * 2, "half of the limit for each: {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < LIMIT * 2,
+        "half of the limit for each: {:?}",
+        began.elapsed()
+    );
     world.agrees().await;
 }
 
@@ -140,10 +214,17 @@ async fn a_410_gives_that_url_up_and_the_other_one_is_tried_on() {
     let receiver = world.receiver().await;
     receiver.answer_at("/gone", Reply::Status(410));
     receiver.script_at("/b", [Reply::Status(500)]);
-    world.put(supplier("north").endpoint(receiver.url("/gone")).endpoint(receiver.url("/b")));
+    world.put(
+        supplier("north")
+            .endpoint(receiver.url("/gone"))
+            .endpoint(receiver.url("/b")),
+    );
     let (dispatcher, order) = (world.dispatcher(), order("A-1", &["north"]));
 
-    assert_eq!(state(only(&dispatcher.notify(&order).await.unwrap())), "pending");
+    assert_eq!(
+        state(only(&dispatcher.notify(&order).await.unwrap())),
+        "pending"
+    );
     world.store.advance(Duration::from_secs(7));
     let report = dispatcher.notify(&order).await.unwrap();
     assert_eq!(state(only(&report)), "failed endpoint_gone");
@@ -151,7 +232,10 @@ async fn a_410_gives_that_url_up_and_the_other_one_is_tried_on() {
 
     // A person says that it is there again; what has accepted is not called.
     receiver.answer_at("/gone", Reply::ok());
-    assert_eq!(state(&dispatcher.retry(&key("north", "A-1")).await.unwrap()), "notified A-1");
+    assert_eq!(
+        state(&dispatcher.retry(&key("north", "A-1")).await.unwrap()),
+        "notified A-1"
+    );
     assert_eq!(paths(&world.log), ["/gone", "/b", "/b", "/gone"]);
     world.agrees().await;
 }
@@ -162,10 +246,16 @@ async fn a_410_does_no_harm_when_another_url_makes_up_for_it() {
         let world = World::new();
         let receiver = world.receiver().await;
         receiver.answer_at("/gone", Reply::Status(410));
-        let list = supplier("north").endpoint(receiver.url("/gone")).endpoint(receiver.url("/b"));
+        let list = supplier("north")
+            .endpoint(receiver.url("/gone"))
+            .endpoint(receiver.url("/b"));
         world.put(list.acceptance(acceptance));
 
-        let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+        let report = world
+            .dispatcher()
+            .notify(&order("A-1", &["north"]))
+            .await
+            .unwrap();
 
         assert_eq!(state(only(&report)), "notified A-1", "{acceptance:?}");
         world.agrees().await;
@@ -178,19 +268,31 @@ async fn a_url_that_asks_for_time_gets_it_and_does_not_delay_the_other() {
     let receiver = world.receiver().await;
     receiver.script_at("/patient", [Reply::retry_after(503, "600")]);
     receiver.script_at("/b", [Reply::Status(500)]);
-    world.put(supplier("north").endpoint(receiver.url("/patient")).endpoint(receiver.url("/b")));
+    world.put(
+        supplier("north")
+            .endpoint(receiver.url("/patient"))
+            .endpoint(receiver.url("/b")),
+    );
     let (dispatcher, order) = (world.dispatcher(), order("A-1", &["north"]));
     dispatcher.notify(&order).await.unwrap();
 
     world.store.advance(Duration::from_secs(7));
     let report = dispatcher.notify(&order).await.unwrap();
     assert_eq!(paths(&world.log), ["/patient", "/b", "/b"]);
-    let State::Pending { due } = only(&report).state else { panic!("{report:?}") };
+    let State::Pending { due } = only(&report).state else {
+        panic!("{report:?}")
+    };
     let wait = due.since(world.store.now());
-    assert!((Duration::from_secs(580)..=Duration::from_secs(600)).contains(&wait), "{wait:?}");
+    assert!(
+        (Duration::from_secs(580)..=Duration::from_secs(600)).contains(&wait),
+        "{wait:?}"
+    );
 
     world.store.advance(Duration::from_secs(600));
-    assert_eq!(state(only(&dispatcher.notify(&order).await.unwrap())), "notified A-1");
+    assert_eq!(
+        state(only(&dispatcher.notify(&order).await.unwrap())),
+        "notified A-1"
+    );
     assert_eq!(paths(&world.log), ["/patient", "/b", "/b", "/patient"]);
     world.agrees().await;
 }
@@ -200,13 +302,25 @@ async fn the_reference_is_the_suppliers_own_where_its_reply_has_one_and_else_the
     let long = format!(r#"{{"data":{{"id":"{}"}}}}"#, "x".repeat(201));
     let longest = "y".repeat(200);
     let fits = format!(r#"{{"data":{{"id":"{longest}"}}}}"#);
-    let beyond = format!(r#"{{"filler":"{}","data":{{"id":"late"}}}}"#, "z".repeat(64 * 1024));
+    let beyond = format!(
+        r#"{{"filler":"{}","data":{{"id":"late"}}}}"#,
+        "z".repeat(64 * 1024)
+    );
     for (reply, reference) in [
         (Reply::ok_json(r#"{"data":{"id":"NB-17"}}"#), "NB-17"),
         (Reply::ok_json(r#"{"data":{"id":4711}}"#), "4711"),
-        (Reply::ok_json(r#"{"data":{"id":123456789012345678901234567890}}"#), "123456789012345678901234567890"),
-        (Reply::ok_json("\u{feff}{\"data\":{\"id\":\"NB-18\"}}"), "NB-18"),
-        (Reply::ok_json("{\"data\":{\"id\":\"NB\u{202e}81\"}}"), "A-1"),
+        (
+            Reply::ok_json(r#"{"data":{"id":123456789012345678901234567890}}"#),
+            "123456789012345678901234567890",
+        ),
+        (
+            Reply::ok_json("\u{feff}{\"data\":{\"id\":\"NB-18\"}}"),
+            "NB-18",
+        ),
+        (
+            Reply::ok_json("{\"data\":{\"id\":\"NB\u{202e}81\"}}"),
+            "A-1",
+        ),
         (Reply::ok_json("{\"data\":{\"id\":\"NB\u{200b}\"}}"), "A-1"),
         (Reply::ok_json(&fits), longest.as_str()),
         (Reply::ok_json(r#"{"data":{}}"#), "A-1"),
@@ -219,18 +333,32 @@ async fn the_reference_is_the_suppliers_own_where_its_reply_has_one_and_else_the
         (Reply::ok(), "A-1"),
         (Reply::BrokenBody, "A-1"),
         (
-            Reply::RawThenReset(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"data\":{\"id\":\"NB\"}}".to_vec()),
+            Reply::RawThenReset(
+                b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"data\":{\"id\":\"NB\"}}".to_vec(),
+            ),
             "A-1",
         ),
     ] {
         let world = World::new();
         let receiver = world.receiver().await;
         receiver.answer(reply.clone());
-        world.put(supplier("north").endpoint(receiver.url("/a")).reference_pointer("/data/id"));
+        world.put(
+            supplier("north")
+                .endpoint(receiver.url("/a"))
+                .reference_pointer("/data/id"),
+        );
 
-        let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+        let report = world
+            .dispatcher()
+            .notify(&order("A-1", &["north"]))
+            .await
+            .unwrap();
 
-        assert_eq!(state(only(&report)), format!("notified {reference}"), "{reply:?}");
+        assert_eq!(
+            state(only(&report)),
+            format!("notified {reference}"),
+            "{reply:?}"
+        );
         world.agrees().await;
     }
 }
@@ -241,7 +369,11 @@ async fn without_a_pointer_the_reference_is_the_order_code() {
     let receiver = world.receiver().await;
     receiver.answer(Reply::ok_json(r#"{"id":"NB-17"}"#));
     world.put(supplier("north").endpoint(receiver.url("/a")));
-    let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+    let report = world
+        .dispatcher()
+        .notify(&order("A-1", &["north"]))
+        .await
+        .unwrap();
     assert_eq!(state(only(&report)), "notified A-1");
     world.agrees().await;
 }
@@ -251,10 +383,21 @@ async fn of_several_references_that_of_the_first_listed_url_wins_whenever_it_cam
     let world = World::new();
     let receiver = world.receiver().await;
     receiver.answer_at("/none", Reply::ok());
-    receiver.script_at("/late", [Reply::Status(500), Reply::ok_json(r#"{"id":"late but listed first"}"#)]);
+    receiver.script_at(
+        "/late",
+        [
+            Reply::Status(500),
+            Reply::ok_json(r#"{"id":"late but listed first"}"#),
+        ],
+    );
     receiver.answer_at("/early", Reply::ok_json(r#"{"id":"early"}"#));
-    let list = supplier("north").endpoint(receiver.url("/none")).endpoint(receiver.url("/late"));
-    world.put(list.endpoint(receiver.url("/early")).reference_pointer("/id"));
+    let list = supplier("north")
+        .endpoint(receiver.url("/none"))
+        .endpoint(receiver.url("/late"));
+    world.put(
+        list.endpoint(receiver.url("/early"))
+            .reference_pointer("/id"),
+    );
     let dispatcher = world.dispatcher();
 
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();

@@ -15,16 +15,27 @@ async fn both_urls_get_the_same_bytes_one_after_the_other() {
     for receiver in [&primary, &backup] {
         receiver.answer(Reply::ok().delayed(Duration::from_millis(200)));
     }
-    world.put(supplier("north").endpoint(primary.url("/a")).endpoint(backup.url("/b")));
+    world.put(
+        supplier("north")
+            .endpoint(primary.url("/a"))
+            .endpoint(backup.url("/b")),
+    );
 
-    let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+    let report = world
+        .dispatcher()
+        .notify(&order("A-1", &["north"]))
+        .await
+        .unwrap();
 
     assert!(report.is_told());
     assert_eq!(state(only(&report)), "notified A-1");
     assert_eq!(paths(&world.log), ["/a", "/b"]);
     let (first, second) = (primary.received(), backup.received());
     assert_eq!(first[0].body, second[0].body);
-    assert_eq!(first[0].header("webhook-id"), second[0].header("webhook-id"));
+    assert_eq!(
+        first[0].header("webhook-id"),
+        second[0].header("webhook-id")
+    );
     assert!(!world.log.overlaps());
     world.agrees().await;
 }
@@ -35,7 +46,11 @@ async fn the_second_url_waits_for_as_long_as_the_first_is_silent() {
     let (primary, backup) = (world.receiver().await, world.receiver().await);
     let gate = Gate::new();
     primary.answer(Reply::ok().gated(&gate));
-    world.put(supplier("north").endpoint(primary.url("/a")).endpoint(backup.url("/b")));
+    world.put(
+        supplier("north")
+            .endpoint(primary.url("/a"))
+            .endpoint(backup.url("/b")),
+    );
     let dispatcher = world.dispatcher();
 
     let notified = tokio::spawn(async move { dispatcher.notify(&order("A-1", &["north"])).await });
@@ -77,11 +92,25 @@ async fn with_one_slot_all_suppliers_are_told_one_at_a_time() {
     receiver.answer(Reply::ok().delayed(Duration::from_millis(50)));
     let names = ["north", "green", "tools"];
     for name in names {
-        world.put(supplier(name).endpoint(receiver.url("/one")).endpoint(receiver.url("/two")));
+        world.put(
+            supplier(name)
+                .endpoint(receiver.url("/one"))
+                .endpoint(receiver.url("/two")),
+        );
     }
-    let dispatcher = world.builder(TIMEOUT).concurrency(std::num::NonZeroUsize::MIN).build().unwrap();
+    let dispatcher = world
+        .builder(TIMEOUT)
+        .concurrency(std::num::NonZeroUsize::MIN)
+        .build()
+        .unwrap();
 
-    assert!(dispatcher.notify(&order("A-1", &names)).await.unwrap().is_told());
+    assert!(
+        dispatcher
+            .notify(&order("A-1", &names))
+            .await
+            .unwrap()
+            .is_told()
+    );
 
     assert_eq!(receiver.count(), 6);
     assert!(!world.log.overlaps());
@@ -92,7 +121,11 @@ async fn with_one_slot_all_suppliers_are_told_one_at_a_time() {
 async fn a_second_call_sends_nothing_not_even_from_another_node_or_months_later() {
     let world = World::new();
     let receiver = world.receiver().await;
-    world.put(supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b")));
+    world.put(
+        supplier("north")
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b")),
+    );
     let order = order("A-1", &["north"]);
     let first = world.dispatcher().notify(&order).await.unwrap();
 
@@ -117,7 +150,11 @@ async fn a_failing_url_does_not_stop_the_next_and_a_retry_calls_only_what_failed
         let world = World::new();
         let (primary, backup) = (world.receiver().await, world.receiver().await);
         primary.script([failure]);
-        world.put(supplier("north").endpoint(primary.url("/a")).endpoint(backup.url("/b")));
+        world.put(
+            supplier("north")
+                .endpoint(primary.url("/a"))
+                .endpoint(backup.url("/b")),
+        );
         let dispatcher = world.dispatcher();
 
         let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
@@ -140,12 +177,27 @@ async fn a_url_where_nobody_listens_does_not_stop_the_next() {
     let world = World::new();
     let receiver = world.receiver().await;
     let closed = closed_port();
-    let urls = [closed.url("/nobody"), receiver.url("/a"), closed.url("/nobody-either"), receiver.url("/b")];
-    world.put(urls.into_iter().fold(supplier("north"), orderhook::SupplierBuilder::endpoint));
+    let urls = [
+        closed.url("/nobody"),
+        receiver.url("/a"),
+        closed.url("/nobody-either"),
+        receiver.url("/b"),
+    ];
+    world.put(
+        urls.into_iter()
+            .fold(supplier("north"), orderhook::SupplierBuilder::endpoint),
+    );
 
-    let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+    let report = world
+        .dispatcher()
+        .notify(&order("A-1", &["north"]))
+        .await
+        .unwrap();
 
-    assert_eq!(outcomes(only(&report)), ["not_sent", "200", "not_sent", "200"]);
+    assert_eq!(
+        outcomes(only(&report)),
+        ["not_sent", "200", "not_sent", "200"]
+    );
     assert_eq!(paths(&world.log), ["/a", "/b"]);
     world.agrees().await;
 }
@@ -155,15 +207,26 @@ async fn what_failed_is_left_alone_until_it_is_due_and_then_only_it_is_called() 
     let world = World::new();
     let (primary, backup) = (world.receiver().await, world.receiver().await);
     primary.script([Reply::Status(503), Reply::Status(503)]);
-    world.put(supplier("north").endpoint(primary.url("/a")).endpoint(backup.url("/b")));
+    world.put(
+        supplier("north")
+            .endpoint(primary.url("/a"))
+            .endpoint(backup.url("/b")),
+    );
     let (dispatcher, order) = (world.dispatcher(), order("A-1", &["north"]));
     dispatcher.notify(&order).await.unwrap();
 
     let early = dispatcher.notify(&order).await.unwrap();
-    assert_eq!(outcomes(only(&early)), ["503", "200"], "it was called before it was due");
+    assert_eq!(
+        outcomes(only(&early)),
+        ["503", "200"],
+        "it was called before it was due"
+    );
     for expected in [vec!["503", "200", "503"], vec!["503", "200", "503", "200"]] {
         world.store.advance(Duration::from_secs(13));
-        assert_eq!(outcomes(only(&dispatcher.notify(&order).await.unwrap())), expected);
+        assert_eq!(
+            outcomes(only(&dispatcher.notify(&order).await.unwrap())),
+            expected
+        );
     }
 
     assert_eq!((primary.count(), backup.count()), (3, 1));
@@ -181,11 +244,26 @@ async fn a_supplier_that_fails_does_not_stop_the_others() {
     world.put(supplier("north").endpoint(receiver.url("/north")));
     world.put(supplier("nowhere"));
 
-    let report = world.dispatcher().notify(&order("A-1", &["broken", "nowhere", "north"])).await.unwrap();
+    let report = world
+        .dispatcher()
+        .notify(&order("A-1", &["broken", "nowhere", "north"]))
+        .await
+        .unwrap();
 
-    let states: Vec<_> = report.entries.iter().map(|entry| state(&entry.notification)).collect();
-    assert_eq!(states, ["pending", "failed no_endpoints", "notified A-1"], "in the order of the order");
+    let states: Vec<_> = report
+        .entries
+        .iter()
+        .map(|entry| state(&entry.notification))
+        .collect();
+    assert_eq!(
+        states,
+        ["pending", "failed no_endpoints", "notified A-1"],
+        "in the order of the order"
+    );
     assert!(report.of("north").is_some() && report.of("stranger").is_none());
-    assert_eq!(id("north"), report.of("north").unwrap().notification.key.supplier);
+    assert_eq!(
+        id("north"),
+        report.of("north").unwrap().notification.key.supplier
+    );
     world.agrees().await;
 }

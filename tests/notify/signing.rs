@@ -19,7 +19,8 @@ fn signing_key() -> SigningKey {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_when_every_signing_key_is_out_of_its_time_and_resume_sends_it_after_the_repair() {
+async fn nothing_is_sent_when_every_signing_key_is_out_of_its_time_and_resume_sends_it_after_the_repair()
+ {
     let world = World::new();
     let receiver = world.receiver().await;
     let north = || supplier("north").endpoint(receiver.url("/a"));
@@ -29,8 +30,14 @@ async fn nothing_is_sent_when_every_signing_key_is_out_of_its_time_and_resume_se
     let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
     assert_eq!(receiver.connections(), 0, "an unsigned POST never goes out");
-    assert_eq!((state(only(&report)), outcomes(only(&report)).len()), ("failed config".to_owned(), 0));
-    assert_eq!(state(only(&dispatcher.resume(&id("north")).await.unwrap())), "failed config");
+    assert_eq!(
+        (state(only(&report)), outcomes(only(&report)).len()),
+        ("failed config".to_owned(), 0)
+    );
+    assert_eq!(
+        state(only(&dispatcher.resume(&id("north")).await.unwrap())),
+        "failed config"
+    );
 
     world.put(north().signing_key(signing_key()));
     let resumed = dispatcher.resume(&id("north")).await.unwrap();
@@ -43,16 +50,28 @@ async fn nothing_is_sent_when_every_signing_key_is_out_of_its_time_and_resume_se
 async fn a_notification_waits_for_a_signing_key_that_begins_within_the_hour_and_spends_no_try() {
     let world = World::new();
     let receiver = world.receiver().await;
-    let north = |key: SigningKey| supplier("north").endpoint(receiver.url("/a")).signing_key(key);
+    let north = |key: SigningKey| {
+        supplier("north")
+            .endpoint(receiver.url("/a"))
+            .signing_key(key)
+    };
     world.put(north(signing_key().valid_from(seconds_from_now(1800))));
     let dispatcher = world.dispatcher();
 
     let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
-    let State::Pending { due } = only(&report).state else { panic!("{report:?}") };
+    let State::Pending { due } = only(&report).state else {
+        panic!("{report:?}")
+    };
     let wait = due.since(world.store.now());
-    assert!(wait > Duration::from_secs(1700) && wait <= Duration::from_secs(1800), "{wait:?}");
-    assert_eq!((receiver.connections(), outcomes(only(&report)).len()), (0, 0));
+    assert!(
+        wait > Duration::from_secs(1700) && wait <= Duration::from_secs(1800),
+        "{wait:?}"
+    );
+    assert_eq!(
+        (receiver.connections(), outcomes(only(&report)).len()),
+        (0, 0)
+    );
 
     world.put(north(signing_key()));
     world.store.advance(Duration::from_secs(1800));
@@ -66,8 +85,16 @@ async fn a_signing_key_that_begins_later_than_in_an_hour_is_not_waited_for() {
     let world = World::new();
     let receiver = world.receiver().await;
     let next = signing_key().valid_from(seconds_from_now(2 * 3600));
-    world.put(supplier("north").endpoint(receiver.url("/a")).signing_key(next));
-    let report = world.dispatcher().notify(&order("A-1", &["north"])).await.unwrap();
+    world.put(
+        supplier("north")
+            .endpoint(receiver.url("/a"))
+            .signing_key(next),
+    );
+    let report = world
+        .dispatcher()
+        .notify(&order("A-1", &["north"]))
+        .await
+        .unwrap();
     assert_eq!(state(only(&report)), "failed config");
     assert_eq!(receiver.connections(), 0);
     world.agrees().await;
@@ -78,7 +105,9 @@ async fn what_an_endpoint_accepted_stays_when_the_last_signing_key_ends_before_t
     let world = World::new();
     let receiver = world.receiver().await;
     let north = |key: SigningKey| {
-        let north = supplier("north").endpoint(receiver.url("/a")).endpoint(receiver.url("/b"));
+        let north = supplier("north")
+            .endpoint(receiver.url("/a"))
+            .endpoint(receiver.url("/b"));
         north.signing_key(key)
     };
     receiver.script([Reply::Status(200), Reply::Status(500)]);
@@ -93,7 +122,14 @@ async fn what_an_endpoint_accepted_stays_when_the_last_signing_key_ends_before_t
 
     world.put(north(signing_key()));
     assert!(dispatcher.resume(&id("north")).await.unwrap().is_told());
-    assert_eq!(receiver.received().iter().filter(|one| one.path() == "/a").count(), 1);
+    assert_eq!(
+        receiver
+            .received()
+            .iter()
+            .filter(|one| one.path() == "/a")
+            .count(),
+        1
+    );
     world.agrees().await;
 }
 
@@ -103,12 +139,17 @@ async fn check_has_a_verdict_of_its_own_for_signing_keys_of_which_none_is_valid(
     let receiver = world.receiver().await;
     let dispatcher = world.dispatcher();
     let verdict = async |build: &dyn Fn(SupplierBuilder) -> SupplierBuilder| {
-        let supplier = build(supplier("north").endpoint(receiver.url("/a"))).build().unwrap();
+        let supplier = build(supplier("north").endpoint(receiver.url("/a")))
+            .build()
+            .unwrap();
         dispatcher.check(&supplier).await.remove(0).verdict
     };
     let (ended, begins) = (seconds_from_now(-60), seconds_from_now(600));
 
-    assert_eq!(verdict(&|north| north.signing_key(signing_key())).await, Verdict::Reachable);
+    assert_eq!(
+        verdict(&|north| north.signing_key(signing_key())).await,
+        Verdict::Reachable
+    );
     let old = signing_key().valid_until(ended);
     let seen = verdict(&|north| north.signing_key(old.clone())).await;
     assert_eq!(seen, Verdict::NoValidSigningKey { next: None });
@@ -116,7 +157,10 @@ async fn check_has_a_verdict_of_its_own_for_signing_keys_of_which_none_is_valid(
     let next = signing_key().valid_from(begins);
     let seen = verdict(&|north| north.signing_key(old.clone()).signing_key(next.clone())).await;
     assert_eq!(seen, Verdict::NoValidSigningKey { next: Some(begins) });
-    assert_eq!(seen.to_string(), format!("no signing key is valid now; the next one begins at {begins}"));
+    assert_eq!(
+        seen.to_string(),
+        format!("no signing key is valid now; the next one begins at {begins}")
+    );
     assert_eq!(receiver.count(), 0);
 }
 
@@ -125,8 +169,20 @@ fn a_signing_key_that_ends_before_it_begins_is_refused() {
     let (early, late) = (seconds_from_now(0), seconds_from_now(60));
     for (from, until) in [(late, early), (late, late)] {
         let wrong = signing_key().valid_from(from).valid_until(until);
-        let refused = supplier("north").signing_key(signing_key()).signing_key(wrong).build().unwrap_err();
-        assert_eq!(refused.to_string(), "supplier north: signing_keys[1].until: must be later than from");
+        let refused = supplier("north")
+            .signing_key(signing_key())
+            .signing_key(wrong)
+            .build()
+            .unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "supplier north: signing_keys[1].until: must be later than from"
+        );
     }
-    assert!(supplier("north").signing_key(signing_key().valid_from(early).valid_until(late)).build().is_ok());
+    assert!(
+        supplier("north")
+            .signing_key(signing_key().valid_from(early).valid_until(late))
+            .build()
+            .is_ok()
+    );
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
-    Selection, Step, Store, StoreError, StoreErrorKind, Written,
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    NewNotification, Page, Selection, Step, Store, StoreError, StoreErrorKind, Written,
 };
 use orderhook::{Key, MemoryStore, Notification, Source};
 use tokio::sync::Semaphore;
@@ -34,8 +34,15 @@ struct Plan {
 
 impl Troubled {
     pub(crate) fn over(inner: MemoryStore) -> Self {
-        let plan = Plan { fault: Mutex::default(), held: Mutex::default(), writes: AtomicUsize::new(0) };
-        Troubled { inner, plan: Arc::new(plan) }
+        let plan = Plan {
+            fault: Mutex::default(),
+            held: Mutex::default(),
+            writes: AtomicUsize::new(0),
+        };
+        Troubled {
+            inner,
+            plan: Arc::new(plan),
+        }
     }
 
     /// The next so many writes fail.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use orderhook::store::{Filter, Page, Store};
 use orderhook::{
-    Dispatcher, DispatcherBuilder, Key, MemoryStore, Notification, OrderCode, Outcome, PaidOrder, Report, Source,
-    State, Supplier, SupplierBuilder, SupplierId,
+    Dispatcher, DispatcherBuilder, Key, MemoryStore, Notification, OrderCode, Outcome, PaidOrder,
+    Report, Source, State, Supplier, SupplierBuilder, SupplierId,
 };
 use serde_json::{Value, json};
 
@@ -31,7 +31,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        World { ca: Ca::new(), log: Log::new(), table: Table::default(), store: MemoryStore::new() }
+        World {
+            ca: Ca::new(),
+            log: Log::new(),
+            table: Table::default(),
+            store: MemoryStore::new(),
+        }
     }
 
     /// A receiver that answers 200 until told otherwise.
@@ -42,11 +47,18 @@ impl World {
     /// Adds a supplier, or replaces its configuration.
     pub(crate) fn put(&self, supplier: SupplierBuilder) {
         let supplier = supplier.build().unwrap();
-        self.table.write().unwrap().insert(supplier.id().clone(), supplier);
+        self.table
+            .write()
+            .unwrap()
+            .insert(supplier.id().clone(), supplier);
     }
 
     pub(crate) fn remove(&self, id: &str) {
-        self.table.write().unwrap().remove(id).expect("it was there");
+        self.table
+            .write()
+            .unwrap()
+            .remove(id)
+            .expect("it was there");
     }
 
     pub(crate) fn dispatcher(&self) -> Dispatcher {
@@ -67,18 +79,35 @@ impl World {
 
     /// Everything in the store, in the order of insertion, with its bodies.
     pub(crate) async fn stored(&self) -> Vec<Notification> {
-        let listing = self.store.list(&Filter::of(source()), &Page::first(1000)).await.unwrap();
-        assert!(listing.next.is_none() && listing.refused.is_empty(), "{listing:?}");
+        let listing = self
+            .store
+            .list(&Filter::of(source()), &Page::first(1000))
+            .await
+            .unwrap();
+        assert!(
+            listing.next.is_none() && listing.refused.is_empty(),
+            "{listing:?}"
+        );
         let mut stored = Vec::new();
         for listed in listing.notifications {
             assert!(listed.body.is_none(), "a listing has no bodies");
-            stored.push(self.store.get(&listed.key).await.unwrap().expect("it was listed"));
+            stored.push(
+                self.store
+                    .get(&listed.key)
+                    .await
+                    .unwrap()
+                    .expect("it was listed"),
+            );
         }
         stored
     }
 
     pub(crate) async fn get(&self, key: &Key) -> Notification {
-        self.store.get(key).await.unwrap().unwrap_or_else(|| panic!("nothing is stored under {key}"))
+        self.store
+            .get(key)
+            .await
+            .unwrap()
+            .unwrap_or_else(|| panic!("nothing is stored under {key}"))
     }
 
     /// Compares everything that the receivers saw with everything that the store says, and gives back the latter.
@@ -92,14 +121,22 @@ impl World {
     pub(crate) async fn agrees(&self) -> Vec<Notification> {
         let stored = self.stored().await;
         let seen = self.log.entries();
-        let ids: HashSet<&str> = stored.iter().map(|notification| notification.event_id.as_str()).collect();
+        let ids: HashSet<&str> = stored
+            .iter()
+            .map(|notification| notification.event_id.as_str())
+            .collect();
         assert_eq!(ids.len(), stored.len(), "an id belongs to one notification");
         for request in &seen {
-            assert!(ids.contains(id_of(request)), "{request}: the store knows nothing of it");
+            assert!(
+                ids.contains(id_of(request)),
+                "{request}: the store knows nothing of it"
+            );
         }
         for notification in &stored {
-            let mine: Vec<&Received> =
-                seen.iter().filter(|request| id_of(request) == notification.event_id.as_str()).collect();
+            let mine: Vec<&Received> = seen
+                .iter()
+                .filter(|request| id_of(request) == notification.event_id.as_str())
+                .collect();
             agree(notification, &mine);
         }
         stored
@@ -112,16 +149,36 @@ fn agree(notification: &Notification, requests: &[&Received]) {
     let mut at_endpoint: BTreeMap<String, Vec<&Received>> = BTreeMap::new();
     for request in requests {
         assert_eq!(request.method, "POST", "{key}: {request}");
-        assert_eq!(request.body, body, "{key}: {request}: other bytes than are stored");
-        at_endpoint.entry(format!("{}{}", request.port, request.path())).or_default().push(request);
+        assert_eq!(
+            request.body, body,
+            "{key}: {request}: other bytes than are stored"
+        );
+        at_endpoint
+            .entry(format!("{}{}", request.port, request.path()))
+            .or_default()
+            .push(request);
     }
     for pair in requests.windows(2) {
-        let free = pair[0].answered.or(pair[0].ended.and_then(|end| end.checked_sub(Duration::from_millis(500))));
-        assert!(free.is_some_and(|free| free <= pair[1].began), "{key}: {} overlaps {}", pair[1], pair[0]);
+        let free = pair[0].answered.or(pair[0]
+            .ended
+            .and_then(|end| end.checked_sub(Duration::from_millis(500))));
+        assert!(
+            free.is_some_and(|free| free <= pair[1].began),
+            "{key}: {} overlaps {}",
+            pair[1],
+            pair[0]
+        );
     }
-    let recorded: HashSet<String> = notification.attempts.iter().map(|attempt| place(&attempt.endpoint)).collect();
+    let recorded: HashSet<String> = notification
+        .attempts
+        .iter()
+        .map(|attempt| place(&attempt.endpoint))
+        .collect();
     for endpoint in at_endpoint.keys() {
-        assert!(recorded.contains(endpoint), "{key}: {endpoint} was called and the record does not say so");
+        assert!(
+            recorded.contains(endpoint),
+            "{key}: {endpoint} was called and the record does not say so"
+        );
     }
     for endpoint in &recorded {
         let calls = at_endpoint.get(endpoint).map_or(0, Vec::len);
@@ -131,30 +188,50 @@ fn agree(notification: &Notification, requests: &[&Received]) {
             .filter(|attempt| place(&attempt.endpoint) == *endpoint)
             .map(|attempt| attempt.outcome)
             .collect();
-        let answered = outcomes.iter().filter(|outcome| outcome.status().is_some()).count();
-        let unclear = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Unknown { .. })).count();
+        let answered = outcomes
+            .iter()
+            .filter(|outcome| outcome.status().is_some())
+            .count();
+        let unclear = outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Outcome::Unknown { .. }))
+            .count();
         assert!(
             (answered..=answered + unclear).contains(&calls),
             "{key}: {endpoint} saw {calls} requests, the record says {outcomes:?}"
         );
         let accepted = outcomes.iter().position(Outcome::is_accepted);
-        assert!(accepted.is_none_or(|n| n + 1 == outcomes.len()), "{key}: {endpoint} was called after it had accepted");
+        assert!(
+            accepted.is_none_or(|n| n + 1 == outcomes.len()),
+            "{key}: {endpoint} was called after it had accepted"
+        );
     }
-    let times: Vec<_> = notification.attempts.iter().map(|attempt| attempt.at).collect();
-    assert!(times.is_sorted(), "{key}: the attempts are not in their order");
+    let times: Vec<_> = notification
+        .attempts
+        .iter()
+        .map(|attempt| attempt.at)
+        .collect();
+    assert!(
+        times.is_sorted(),
+        "{key}: the attempts are not in their order"
+    );
 }
 
 /// Port and path of an endpoint as it is stored.
 fn place(endpoint: &str) -> String {
     assert!(!endpoint.contains('?'), "{endpoint}: has a query");
-    let rest = endpoint.strip_prefix("https://").unwrap_or_else(|| panic!("{endpoint}: not https"));
+    let rest = endpoint
+        .strip_prefix("https://")
+        .unwrap_or_else(|| panic!("{endpoint}: not https"));
     let (authority, path) = rest.split_at(rest.find('/').expect("a path"));
     let port = authority.rsplit_once(':').map_or("443", |(_, port)| port);
     format!("{port}{path}")
 }
 
 pub(crate) fn id_of(request: &Received) -> &str {
-    request.header("webhook-id").unwrap_or_else(|| panic!("{request}: has no webhook-id"))
+    request
+        .header("webhook-id")
+        .unwrap_or_else(|| panic!("{request}: has no webhook-id"))
 }
 
 pub(crate) fn source() -> Source {
@@ -216,8 +293,16 @@ pub(crate) fn only(report: &Report) -> &Notification {
 
 /// The outcomes of a notification in brief: `200`, `503`, `not_sent`, `unknown`, `blocked`.
 pub(crate) fn outcomes(notification: &Notification) -> Vec<String> {
-    let word = |outcome: &Outcome| outcome.status().map_or(outcome.as_str().to_owned(), |status| status.to_string());
-    notification.attempts.iter().map(|attempt| word(&attempt.outcome)).collect()
+    let word = |outcome: &Outcome| {
+        outcome
+            .status()
+            .map_or(outcome.as_str().to_owned(), |status| status.to_string())
+    };
+    notification
+        .attempts
+        .iter()
+        .map(|attempt| word(&attempt.outcome))
+        .collect()
 }
 
 /// The state of a notification in brief: `notified NB-1`, `failed exhausted`, `pending`.
@@ -232,7 +317,10 @@ pub(crate) fn state(notification: &Notification) -> String {
 
 /// The paths of these requests, in their order.
 pub(crate) fn paths(log: &Log) -> Vec<String> {
-    log.entries().iter().map(|request| request.path().to_owned()).collect()
+    log.entries()
+        .iter()
+        .map(|request| request.path().to_owned())
+        .collect()
 }
 
 /// Waits until this holds.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use orderhook::store::{ClaimRequest, Pick, Store};
 use orderhook::{
-    Dispatcher, LookupError, PaidOrder, SqliteStore, Supplier, SupplierId, Suppliers, SuppliersFile, Worker,
+    Dispatcher, LookupError, PaidOrder, SqliteStore, Supplier, SupplierId, Suppliers,
+    SuppliersFile, Worker,
 };
 use tokio::process::Command;
 use tokio::task::JoinSet;
@@ -32,7 +33,13 @@ pub(crate) fn process(role: Role, world: &World) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .current_dir(world.path())
-        .args(["child::child_process", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .args([
+            "child::child_process",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env(ROLE, format!("{role:?}"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -49,10 +56,16 @@ pub(crate) fn said(line: &str) -> Option<&str> {
 #[test]
 #[ignore = "the child process of other tests"]
 fn child_process() {
-    let Ok(role) = std::env::var(ROLE) else { return };
+    let Ok(role) = std::env::var(ROLE) else {
+        return;
+    };
     // The test runner has begun a line.
     println!();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         match role.as_str() {
             "Race" => race().await,
@@ -65,7 +78,13 @@ fn child_process() {
 
 async fn dispatcher(suppliers: impl Suppliers, times: Duration) -> Dispatcher {
     let store = SqliteStore::open("orders.db").await.unwrap();
-    world::dispatcher(store, suppliers, &std::fs::read("ca.pem").unwrap(), times, times)
+    world::dispatcher(
+        store,
+        suppliers,
+        &std::fs::read("ca.pem").unwrap(),
+        times,
+        times,
+    )
 }
 
 fn suppliers() -> SuppliersFile {
@@ -81,7 +100,11 @@ async fn race() {
     println!("> ready");
     let (send, mut codes) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || {
-        std::io::stdin().lock().lines().map_while(Result::ok).try_for_each(|code| send.send(code))
+        std::io::stdin()
+            .lock()
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|code| send.send(code))
     });
     while let Some(code) = codes.recv().await {
         let mut tasks = JoinSet::new();
@@ -104,7 +127,10 @@ async fn commit() {
         tasks.spawn(async move {
             for n in 0.. {
                 let code = format!("{}-{task}-{n}", std::process::id());
-                dispatcher.enqueue(&paid(&code, &[SUPPLIER, "tool-shed"])).await.unwrap();
+                dispatcher
+                    .enqueue(&paid(&code, &[SUPPLIER, "tool-shed"]))
+                    .await
+                    .unwrap();
                 println!("> {code}");
             }
         });
@@ -115,12 +141,26 @@ async fn commit() {
 async fn stop_before_sending() {
     let times = Duration::from_millis(1500);
     let store = SqliteStore::open("orders.db").await.unwrap();
-    let stops = StopsAtTheSecond { suppliers: suppliers(), store: store.clone(), first: AtomicBool::new(true) };
-    let dispatcher = world::dispatcher(store, stops, &std::fs::read("ca.pem").unwrap(), times, times);
+    let stops = StopsAtTheSecond {
+        suppliers: suppliers(),
+        store: store.clone(),
+        first: AtomicBool::new(true),
+    };
+    let dispatcher = world::dispatcher(
+        store,
+        stops,
+        &std::fs::read("ca.pem").unwrap(),
+        times,
+        times,
+    );
     // A worker claims before it looks the supplier up.
     let enqueued = dispatcher.enqueue(&paid("A-1", &[SUPPLIER])).await.unwrap();
     Worker::new(&dispatcher).tick().await.unwrap();
-    let notification = dispatcher.notification(&enqueued.stored[0].key).await.unwrap().unwrap();
+    let notification = dispatcher
+        .notification(&enqueued.stored[0].key)
+        .await
+        .unwrap()
+        .unwrap();
     println!("> {}", notification.state.name());
 }
 
@@ -136,8 +176,17 @@ impl Suppliers for StopsAtTheSecond {
             // A step claims what is new and what is due side by side. What this waits for comes after both, so that nobody is
             // stopped with the database locked.
             let nobody = Pick::DueOf(vec![world::key("nobody")]);
-            self.store.claim(&ClaimRequest::new(world::source(), nobody, 1, Duration::from_secs(1))).await.unwrap();
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP).unwrap();
+            self.store
+                .claim(&ClaimRequest::new(
+                    world::source(),
+                    nobody,
+                    1,
+                    Duration::from_secs(1),
+                ))
+                .await
+                .unwrap();
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)
+                .unwrap();
         }
         self.suppliers.find(id).await
     }

@@ -27,7 +27,11 @@ async fn p6_when_the_file_may_not_grow_nothing_is_sent_that_is_not_recorded() {
         .synchronous(SqliteSynchronous::Full)
         // Inherited by the connection that writes.
         .pragma("max_page_count", "80");
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options)
+        .await
+        .unwrap();
     let dispatcher = world.dispatcher(SqliteStore::in_pool(pool).await.unwrap());
     let mut told = 0;
     let error = loop {
@@ -38,7 +42,10 @@ async fn p6_when_the_file_may_not_grow_nothing_is_sent_that_is_not_recorded() {
         told += 1;
         assert!(told < 100, "the limit holds");
     };
-    assert!(matches!(&error, Error::Store(error) if error.kind() == StoreErrorKind::Full), "{error:?}");
+    assert!(
+        matches!(&error, Error::Store(error) if error.kind() == StoreErrorKind::Full),
+        "{error:?}"
+    );
     // Two for each that was told, none for the one that could not be stored.
     assert!(told > 0);
     assert_eq!(world.receiver.count(), 2 * told);
@@ -59,7 +66,10 @@ impl SmallDisk {
         let disk = SmallDisk(folder.join("disk"));
         std::fs::create_dir(&disk.0).unwrap();
         let size = format!("size={kilobytes}k");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&disk.0).output();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(&disk.0)
+            .output();
         match mount {
             Ok(output) if output.status.success() => Ok(disk),
             Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
@@ -69,7 +79,14 @@ impl SmallDisk {
 
     fn grow(&self, kilobytes: u32) {
         let size = format!("remount,size={kilobytes}k");
-        assert!(Command::new("mount").args(["-o", &size]).arg(&self.0).status().unwrap().success());
+        assert!(
+            Command::new("mount")
+                .args(["-o", &size])
+                .arg(&self.0)
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
@@ -80,11 +97,14 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p6_a_full_disk_is_exit_status_3_nothing_is_sent_and_with_room_all_that_was_accepted_is_told() {
+async fn p6_a_full_disk_is_exit_status_3_nothing_is_sent_and_with_room_all_that_was_accepted_is_told()
+ {
     let world = World::new().await;
     let disk = match SmallDisk::mount(world.path(), 700) {
         Ok(disk) => disk,
-        Err(reason) => return println!("ignored: a tmpfs cannot be mounted here, which takes root: {reason}"),
+        Err(reason) => {
+            return println!("ignored: a tmpfs cannot be mounted here, which takes root: {reason}");
+        }
     };
     let store = format!("sqlite:{}/orders.db", disk.0.display());
     let on_disk = ["--store", store.as_str()];
@@ -107,7 +127,14 @@ async fn p6_a_full_disk_is_exit_status_3_nothing_is_sent_and_with_room_all_that_
     let filler = std::fs::File::create(disk.0.join("filler")).unwrap();
     fill(filler);
     assert!(accepted.len() > 2);
-    let in_a_hurry = ["--store", store.as_str(), "--timeout-ms", "2000", "--lease-margin-ms", "500"];
+    let in_a_hurry = [
+        "--store",
+        store.as_str(),
+        "--timeout-ms",
+        "2000",
+        "--lease-margin-ms",
+        "500",
+    ];
     let ended = world.run(&accepted[0], &in_a_hurry).await;
     // The file's own log may still have room that it used before: for no record, for some, or for all.
     let sent = world.receiver.count();
@@ -125,15 +152,29 @@ async fn p6_a_full_disk_is_exit_status_3_nothing_is_sent_and_with_room_all_that_
         while ended.states() == ["sending"] {
             ended = world.run(order, &on_disk).await;
         }
-        assert_eq!((ended.status, ended.states()), (Some(0), vec!["notified"]), "{ended:?}");
+        assert_eq!(
+            (ended.status, ended.states()),
+            (Some(0), vec!["notified"]),
+            "{ended:?}"
+        );
     }
-    assert_eq!(world.receiver.count(), 2 * (accepted.len() + 1) + unrecorded);
+    assert_eq!(
+        world.receiver.count(),
+        2 * (accepted.len() + 1) + unrecorded
+    );
     let store = SqliteStore::open(disk.0.join("orders.db")).await.unwrap();
     let stored = everything(&store).await;
     assert_eq!(stored.len(), accepted.len() + 1);
-    assert!(stored.iter().all(|notification| notification.state.name() == StateName::Notified));
+    assert!(
+        stored
+            .iter()
+            .all(|notification| notification.state.name() == StateName::Notified)
+    );
     assert!(store.get(&key("A-0")).await.unwrap().is_some());
-    println!("a disk of 700 kB: {} orders accepted, then full; all told after it has grown", accepted.len());
+    println!(
+        "a disk of 700 kB: {} orders accepted, then full; all told after it has grown",
+        accepted.len()
+    );
     store.close().await;
 }
 

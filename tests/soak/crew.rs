@@ -43,13 +43,20 @@ impl Crew {
     pub(crate) async fn terminate(&mut self, n: usize) {
         let worker = &mut self.workers[n];
         let pid = worker.id().expect("it runs until it is told to stop");
-        let kill = std::process::Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap();
+        let kill = std::process::Command::new("sh")
+            .args(["-c", &format!("kill -TERM {pid}")])
+            .status()
+            .unwrap();
         assert!(kill.success());
         let ended = tokio::time::timeout(Duration::from_secs(20), worker.wait()).await;
         let status = ended.expect("SIGTERM ends a worker").unwrap();
         // A signal that comes before the program can hear it ends it like any other program.
         let too_early = std::os::unix::process::ExitStatusExt::signal(&status) == Some(15);
-        assert!(status.code() == Some(0) || too_early, "{status}\n{}", self.words());
+        assert!(
+            status.code() == Some(0) || too_early,
+            "{status}\n{}",
+            self.words()
+        );
         self.terminations.push(Instant::now());
     }
 
@@ -73,13 +80,28 @@ impl Crew {
 
     fn spawn(&mut self) -> Child {
         self.started += 1;
-        let errors = File::create(self.folder.join(format!("worker-{}.err", self.started))).unwrap();
+        let errors =
+            File::create(self.folder.join(format!("worker-{}.err", self.started))).unwrap();
         let file = |name: &str| self.folder.join(name).display().to_string();
         Command::new(example("worker"))
             .args(["--source", "soak", "--allow-network", "127.0.0.0/8"])
             .args(["--store", &format!("sqlite:{}", file("soak.db"))])
-            .args(["--suppliers", &file("suppliers.json"), "--ca", &file("ca.pem")])
-            .args(["--timeout-ms", "400", "--lease-margin-ms", "300", "--first-delay-ms", "20", "--grace-ms", "2000"])
+            .args([
+                "--suppliers",
+                &file("suppliers.json"),
+                "--ca",
+                &file("ca.pem"),
+            ])
+            .args([
+                "--timeout-ms",
+                "400",
+                "--lease-margin-ms",
+                "300",
+                "--first-delay-ms",
+                "20",
+                "--grace-ms",
+                "2000",
+            ])
             .env("RUST_LOG", "error")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -93,7 +115,16 @@ impl Crew {
 /// An example program, which cargo puts beside the folder of the test programs.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
-    assert!(path.exists(), "{} is not there: cargo build --examples --features sqlite", path.display());
+    let path = test
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("examples")
+        .join(name);
+    assert!(
+        path.exists(),
+        "{} is not there: cargo build --examples --features sqlite",
+        path.display()
+    );
     path
 }

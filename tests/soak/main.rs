@@ -13,7 +13,10 @@ mod judge;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use orderhook::store::Filter;
-use orderhook::{Dispatcher, Event, EventKind, Occurrence, OrderCode, Source, SqliteStore, SupplierId, SuppliersFile};
+use orderhook::{
+    Dispatcher, Event, EventKind, Occurrence, OrderCode, Source, SqliteStore, SupplierId,
+    SuppliersFile,
+};
 
 use crew::Crew;
 use support::{Ca, Log, Receiver, Reply};
@@ -37,7 +40,10 @@ impl Random {
 }
 
 fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+    std::env::var(name).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} must be a number"))
+    })
 }
 
 /// Four in five are well; the others fail in every way that there is.
@@ -54,10 +60,13 @@ fn reply(random: &mut Random) -> Reply {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_killed_every_accepted_notification_ends_notified_in_order_and_without_a_post_too_many() {
+async fn whatever_is_killed_every_accepted_notification_ends_notified_in_order_and_without_a_post_too_many()
+ {
     let seconds = Duration::from_secs(setting("SOAK_SECONDS").unwrap_or(8));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let seed = setting("SOAK_SEED").unwrap_or(now.subsec_nanos().into()).max(1);
+    let seed = setting("SOAK_SEED")
+        .unwrap_or(now.subsec_nanos().into())
+        .max(1);
     println!("SOAK_SEED={seed} SOAK_SECONDS={}", seconds.as_secs());
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
 
@@ -77,12 +86,20 @@ async fn whatever_is_killed_every_accepted_notification_ends_notified_in_order_a
     std::fs::write(folder.path().join("suppliers.json"), suppliers).unwrap();
     std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
 
-    let store = SqliteStore::open(folder.path().join("soak.db")).await.unwrap();
+    let store = SqliteStore::open(folder.path().join("soak.db"))
+        .await
+        .unwrap();
     let file = SuppliersFile::open(folder.path().join("suppliers.json")).unwrap();
-    let dispatcher = Dispatcher::builder(Source::new("soak").unwrap(), store, file).build().unwrap();
+    let dispatcher = Dispatcher::builder(Source::new("soak").unwrap(), store, file)
+        .build()
+        .unwrap();
     let mut crew = Crew::start(folder.path(), 3);
     let began = Instant::now();
-    let enqueuing = tokio::spawn(enqueue(dispatcher.clone(), began + seconds, Random(random.next(u64::MAX) | 1)));
+    let enqueuing = tokio::spawn(enqueue(
+        dispatcher.clone(),
+        began + seconds,
+        Random(random.next(u64::MAX) | 1),
+    ));
 
     while began.elapsed() < seconds {
         tokio::time::sleep(Duration::from_millis(50 + random.next(600))).await;
@@ -98,11 +115,18 @@ async fn whatever_is_killed_every_accepted_notification_ends_notified_in_order_a
     // Nobody is killed any more: everything comes to its end.
     let patience = Instant::now() + Duration::from_secs(120);
     loop {
-        let counts = dispatcher.count(&Filter::of(dispatcher.source().clone())).await.unwrap();
+        let counts = dispatcher
+            .count(&Filter::of(dispatcher.source().clone()))
+            .await
+            .unwrap();
         if counts.pending + counts.sending == 0 {
             break;
         }
-        assert!(Instant::now() < patience, "SOAK_SEED={seed}: {counts:?}\n{}", crew.words());
+        assert!(
+            Instant::now() < patience,
+            "SOAK_SEED={seed}: {counts:?}\n{}",
+            crew.words()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     crew.stop().await;
@@ -111,7 +135,11 @@ async fn whatever_is_killed_every_accepted_notification_ends_notified_in_order_a
 }
 
 /// Several events each of many orders, one after another and mixed; returns the keys of what was accepted.
-async fn enqueue(dispatcher: Dispatcher, until: Instant, mut random: Random) -> Vec<orderhook::Key> {
+async fn enqueue(
+    dispatcher: Dispatcher,
+    until: Instant,
+    mut random: Random,
+) -> Vec<orderhook::Key> {
     let mut accepted = Vec::new();
     let mut next = [(0_u64, 0_usize); 8];
     let mut orders = 0;
@@ -125,9 +153,18 @@ async fn enqueue(dispatcher: Dispatcher, until: Instant, mut random: Random) -> 
         let supplier = SupplierId::new(format!("s{}", *order % SUPPLIERS as u64)).unwrap();
         let code = OrderCode::new(format!("A-{order}")).unwrap();
         let occurrence = Occurrence::new(&n.to_string()).unwrap();
-        let content = serde_json::json!({ "order": code.as_str(), "n": *n, "filler": random.next(u64::MAX) });
-        let event = Event::new(EventKind::new("order.changed").unwrap(), occurrence, &content).unwrap();
-        let enqueued = dispatcher.enqueue_event(&supplier, &code, event).await.unwrap();
+        let content =
+            serde_json::json!({ "order": code.as_str(), "n": *n, "filler": random.next(u64::MAX) });
+        let event = Event::new(
+            EventKind::new("order.changed").unwrap(),
+            occurrence,
+            &content,
+        )
+        .unwrap();
+        let enqueued = dispatcher
+            .enqueue_event(&supplier, &code, event)
+            .await
+            .unwrap();
         accepted.push(enqueued.stored[0].key.clone());
         *n = (*n + 1) % EVENTS;
         tokio::time::sleep(Duration::from_millis(random.next(25))).await;

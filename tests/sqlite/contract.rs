@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use orderhook::store::{
-    Append, Claims, Filter, Inserted, Intervention, NewNotification, Page, Pick, Selection, Start, Store, Then, Written,
+    Append, Claims, Filter, Inserted, Intervention, NewNotification, Page, Pick, Selection, Start,
+    Store, Then, Written,
 };
-use orderhook::{Closed, ContentDigest, FailureReason, Memo, State, StateName, StreamRule, SupplierId};
+use orderhook::{
+    Closed, ContentDigest, FailureReason, Memo, State, StateName, StreamRule, SupplierId,
+};
 
 use crate::support::*;
 
@@ -18,11 +21,15 @@ async fn what_is_stored_comes_back_byte_for_byte() {
     new.content_digest = Some(ContentDigest::of(b"content"));
     new.memo = Some(Memo::new([0, 255, 7]).unwrap());
     new.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
-    assert_eq!(store.insert(&[new.clone()]).await.unwrap(), [Inserted::New { position: 1 }]);
+    assert_eq!(
+        store.insert(&[new.clone()]).await.unwrap(),
+        [Inserted::New { position: 1 }]
+    );
 
     let claims = claim(&store, 1).await;
     let attempts = vec![attempt("one"), attempt("two")];
-    let mut step = step(&claims.claims[0], Then::Again { after: MINUTE }).with_attempts(0, attempts.clone());
+    let mut step =
+        step(&claims.claims[0], Then::Again { after: MINUTE }).with_attempts(0, attempts.clone());
     step.ledger = ledger();
     assert_eq!(store.write(&[step]).await.unwrap(), [Written::Applied]);
 
@@ -30,9 +37,18 @@ async fn what_is_stored_comes_back_byte_for_byte() {
         let stored = store.get(&key).await.unwrap().unwrap();
         assert_eq!(stored.body.as_deref(), Some(&b"{\"a\":1}"[..]));
         assert_eq!(stored.event_id, key.event_id());
-        assert_eq!((stored.content_digest, stored.memo), (new.content_digest, new.memo.clone()));
-        assert_eq!((stored.traceparent, stored.position), (new.traceparent.clone(), 1));
-        assert_eq!((stored.attempts, stored.ledger), (attempts.clone(), ledger()));
+        assert_eq!(
+            (stored.content_digest, stored.memo),
+            (new.content_digest, new.memo.clone())
+        );
+        assert_eq!(
+            (stored.traceparent, stored.position),
+            (new.traceparent.clone(), 1)
+        );
+        assert_eq!(
+            (stored.attempts, stored.ledger),
+            (attempts.clone(), ledger())
+        );
         assert!(stored.created_at <= claims.now);
         assert!(matches!(stored.state, State::Pending { due } if due >= claims.now.after(MINUTE)));
     }
@@ -52,55 +68,113 @@ async fn a_present_key_changes_nothing_and_a_stale_position_stores_nothing_of_th
         new.append = Append::At(position);
         new
     };
-    let twice = store.insert(&[with(b"a"), with(b"b"), with(b"a")]).await.unwrap();
-    assert_eq!(twice, [Inserted::New { position: 1 }, Inserted::Differs, Inserted::Existing]);
+    let twice = store
+        .insert(&[with(b"a"), with(b"b"), with(b"a")])
+        .await
+        .unwrap();
+    assert_eq!(
+        twice,
+        [
+            Inserted::New { position: 1 },
+            Inserted::Differs,
+            Inserted::Existing
+        ]
+    );
     let stored = store.insert(&[with(b"b"), at(&first, 9)]).await.unwrap();
     assert_eq!(stored, [Inserted::Differs, Inserted::Existing]);
 
-    let answers = store.insert(&[pending(&second), at(&later(&second, "x"), 3)]).await.unwrap();
-    assert_eq!(answers, [Inserted::New { position: 1 }, Inserted::Stale { next: 2 }]);
+    let answers = store
+        .insert(&[pending(&second), at(&later(&second, "x"), 3)])
+        .await
+        .unwrap();
+    assert_eq!(
+        answers,
+        [Inserted::New { position: 1 }, Inserted::Stale { next: 2 }]
+    );
     assert_eq!(store.get(&second).await.unwrap(), None);
-    let answers = store.insert(&[pending(&second), at(&later(&second, "x"), 2)]).await.unwrap();
-    assert_eq!(answers, [Inserted::New { position: 1 }, Inserted::New { position: 2 }]);
+    let answers = store
+        .insert(&[pending(&second), at(&later(&second, "x"), 2)])
+        .await
+        .unwrap();
+    assert_eq!(
+        answers,
+        [Inserted::New { position: 1 }, Inserted::New { position: 2 }]
+    );
 }
 
 #[tokio::test]
 async fn only_the_head_of_a_stream_is_claimed_and_each_end_passes_it_on() {
     let (store, _file) = File::new().store_kept().await;
     let head = key("north", "A-1");
-    let rest: Vec<_> = ["b", "c", "d"].iter().map(|occurrence| later(&head, occurrence)).collect();
+    let rest: Vec<_> = ["b", "c", "d"]
+        .iter()
+        .map(|occurrence| later(&head, occurrence))
+        .collect();
     add(&store, &[&head, &rest[0], &rest[1], &rest[2]]).await;
 
     let first = claim_all(&store).await;
     assert_eq!(first.claims.len(), 1);
     assert_eq!(first.claims[0].position, 1);
     assert_eq!(claim_all(&store).await.claims, []);
-    let passes = Then::Failed { reason: FailureReason::Config, stream: StreamRule::Passes };
-    store.write(&[step(&first.claims[0], passes)]).await.unwrap();
+    let passes = Then::Failed {
+        reason: FailureReason::Config,
+        stream: StreamRule::Passes,
+    };
+    store
+        .write(&[step(&first.claims[0], passes)])
+        .await
+        .unwrap();
 
     let second = claim_all(&store).await;
     assert_eq!(second.claims[0].key, rest[0]);
     // What is reopened stands before it again, and holds back what comes after.
     let keys = Selection::Keys(vec![head.clone()]);
-    store.intervene(&keys, &Intervention::Reopen, 10).await.unwrap();
+    store
+        .intervene(&keys, &Intervention::Reopen, 10)
+        .await
+        .unwrap();
     let again = claim_all(&store).await;
-    assert_eq!(again.claims.iter().map(|claim| &claim.key).collect::<Vec<_>>(), [&head]);
+    assert_eq!(
+        again
+            .claims
+            .iter()
+            .map(|claim| &claim.key)
+            .collect::<Vec<_>>(),
+        [&head]
+    );
     assert_eq!(again.claims[0].reopened, 1);
     let hand_back = step(&second.claims[0], Then::HandBack { after: NOW });
     assert_eq!(store.write(&[hand_back]).await.unwrap(), [Written::Applied]);
     assert_eq!(claim_all(&store).await.claims, []);
-    store.write(&[step(&again.claims[0], notified())]).await.unwrap();
+    store
+        .write(&[step(&again.claims[0], notified())])
+        .await
+        .unwrap();
 
     let third = claim_all(&store).await;
     assert_eq!(third.claims[0].key, rest[0]);
-    let holds = Then::Failed { reason: FailureReason::Exhausted, stream: StreamRule::Holds };
+    let holds = Then::Failed {
+        reason: FailureReason::Exhausted,
+        stream: StreamRule::Holds,
+    };
     store.write(&[step(&third.claims[0], holds)]).await.unwrap();
     assert_eq!(claim_all(&store).await.claims, []);
-    let withdraw = Intervention::Withdraw { reason: "by phone".to_owned() };
-    store.intervene(&Selection::Keys(vec![rest[0].clone(), rest[1].clone()]), &withdraw, 10).await.unwrap();
+    let withdraw = Intervention::Withdraw {
+        reason: "by phone".to_owned(),
+    };
+    store
+        .intervene(
+            &Selection::Keys(vec![rest[0].clone(), rest[1].clone()]),
+            &withdraw,
+            10,
+        )
+        .await
+        .unwrap();
     assert_eq!(claim_all(&store).await.claims[0].key, rest[2]);
     let state = store.get(&rest[1]).await.unwrap().unwrap().state;
-    assert!(matches!(state, State::Closed { why: Closed::Withdrawn { reason }, .. } if reason == "by phone"));
+    assert!(
+        matches!(state, State::Closed { why: Closed::Withdrawn { reason }, .. } if reason == "by phone")
+    );
 }
 
 #[tokio::test]
@@ -116,14 +190,27 @@ async fn a_token_is_new_at_every_claim_and_stale_once_it_is_replaced() {
     let second = claim_for(&store, 1, NOW).await.claims.remove(0);
     assert!(second.taken_over && second.token != first.token);
     assert_eq!(second.attempts, 1);
-    assert_eq!(store.write(&[step(&first, notified())]).await.unwrap(), [Written::Stale]);
+    assert_eq!(
+        store.write(&[step(&first, notified())]).await.unwrap(),
+        [Written::Stale]
+    );
     // Repeated, because the first outcome was unclear: recorded once.
-    let keep = step(&second, Then::Keep { lease: MINUTE }).with_attempts(1, vec![attempt("two"), attempt("three")]);
-    assert_eq!(store.write(&[keep.clone(), keep]).await.unwrap(), [Written::Applied; 2]);
+    let keep = step(&second, Then::Keep { lease: MINUTE })
+        .with_attempts(1, vec![attempt("two"), attempt("three")]);
+    assert_eq!(
+        store.write(&[keep.clone(), keep]).await.unwrap(),
+        [Written::Applied; 2]
+    );
     let end = step(&second, notified()).with_attempts(3, vec![attempt("four")]);
-    assert_eq!(store.write(&[end.clone(), end]).await.unwrap(), [Written::Applied, Written::Stale]);
+    assert_eq!(
+        store.write(&[end.clone(), end]).await.unwrap(),
+        [Written::Applied, Written::Stale]
+    );
     let stored = store.get(&key).await.unwrap().unwrap();
-    assert_eq!(stored.attempts, ["one", "two", "three", "four"].map(attempt));
+    assert_eq!(
+        stored.attempts,
+        ["one", "two", "three", "four"].map(attempt)
+    );
     assert!(matches!(stored.state, State::Notified { reference, .. } if reference == "R-1"));
     assert_eq!(claim_all(&store).await.claims, []);
 }
@@ -141,20 +228,56 @@ async fn limits_are_kept_and_what_is_left_out_is_due() {
     assert!(claims.next_due.unwrap() <= claims.now);
     // Put off for a minute, in the order of their moments.
     for claim in &claims.claims[..3] {
-        store.write(&[step(claim, Then::HandBack { after: MINUTE })]).await.unwrap();
+        store
+            .write(&[step(claim, Then::HandBack { after: MINUTE })])
+            .await
+            .unwrap();
     }
     let claims = store.claim(&of(Pick::New, 9)).await.unwrap();
     assert_eq!(orders(&claims), ["north 1", "south 0"]);
     // Nothing is left that is new but the leases.
     assert!(claims.next_due.unwrap() > claims.now);
     let put_off = |suppliers: &[&str], limit| {
-        of(Pick::PutOff(suppliers.iter().map(|id| SupplierId::new(id).unwrap()).collect()), limit)
+        of(
+            Pick::PutOff(
+                suppliers
+                    .iter()
+                    .map(|id| SupplierId::new(id).unwrap())
+                    .collect(),
+            ),
+            limit,
+        )
     };
-    assert_eq!(store.claim(&put_off(&["north", "south"], 9)).await.unwrap().claims, []);
-    assert_eq!(orders(&store.claim(&put_off(&["south", "dead"], 2)).await.unwrap()), ["dead 0", "dead 1"]);
+    assert_eq!(
+        store
+            .claim(&put_off(&["north", "south"], 9))
+            .await
+            .unwrap()
+            .claims,
+        []
+    );
+    assert_eq!(
+        orders(&store.claim(&put_off(&["south", "dead"], 2)).await.unwrap()),
+        ["dead 0", "dead 1"]
+    );
     let keys = [key("dead", "2"), key("dead", "0"), key("dead", "2")];
-    assert_eq!(store.claim(&of(Pick::DueOf(keys.to_vec()), 9)).await.unwrap().claims, []);
-    assert_eq!(orders(&store.claim(&of(Pick::NowOf(keys.to_vec()), 9)).await.unwrap()), ["dead 2"]);
+    assert_eq!(
+        store
+            .claim(&of(Pick::DueOf(keys.to_vec()), 9))
+            .await
+            .unwrap()
+            .claims,
+        []
+    );
+    assert_eq!(
+        orders(
+            &store
+                .claim(&of(Pick::NowOf(keys.to_vec()), 9))
+                .await
+                .unwrap()
+        ),
+        ["dead 2"]
+    );
 }
 
 #[tokio::test]
@@ -163,7 +286,10 @@ async fn now_of_takes_what_is_not_due_but_no_live_lease() {
     let (waiting, held) = (key("north", "A-1"), key("north", "A-2"));
     add(&store, &[&waiting, &held]).await;
     let claims = claim_all(&store).await;
-    store.write(&[step(&claims.claims[0], Then::Again { after: MINUTE })]).await.unwrap();
+    store
+        .write(&[step(&claims.claims[0], Then::Again { after: MINUTE })])
+        .await
+        .unwrap();
     let mut request = due_of(&[&waiting, &held]);
     assert_eq!(store.claim(&request).await.unwrap().claims, []);
     request.pick = Pick::NowOf(vec![waiting.clone(), held.clone()]);
@@ -180,41 +306,85 @@ async fn interventions_leave_live_leases_and_ends_alone() {
     let keys: Vec<_> = (0..4).map(|n| key("north", &format!("{n}"))).collect();
     add(&store, &keys.iter().collect::<Vec<_>>()).await;
     let claims = claim(&store, 3).await.claims;
-    let failed = |reason| Then::Failed { reason, stream: StreamRule::Holds };
-    store.write(&[step(&claims[0], notified()), step(&claims[1], failed(FailureReason::Config))]).await.unwrap();
+    let failed = |reason| Then::Failed {
+        reason,
+        stream: StreamRule::Holds,
+    };
+    store
+        .write(&[
+            step(&claims[0], notified()),
+            step(&claims[1], failed(FailureReason::Config)),
+        ])
+        .await
+        .unwrap();
 
     let all = Selection::Keys(keys.clone());
-    let reopened = store.intervene(&all, &Intervention::Reopen, 10).await.unwrap();
+    let reopened = store
+        .intervene(&all, &Intervention::Reopen, 10)
+        .await
+        .unwrap();
     assert_eq!(
         (reopened.changed.as_slice(), reopened.in_flight.as_slice()),
         (&[keys[1].clone()][..], &[keys[2].clone()][..])
     );
-    let mark = Intervention::MarkNotified { reference: "by phone".to_owned() };
+    let mark = Intervention::MarkNotified {
+        reference: "by phone".to_owned(),
+    };
     let marked = store.intervene(&all, &mark, 1).await.unwrap();
     assert_eq!(marked.changed, [keys[1].clone()]);
     let marked = store.intervene(&all, &mark, 10).await.unwrap();
     assert_eq!(marked.changed, [keys[3].clone()]);
 
-    store.write(&[step(&claims[2], failed(FailureReason::NoEndpoints))]).await.unwrap();
+    store
+        .write(&[step(&claims[2], failed(FailureReason::NoEndpoints))])
+        .await
+        .unwrap();
     let selection = |reasons: &[FailureReason]| Selection::FailedFor {
         source: source(),
         supplier: keys[2].supplier.clone(),
         reasons: reasons.to_vec(),
     };
-    let none = store.intervene(&selection(&[FailureReason::Config]), &Intervention::Reopen, 10).await.unwrap();
+    let none = store
+        .intervene(
+            &selection(&[FailureReason::Config]),
+            &Intervention::Reopen,
+            10,
+        )
+        .await
+        .unwrap();
     assert_eq!(none.changed, []);
     let all = selection(&FailureReason::OF_CONFIGURATION);
-    assert_eq!(store.intervene(&all, &Intervention::Reopen, 10).await.unwrap().changed, [keys[2].clone()]);
+    assert_eq!(
+        store
+            .intervene(&all, &Intervention::Reopen, 10)
+            .await
+            .unwrap()
+            .changed,
+        [keys[2].clone()]
+    );
     assert_eq!(orders(&claim_all(&store).await), ["north 2"]);
 }
 
 #[tokio::test]
 async fn pages_counts_and_what_has_settled() {
     let (store, _file) = File::new().store_kept().await;
-    let keys: Vec<_> = (0..7).map(|n| key(["north", "south"][n % 2], &format!("{n}"))).collect();
+    let keys: Vec<_> = (0..7)
+        .map(|n| key(["north", "south"][n % 2], &format!("{n}")))
+        .collect();
     add(&store, &keys.iter().collect::<Vec<_>>()).await;
-    let told = NewNotification::new(key("west", "1"), Start::Notified { reference: "R-0".to_owned() });
-    store.insert(&[told, NewNotification::new(key("west", "2"), Start::NotWanted)]).await.unwrap();
+    let told = NewNotification::new(
+        key("west", "1"),
+        Start::Notified {
+            reference: "R-0".to_owned(),
+        },
+    );
+    store
+        .insert(&[
+            told,
+            NewNotification::new(key("west", "2"), Start::NotWanted),
+        ])
+        .await
+        .unwrap();
     let claims = claim(&store, 2).await.claims;
     store.write(&[step(&claims[1], notified())]).await.unwrap();
 
@@ -223,8 +393,18 @@ async fn pages_counts_and_what_has_settled() {
     let mut page = Page::first(2);
     loop {
         let listing = store.list(&everything, &page).await.unwrap();
-        assert!(listing.notifications.iter().all(|notification| notification.body.is_none()));
-        seen.extend(listing.notifications.into_iter().map(|notification| notification.key));
+        assert!(
+            listing
+                .notifications
+                .iter()
+                .all(|notification| notification.body.is_none())
+        );
+        seen.extend(
+            listing
+                .notifications
+                .into_iter()
+                .map(|notification| notification.key),
+        );
         // What is added meanwhile comes at the end, once.
         add(&store, &[&key("late", "1")]).await;
         let Some(next) = listing.next else { break };
@@ -235,22 +415,55 @@ async fn pages_counts_and_what_has_settled() {
     assert_eq!(seen[9], key("late", "1"));
 
     let counts = store.count(&everything).await.unwrap();
-    assert_eq!((counts.pending, counts.sending, counts.notified, counts.not_wanted), (6, 1, 2, 1));
+    assert_eq!(
+        (
+            counts.pending,
+            counts.sending,
+            counts.notified,
+            counts.not_wanted
+        ),
+        (6, 1, 2, 1)
+    );
     let mut filter = everything.clone();
     filter.supplier = Some(SupplierId::new("north").unwrap());
     filter.states = vec![StateName::Pending, StateName::Sending];
     assert_eq!(store.count(&filter).await.unwrap().total(), 4);
     filter.order = Some(orderhook::OrderCode::new("4").unwrap());
-    assert_eq!(store.list(&filter, &Page::first(9)).await.unwrap().notifications[0].key, keys[4]);
+    assert_eq!(
+        store
+            .list(&filter, &Page::first(9))
+            .await
+            .unwrap()
+            .notifications[0]
+            .key,
+        keys[4]
+    );
     filter.older_than = Some(Duration::from_secs(3600));
     assert_eq!(store.count(&filter).await.unwrap().total(), 0);
 
     let settled = store.settled(&source(), &Page::first(1)).await.unwrap();
     assert_eq!(settled.notifications[0].key, key("west", "1"));
-    let settled = store.settled(&source(), &Page::after(settled.next.unwrap(), 9)).await.unwrap();
-    assert_eq!(settled.notifications.iter().map(|n| n.key.clone()).collect::<Vec<_>>(), [claims[1].key.clone()]);
+    let settled = store
+        .settled(&source(), &Page::after(settled.next.unwrap(), 9))
+        .await
+        .unwrap();
+    assert_eq!(
+        settled
+            .notifications
+            .iter()
+            .map(|n| n.key.clone())
+            .collect::<Vec<_>>(),
+        [claims[1].key.clone()]
+    );
     let end = settled.next.unwrap();
-    assert_eq!(store.settled(&source(), &Page::after(end.clone(), 9)).await.unwrap().next, Some(end));
+    assert_eq!(
+        store
+            .settled(&source(), &Page::after(end.clone(), 9))
+            .await
+            .unwrap()
+            .next,
+        Some(end)
+    );
 }
 
 #[tokio::test]
@@ -268,5 +481,8 @@ async fn changed_resolves_after_an_insert_and_not_after_a_claim() {
 
 /// Whether it is still pending.
 async fn is_pending(mut future: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
-    std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_pending())).await
+    std::future::poll_fn(|context| {
+        std::task::Poll::Ready(future.as_mut().poll(context).is_pending())
+    })
+    .await
 }

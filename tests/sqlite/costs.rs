@@ -16,13 +16,20 @@ async fn waiting_for_tomorrow(suppliers: i64) -> (SqliteStore, File) {
             unfinished, due_at, ready_at, reopened, created_at, ledger) \
         SELECT 'shop', 'supplier-' || (n % ?1), 'A-' || n, 'order.created', '', 'msg_' || n, 1, 'pending', 1, \
             due.at, due.at, 0, 1, x'7b7d' FROM n, (SELECT last_seen + 86400000000 AS at FROM orderhook_meta) due";
-    sqlx::query(rows).bind(suppliers).execute(&mut file.stranger().await).await.unwrap();
+    sqlx::query(rows)
+        .bind(suppliers)
+        .execute(&mut file.stranger().await)
+        .await
+        .unwrap();
     (store, file)
 }
 
 #[tokio::test]
 async fn a_claim_is_no_slower_for_ten_thousand_suppliers_that_wait() {
-    let stores = [waiting_for_tomorrow(1).await, waiting_for_tomorrow(10_000).await];
+    let stores = [
+        waiting_for_tomorrow(1).await,
+        waiting_for_tomorrow(10_000).await,
+    ];
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..40 {
         for ((store, _), times) in stores.iter().zip(&mut times) {
@@ -34,5 +41,8 @@ async fn a_claim_is_no_slower_for_ten_thousand_suppliers_that_wait() {
     // The quickest of forty: the others tell how busy the machine was.
     let [one, many] = times.map(|times| times.into_iter().min().unwrap_or(Duration::MAX));
     println!("{one:?} for one supplier, {many:?} for ten thousand");
-    assert!(many < one * 3, "{one:?} for one supplier, {many:?} for ten thousand");
+    assert!(
+        many < one * 3,
+        "{one:?} for one supplier, {many:?} for ten thousand"
+    );
 }

@@ -92,7 +92,10 @@ const STATES: [(&str, &str); 5] = [
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn measure_claims_lists_and_inserts_under_each_state_of_the_statistics() {
-    let waiting = std::env::var("WAITING").ok().and_then(|number| number.parse().ok()).unwrap_or(20_000_i64);
+    let waiting = std::env::var("WAITING")
+        .ok()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(20_000_i64);
     let mut files = Vec::new();
     for (_, state) in STATES {
         let (store, file) = File::new().store_kept().await;
@@ -104,14 +107,23 @@ async fn measure_claims_lists_and_inserts_under_each_state_of_the_statistics() {
             _ => {}
         }
         if !matches!(state, "" | "backlog") {
-            sqlx::raw_sql("ANALYZE").execute(&mut stranger).await.unwrap();
+            sqlx::raw_sql("ANALYZE")
+                .execute(&mut stranger)
+                .await
+                .unwrap();
         }
         put_in(&mut stranger, "A", waiting, 0).await;
         if state == "backlog" {
-            sqlx::raw_sql("ANALYZE").execute(&mut stranger).await.unwrap();
+            sqlx::raw_sql("ANALYZE")
+                .execute(&mut stranger)
+                .await
+                .unwrap();
         }
         // All begin with an empty log.
-        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut stranger).await.unwrap();
+        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut stranger)
+            .await
+            .unwrap();
         sqlx::Connection::close(stranger).await.unwrap();
         files.push((file.store().await, file));
     }
@@ -127,14 +139,22 @@ async fn measure_claims_lists_and_inserts_under_each_state_of_the_statistics() {
         times.sort_unstable_by(f64::total_cmp);
         times[times.len() / 10]
     };
-    let table: Vec<_> = STATES.iter().zip(times).map(|((name, _), times)| (*name, times.map(quick))).collect();
-    println!("{waiting} waiting, microseconds: claim of 64, claim of a key, listing of an order, insert at a position");
+    let table: Vec<_> = STATES
+        .iter()
+        .zip(times)
+        .map(|((name, _), times)| (*name, times.map(quick)))
+        .collect();
+    println!(
+        "{waiting} waiting, microseconds: claim of 64, claim of a key, listing of an order, insert at a position"
+    );
     for (name, times) in &table {
         println!("{name:35} {times:8.0?}");
     }
     for what in 0..4 {
         let times = table.iter().map(|(_, times)| times[what]);
-        let (least, most) = times.fold((f64::MAX, 0.0), |(least, most), time| (time.min(least), time.max(most)));
+        let (least, most) = times.fold((f64::MAX, 0.0), |(least, most), time| {
+            (time.min(least), time.max(most))
+        });
         println!("{:.2} times the least", most / least);
     }
 }
@@ -147,7 +167,13 @@ async fn put_in(stranger: &mut sqlx::SqliteConnection, name: &str, number: i64, 
         SELECT 'shop', 'supplier-' || (n % 100), ?1 || '-' || n, 'order.created', '', 'msg_' || n, 1, \
             iif(n <= ?3, 'notified', 'pending'), n > ?3, iif(n > ?3, n, NULL), iif(n > ?3, n, NULL), 0, n, \
             iif(n <= ?3, n, NULL), iif(n <= ?3, n, NULL), iif(n <= ?3, 'R', NULL) FROM n";
-    sqlx::query(rows).bind(name).bind(number).bind(finished).execute(&mut *stranger).await.unwrap();
+    sqlx::query(rows)
+        .bind(name)
+        .bind(number)
+        .bind(finished)
+        .execute(&mut *stranger)
+        .await
+        .unwrap();
     let bodies = "INSERT OR IGNORE INTO orderhook_bodies SELECT id, x'7b7d' FROM orderhook_notifications \
         WHERE state = 'pending'";
     sqlx::query(bodies).execute(stranger).await.unwrap();
@@ -155,9 +181,13 @@ async fn put_in(stranger: &mut sqlx::SqliteConnection, name: &str, number: i64, 
 
 async fn measure_once(store: &SqliteStore, n: i64, times: &mut [Vec<f64>; 4]) {
     let key_of = |n: i64| key(&format!("supplier-{}", n % 100), &format!("A-{n}"));
-    let mut taken = |what: usize, began: Instant| times[what].push(began.elapsed().as_secs_f64() * 1e6);
+    let mut taken =
+        |what: usize, began: Instant| times[what].push(began.elapsed().as_secs_f64() * 1e6);
     let began = Instant::now();
-    assert_eq!(store.claim(&of(Pick::New, 64)).await.unwrap().claims.len(), 64);
+    assert_eq!(
+        store.claim(&of(Pick::New, 64)).await.unwrap().claims.len(),
+        64
+    );
     taken(0, began);
     for m in 0..5 {
         let key = key_of(19_900 - n * 5 - m);
@@ -167,12 +197,23 @@ async fn measure_once(store: &SqliteStore, n: i64, times: &mut [Vec<f64>; 4]) {
         let mut filter = Filter::of(source());
         filter.order = Some(key.order.clone());
         let began = Instant::now();
-        assert_eq!(store.list(&filter, &Page::first(500)).await.unwrap().notifications.len(), 1);
+        assert_eq!(
+            store
+                .list(&filter, &Page::first(500))
+                .await
+                .unwrap()
+                .notifications
+                .len(),
+            1
+        );
         taken(2, began);
         let mut second = pending(&later(&key, "second"));
         second.append = Append::At(2);
         let began = Instant::now();
-        assert_eq!(store.insert(&[second]).await.unwrap(), [Inserted::New { position: 2 }]);
+        assert_eq!(
+            store.insert(&[second]).await.unwrap(),
+            [Inserted::New { position: 2 }]
+        );
         taken(3, began);
     }
 }

@@ -16,8 +16,15 @@ fn options(file: &File) -> SqliteConnectOptions {
 }
 
 async fn pool_with(options: SqliteConnectOptions) -> SqlitePool {
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-    sqlx::raw_sql("CREATE TABLE orders (code TEXT PRIMARY KEY)").execute(&pool).await.unwrap();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options)
+        .await
+        .unwrap();
+    sqlx::raw_sql("CREATE TABLE orders (code TEXT PRIMARY KEY)")
+        .execute(&pool)
+        .await
+        .unwrap();
     pool
 }
 
@@ -29,11 +36,26 @@ async fn a_commit_of_the_application_is_a_commit_of_the_notification() {
     let store = SqliteStore::in_pool(pool.clone()).await.unwrap();
     let key = key("north", "A-1");
     let mut transaction = pool.begin().await.unwrap();
-    sqlx::query("INSERT INTO orders VALUES ('A-1')").execute(&mut *transaction).await.unwrap();
-    let told = NewNotification::new(later(&key, "told"), Start::Notified { reference: "R".to_owned() });
+    sqlx::query("INSERT INTO orders VALUES ('A-1')")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    let told = NewNotification::new(
+        later(&key, "told"),
+        Start::Notified {
+            reference: "R".to_owned(),
+        },
+    );
     let rows = [pending(&key), told, pending(&key)];
     let inserted = store.insert_in(&mut transaction, &rows).await.unwrap();
-    assert_eq!(inserted, [Inserted::New { position: 1 }, Inserted::New { position: 2 }, Inserted::Existing]);
+    assert_eq!(
+        inserted,
+        [
+            Inserted::New { position: 1 },
+            Inserted::New { position: 2 },
+            Inserted::Existing
+        ]
+    );
     assert_eq!(store.get(&key).await.unwrap(), None);
     transaction.commit().await.unwrap();
     assert!(store.get(&key).await.unwrap().is_some());
@@ -48,7 +70,10 @@ async fn a_rollback_of_the_application_leaves_nothing() {
     let store = SqliteStore::in_pool(pool.clone()).await.unwrap();
     let key = key("north", "A-1");
     let mut transaction = pool.begin().await.unwrap();
-    store.insert_in(&mut transaction, &[pending(&key)]).await.unwrap();
+    store
+        .insert_in(&mut transaction, &[pending(&key)])
+        .await
+        .unwrap();
     drop(transaction);
     assert_eq!(store.get(&key).await.unwrap(), None);
     assert_eq!(claim_all(&store).await.claims, []);
@@ -58,14 +83,22 @@ async fn a_rollback_of_the_application_leaves_nothing() {
 #[tokio::test]
 async fn a_pool_that_could_lose_a_commit_is_refused() {
     for (options, word) in [
-        (options(&File::new()).journal_mode(SqliteJournalMode::Delete), "WAL"),
-        (options(&File::new()).synchronous(SqliteSynchronous::Normal), "synchronous=FULL"),
+        (
+            options(&File::new()).journal_mode(SqliteJournalMode::Delete),
+            "WAL",
+        ),
+        (
+            options(&File::new()).synchronous(SqliteSynchronous::Normal),
+            "synchronous=FULL",
+        ),
         (options(&File::new()).in_memory(true), "in memory"),
     ] {
         let directory = options.get_filename().parent().unwrap();
         std::fs::create_dir_all(directory).unwrap();
         let directory = directory.to_owned();
-        let error = SqliteStore::in_pool(pool_with(options).await).await.unwrap_err();
+        let error = SqliteStore::in_pool(pool_with(options).await)
+            .await
+            .unwrap_err();
         std::fs::remove_dir_all(directory).unwrap();
         assert_eq!(error.kind(), StoreErrorKind::Unusable);
         assert!(error.to_string().contains(word), "{error}");
@@ -85,7 +118,11 @@ async fn a_transaction_of_another_file_or_without_full_sync_is_refused() {
     let without_tables = pool_with(options(&File::new()).in_memory(true)).await;
     SqliteStore::in_pool(with_tables.clone()).await.unwrap();
     let normal = pool_with(options(&file).synchronous(SqliteSynchronous::Normal)).await;
-    for (pool, word) in [(with_tables, "another"), (without_tables, "another"), (normal, "synchronous=FULL")] {
+    for (pool, word) in [
+        (with_tables, "another"),
+        (without_tables, "another"),
+        (normal, "synchronous=FULL"),
+    ] {
         let mut transaction = pool.begin().await.unwrap();
         let error = store.insert_in(&mut transaction, &rows).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unusable);
@@ -101,7 +138,9 @@ async fn an_insert_that_is_dropped_halfway_is_whole_or_not_there() {
     let mut whole = 0;
     for n in 0..60 {
         let order = key("north", &format!("{n}"));
-        let rows: Vec<_> = (0..20).map(|m| pending(&later(&order, &format!("{m}")))).collect();
+        let rows: Vec<_> = (0..20)
+            .map(|m| pending(&later(&order, &format!("{m}"))))
+            .collect();
         let mut transaction = pool.begin().await.unwrap();
         let inserting = store.insert_in(&mut transaction, &rows);
         let _ = tokio::time::timeout(std::time::Duration::from_micros(60 * n), inserting).await;
@@ -125,14 +164,20 @@ async fn a_pool_that_makes_statistics_on_closing_makes_none_through_the_store() 
         claim_all(&store).await;
     }
     store.close().await;
-    let statistics = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'sqlite\\_stat%' ESCAPE '\\'";
-    let tables: (i64,) = sqlx::query_as(statistics).fetch_one(&mut file.stranger().await).await.unwrap();
+    let statistics =
+        "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'sqlite\\_stat%' ESCAPE '\\'";
+    let tables: (i64,) = sqlx::query_as(statistics)
+        .fetch_one(&mut file.stranger().await)
+        .await
+        .unwrap();
     assert_eq!(tables.0, 0);
 }
 
 #[tokio::test]
 async fn debug_shows_no_option_of_the_pool() {
     let file = File::new();
-    let store = SqliteStore::in_pool(pool_with(options(&file).pragma("key", "'planted'")).await).await.unwrap();
+    let store = SqliteStore::in_pool(pool_with(options(&file).pragma("key", "'planted'")).await)
+        .await
+        .unwrap();
     assert!(!format!("{store:?}").contains("planted"));
 }

@@ -55,8 +55,14 @@ async fn two_handles_see_the_same_and_a_clone_is_the_same_handle() {
     assert_eq!(add(&other, &[&key]).await, [Inserted::Existing]);
     let claim = claim_all(&other).await.claims.remove(0);
     assert_eq!(claim_all(&store.clone()).await.claims, []);
-    assert_eq!(store.write(&[step(&claim, notified())]).await.unwrap(), [Written::Applied]);
-    assert_eq!(other.get(&key).await.unwrap().unwrap().state.name(), StateName::Notified);
+    assert_eq!(
+        store.write(&[step(&claim, notified())]).await.unwrap(),
+        [Written::Applied]
+    );
+    assert_eq!(
+        other.get(&key).await.unwrap().unwrap().state.name(),
+        StateName::Notified
+    );
 }
 
 #[tokio::test]
@@ -64,14 +70,18 @@ async fn callers_that_go_away_spoil_nothing() {
     let (store, _file) = File::new().store_kept().await;
     let keys: Vec<_> = (0..50).map(|n| key("north", &format!("{n}"))).collect();
     for (n, key) in keys.iter().enumerate() {
-        let dropped = tokio::time::timeout(Duration::from_micros(40 * n as u64), add(&store, &[key])).await;
+        let dropped =
+            tokio::time::timeout(Duration::from_micros(40 * n as u64), add(&store, &[key])).await;
         let _ = tokio::time::timeout(Duration::from_micros(40 * n as u64), claim_all(&store)).await;
         if dropped.is_ok() {
             assert!(store.get(key).await.unwrap().is_some());
         }
     }
     add(&store, &keys.iter().collect::<Vec<_>>()).await;
-    assert_eq!(store.count(&Filter::of(source())).await.unwrap().total(), 50);
+    assert_eq!(
+        store.count(&Filter::of(source())).await.unwrap().total(),
+        50
+    );
 }
 
 #[tokio::test]
@@ -80,10 +90,16 @@ async fn a_claim_that_nobody_waits_for_is_handed_back() {
     add(&store, &[&key("north", "1")]).await;
     // A lock that keeps the writer from answering until the caller is gone.
     let mut stranger = file.stranger().await;
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut stranger).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
     let gone = tokio::time::timeout(Duration::from_millis(50), claim_all(&store)).await;
     assert!(gone.is_err());
-    sqlx::raw_sql("COMMIT").execute(&mut stranger).await.unwrap();
+    sqlx::raw_sql("COMMIT")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
     let claims = claim_all(&store).await.claims;
     assert_eq!(claims.len(), 1);
     assert!(!claims[0].taken_over);
@@ -91,14 +107,23 @@ async fn a_claim_that_nobody_waits_for_is_handed_back() {
 
 #[test]
 fn a_store_outlives_the_runtime_in_which_it_was_opened() {
-    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap()
+    };
     let file = File::new();
     let first = runtime();
     let store = first.block_on(file.store());
     first.block_on(add(&store, &[&key("north", "1")]));
     drop(first);
     let second = runtime();
-    assert_eq!(second.block_on(add(&store, &[&key("north", "1")])), [Inserted::Existing]);
+    assert_eq!(
+        second.block_on(add(&store, &[&key("north", "1")])),
+        [Inserted::Existing]
+    );
     assert_eq!(second.block_on(claim_all(&store)).claims.len(), 1);
 }
 
@@ -112,19 +137,38 @@ async fn a_closed_store_says_so_and_has_written_what_waited() {
     });
     inserting.await.unwrap();
     store.close().await;
-    let error = other.insert(&[pending(&key("north", "2"))]).await.unwrap_err();
+    let error = other
+        .insert(&[pending(&key("north", "2"))])
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-    assert_eq!(other.get(&key("north", "1")).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
-    assert!(file.store().await.get(&key("north", "1")).await.unwrap().is_some());
+    assert_eq!(
+        other.get(&key("north", "1")).await.unwrap_err().kind(),
+        StoreErrorKind::Unavailable
+    );
+    assert!(
+        file.store()
+            .await
+            .get(&key("north", "1"))
+            .await
+            .unwrap()
+            .is_some()
+    );
     // The last connection has put everything into the file itself.
-    assert!(std::fs::metadata(file.path.with_extension("db-wal")).map_or(0, |wal| wal.len()) < 1_000_000);
+    assert!(
+        std::fs::metadata(file.path.with_extension("db-wal")).map_or(0, |wal| wal.len())
+            < 1_000_000
+    );
 }
 
 #[tokio::test]
 async fn a_lock_of_somebody_else_is_waited_for() {
     let (store, file) = File::new().store_kept().await;
     let mut stranger = file.stranger().await;
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut stranger).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
     let began = Instant::now();
     let inserting = tokio::spawn({
         let store = store.clone();
@@ -133,7 +177,10 @@ async fn a_lock_of_somebody_else_is_waited_for() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     // Reading goes on meanwhile.
     assert_eq!(store.get(&key("north", "1")).await.unwrap(), None);
-    sqlx::raw_sql("COMMIT").execute(&mut stranger).await.unwrap();
+    sqlx::raw_sql("COMMIT")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
     assert_eq!(inserting.await.unwrap(), [Inserted::New { position: 1 }]);
     assert!(began.elapsed() >= Duration::from_millis(300));
 }
@@ -142,11 +189,20 @@ async fn a_lock_of_somebody_else_is_waited_for() {
 async fn a_lock_that_lasts_is_an_error_that_says_so_and_nothing_is_stored() {
     let (store, file) = File::new().store_kept().await;
     let mut stranger = file.stranger().await;
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut stranger).await.unwrap();
-    let error = store.insert(&[pending(&key("north", "1"))]).await.unwrap_err();
+    sqlx::raw_sql("BEGIN IMMEDIATE")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
+    let error = store
+        .insert(&[pending(&key("north", "1"))])
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.is_transient());
-    sqlx::raw_sql("COMMIT").execute(&mut stranger).await.unwrap();
+    sqlx::raw_sql("COMMIT")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
     assert_eq!(store.get(&key("north", "1")).await.unwrap(), None);
     add(&store, &[&key("north", "1")]).await;
 }
@@ -190,21 +246,34 @@ fn what_was_answered_before_a_kill_is_there_afterwards() {
         child.kill().unwrap();
         child.wait().unwrap();
         // What it still said before it died counts, too.
-        answered.extend(lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("new ").map(str::to_owned)));
+        answered.extend(
+            lines
+                .map_while(Result::ok)
+                .filter_map(|line| line.strip_prefix("new ").map(str::to_owned)),
+        );
     }
     runtime().block_on(async {
         let store = file.store().await;
         let mut stranger = file.stranger().await;
-        let check: (String,) = sqlx::query_as("PRAGMA integrity_check").fetch_one(&mut stranger).await.unwrap();
+        let check: (String,) = sqlx::query_as("PRAGMA integrity_check")
+            .fetch_one(&mut stranger)
+            .await
+            .unwrap();
         assert_eq!(check.0, "ok");
         for order in answered {
             let stored = store.get(&key("north", &order)).await.unwrap().unwrap();
             assert_eq!(stored.attempts.len(), 1, "{order}");
         }
-        let listing = store.list(&Filter::of(source()), &Page::first(10_000)).await.unwrap();
+        let listing = store
+            .list(&Filter::of(source()), &Page::first(10_000))
+            .await
+            .unwrap();
         for notification in listing.notifications {
             // A step is there as a whole or not at all.
-            assert_eq!(notification.state.name() == StateName::Notified, !notification.attempts.is_empty());
+            assert_eq!(
+                notification.state.name() == StateName::Notified,
+                !notification.attempts.is_empty()
+            );
         }
     });
 }
@@ -225,7 +294,10 @@ fn two_hundred_reads_that_were_dropped_are_no_more_than_four_at_work() {
 #[test]
 #[ignore = "a child process of other tests"]
 fn child_process() {
-    let (Ok(role), Ok(path)) = (std::env::var("ORDERHOOK_TEST_ROLE"), std::env::var("ORDERHOOK_TEST_FILE")) else {
+    let (Ok(role), Ok(path)) = (
+        std::env::var("ORDERHOOK_TEST_ROLE"),
+        std::env::var("ORDERHOOK_TEST_FILE"),
+    ) else {
         return;
     };
     // The test runner has begun the line.
@@ -252,7 +324,10 @@ async fn race(store: &SqliteStore) {
                     println!("new {n}");
                 }
                 for claim in store.claim(&due_of(&[&key])).await.unwrap().claims {
-                    assert_eq!(store.write(&[step(&claim, notified())]).await.unwrap(), [Written::Applied]);
+                    assert_eq!(
+                        store.write(&[step(&claim, notified())]).await.unwrap(),
+                        [Written::Applied]
+                    );
                     println!("told {n}");
                 }
             }
@@ -282,28 +357,52 @@ async fn commit(store: &SqliteStore) {
 
 /// Drops 200 counts of a large table, and says how many threads of SQLite there were at most.
 async fn count(store: &SqliteStore) {
-    let rows: Vec<_> = (0..20_000).map(|n| pending(&key("north", &format!("{n}")))).collect();
+    let rows: Vec<_> = (0..20_000)
+        .map(|n| pending(&key("north", &format!("{n}"))))
+        .collect();
     store.insert(&rows).await.unwrap();
     let mut most = 0;
     for _ in 0..200 {
-        let counted = tokio::time::timeout(Duration::from_micros(300), store.count(&Filter::of(source()))).await;
+        let counted = tokio::time::timeout(
+            Duration::from_micros(300),
+            store.count(&Filter::of(source())),
+        )
+        .await;
         drop(counted);
         let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-        let names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
-        most = most.max(names.filter(|name| name.starts_with("orderhook-sqlit")).count());
+        let names =
+            threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+        most = most.max(
+            names
+                .filter(|name| name.starts_with("orderhook-sqlit"))
+                .count(),
+        );
     }
     println!("most {most}");
     // And reading goes on.
-    assert_eq!(store.count(&Filter::of(source())).await.unwrap().total(), 20_000);
+    assert_eq!(
+        store.count(&Filter::of(source())).await.unwrap().total(),
+        20_000
+    );
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 fn child(role: &str, file: &File) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["sharing::child_process", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .args([
+            "sharing::child_process",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env("ORDERHOOK_TEST_ROLE", role)
         .env("ORDERHOOK_TEST_FILE", &file.path)
         .stdout(Stdio::piped())

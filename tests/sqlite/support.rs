@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use orderhook::store::{Claim, ClaimRequest, Claims, Inserted, NewNotification, Pick, Start, Step, Store, Then};
+use orderhook::store::{
+    Claim, ClaimRequest, Claims, Inserted, NewNotification, Pick, Start, Step, Store, Then,
+};
 use orderhook::{
-    Attempt, Body, EndpointId, Key, Ledger, NotSent, OrderCode, Outcome, Source, SqliteStore, SupplierId, Timestamp,
+    Attempt, Body, EndpointId, Key, Ledger, NotSent, OrderCode, Outcome, Source, SqliteStore,
+    SupplierId, Timestamp,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -21,7 +24,10 @@ pub(crate) struct File {
 impl File {
     pub(crate) fn new() -> File {
         let directory = tempfile::tempdir().unwrap();
-        File { path: directory.path().join("orderhook.db"), _directory: directory }
+        File {
+            path: directory.path().join("orderhook.db"),
+            _directory: directory,
+        }
     }
 
     pub(crate) async fn store(&self) -> SqliteStore {
@@ -30,12 +36,20 @@ impl File {
 
     /// A connection that knows nothing of the store.
     pub(crate) async fn stranger(&self) -> SqliteConnection {
-        SqliteConnectOptions::new().filename(&self.path).create_if_missing(true).connect().await.unwrap()
+        SqliteConnectOptions::new()
+            .filename(&self.path)
+            .create_if_missing(true)
+            .connect()
+            .await
+            .unwrap()
     }
 
     /// Has a stranger do something to the file.
     pub(crate) async fn run(&self, sql: &'static str) {
-        sqlx::raw_sql(sql).execute(&mut self.stranger().await).await.unwrap();
+        sqlx::raw_sql(sql)
+            .execute(&mut self.stranger().await)
+            .await
+            .unwrap();
     }
 }
 
@@ -44,7 +58,11 @@ pub(crate) fn source() -> Source {
 }
 
 pub(crate) fn key(supplier: &str, order: &str) -> Key {
-    Key::order_created(source(), SupplierId::new(supplier).unwrap(), OrderCode::new(order).unwrap())
+    Key::order_created(
+        source(),
+        SupplierId::new(supplier).unwrap(),
+        OrderCode::new(order).unwrap(),
+    )
 }
 
 /// Another event in the stream of the key.
@@ -68,7 +86,12 @@ pub(crate) fn of(pick: Pick, limit: u32) -> ClaimRequest {
 }
 
 pub(crate) fn due_of(keys: &[&Key]) -> ClaimRequest {
-    ClaimRequest::new(source(), Pick::DueOf(keys.iter().map(|key| (*key).clone()).collect()), 100, MINUTE)
+    ClaimRequest::new(
+        source(),
+        Pick::DueOf(keys.iter().map(|key| (*key).clone()).collect()),
+        100,
+        MINUTE,
+    )
 }
 
 /// What is new, and then what is due, as one answer.
@@ -77,9 +100,15 @@ pub(crate) async fn claim(store: &SqliteStore, limit: u32) -> Claims {
 }
 
 pub(crate) async fn claim_for(store: &SqliteStore, limit: u32, lease: Duration) -> Claims {
-    let mut both = store.claim(&ClaimRequest::new(source(), Pick::New, limit, lease)).await.unwrap();
+    let mut both = store
+        .claim(&ClaimRequest::new(source(), Pick::New, limit, lease))
+        .await
+        .unwrap();
     let left = limit - both.claims.len() as u32;
-    let due = store.claim(&ClaimRequest::new(source(), Pick::Due, left, lease)).await.unwrap();
+    let due = store
+        .claim(&ClaimRequest::new(source(), Pick::Due, left, lease))
+        .await
+        .unwrap();
     both.claims.extend(due.claims);
     both.refused.extend(due.refused);
     both.next_due = [both.next_due, due.next_due].into_iter().flatten().min();
@@ -91,7 +120,11 @@ pub(crate) async fn claim_all(store: &SqliteStore) -> Claims {
 }
 
 pub(crate) fn orders(claims: &Claims) -> Vec<String> {
-    claims.claims.iter().map(|claim| format!("{} {}", claim.key.supplier, claim.key.order)).collect()
+    claims
+        .claims
+        .iter()
+        .map(|claim| format!("{} {}", claim.key.supplier, claim.key.order))
+        .collect()
 }
 
 pub(crate) fn step(claim: &Claim, then: Then) -> Step {
@@ -99,14 +132,18 @@ pub(crate) fn step(claim: &Claim, then: Then) -> Step {
 }
 
 pub(crate) fn notified() -> Then {
-    Then::Notified { reference: "R-1".to_owned() }
+    Then::Notified {
+        reference: "R-1".to_owned(),
+    }
 }
 
 pub(crate) fn attempt(path: &str) -> Attempt {
     Attempt::new(
         format!("https://a.example/{path}"),
         EndpointId::from_stored("0011"),
-        Outcome::NotSent { why: NotSent::Refused },
+        Outcome::NotSent {
+            why: NotSent::Refused,
+        },
         Timestamp::from_micros(1_772_359_200_250_000),
         Duration::from_millis(12),
     )

@@ -153,8 +153,12 @@ async fn every_fault_is_found() {
     let mut missed = Vec::new();
     for (fault, found_by) in FAULTS {
         for name in *found_by {
-            let sentence = sentences::<Foreign>().into_iter().find(|sentence| sentence.name() == *name);
-            let Some(sentence) = sentence else { panic!("the suite has no function {name}") };
+            let sentence = sentences::<Foreign>()
+                .into_iter()
+                .find(|sentence| sentence.name() == *name);
+            let Some(sentence) = sentence else {
+                panic!("the suite has no function {name}")
+            };
             let run = tokio::spawn(async move { sentence.check(&Foreign(*fault)).await });
             match run.await {
                 Err(error) if error.is_panic() => {
@@ -174,8 +178,14 @@ async fn every_fault_is_found() {
 
 #[test]
 fn every_function_of_the_suite_finds_a_fault() {
-    let suite: BTreeSet<_> = sentences::<Foreign>().iter().map(|sentence| sentence.name()).collect();
-    let found: BTreeSet<_> = FAULTS.iter().flat_map(|(_, found_by)| found_by.iter().copied()).collect();
+    let suite: BTreeSet<_> = sentences::<Foreign>()
+        .iter()
+        .map(|sentence| sentence.name())
+        .collect();
+    let found: BTreeSet<_> = FAULTS
+        .iter()
+        .flat_map(|(_, found_by)| found_by.iter().copied())
+        .collect();
     let idle: Vec<_> = suite.difference(&found).collect();
     assert!(idle.is_empty(), "these have never failed: {idle:?}");
 }

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use orderhook::store::conformance::Harness;
 use orderhook::store::{
-    Append, ClaimRequest, Claims, Counts, Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification,
-    Page, Refused, Selection, Start, Step, Store, StoreError, Then, Written,
+    Append, ClaimRequest, Claims, Counts, Cursor, Filter, Inserted, Intervened, Intervention,
+    Listing, NewNotification, Page, Refused, Selection, Start, Step, Store, StoreError, Then,
+    Written,
 };
 use orderhook::{
-    ContentDigest, FailureReason, Key, Ledger, Notification, OrderCode, Source, StateName, StreamRule, SupplierId,
-    Timestamp,
+    ContentDigest, FailureReason, Key, Ledger, Notification, OrderCode, Source, StateName,
+    StreamRule, SupplierId, Timestamp,
 };
 
 use row::{Row, Waits, attempts, corrupt, digest, key};
@@ -30,16 +31,27 @@ impl Harness for Foreign {
     type Store = ForeignStore;
 
     async fn open(&self) -> ForeignStore {
-        let table =
-            Table { rows: Vec::new(), began: Instant::now(), advanced: Duration::ZERO, last_token: 0, last_settled: 0 };
-        ForeignStore { table: Arc::new(Mutex::new(table)), fault: self.0 }
+        let table = Table {
+            rows: Vec::new(),
+            began: Instant::now(),
+            advanced: Duration::ZERO,
+            last_token: 0,
+            last_settled: 0,
+        };
+        ForeignStore {
+            table: Arc::new(Mutex::new(table)),
+            fault: self.0,
+        }
     }
 
     async fn second_handle(&self, store: &ForeignStore) -> ForeignStore {
         if self.0 == Fault::HandlesApart {
             return self.open().await;
         }
-        ForeignStore { table: Arc::clone(&store.table), fault: self.0 }
+        ForeignStore {
+            table: Arc::clone(&store.table),
+            fault: self.0,
+        }
     }
 
     async fn advance(&self, store: &ForeignStore, by: Duration) {
@@ -102,11 +114,22 @@ impl ForeignStore {
         let mut ends: BTreeMap<Vec<String>, u64> = BTreeMap::new();
         let mut answers = Vec::new();
         for new in new {
-            let stored = self.find(table, &new.key).map(|n| table.rows[n].digest.map(digest));
-            let in_slice = digests.get(&new.key).filter(|_| !self.has(Fault::OverlooksTwins)).copied();
+            let stored = self
+                .find(table, &new.key)
+                .map(|n| table.rows[n].digest.map(digest));
+            let in_slice = digests
+                .get(&new.key)
+                .filter(|_| !self.has(Fault::OverlooksTwins))
+                .copied();
             let names = self.names(&new.key);
-            let end = ends.entry(names[..3].to_vec()).or_insert_with(|| table.end_of(&names));
-            let next = if self.has(Fault::CountsFrom0) { *end } else { *end + 1 };
+            let end = ends
+                .entry(names[..3].to_vec())
+                .or_insert_with(|| table.end_of(&names));
+            let next = if self.has(Fault::CountsFrom0) {
+                *end
+            } else {
+                *end + 1
+            };
             let misplaced = matches!(new.append, Append::At(position) if position != next);
             if misplaced && self.has(Fault::LooksAtPositionsFirst) {
                 answers.push(Inserted::Stale { next });
@@ -116,9 +139,15 @@ impl ForeignStore {
                 let differs = match self.fault {
                     Fault::NeverDiffers => false,
                     Fault::ComparesDigestsAsTheyAre => known != new.content_digest,
-                    _ => known.zip(new.content_digest).is_some_and(|(known, new)| known.differs_from(&new)),
+                    _ => known
+                        .zip(new.content_digest)
+                        .is_some_and(|(known, new)| known.differs_from(&new)),
                 };
-                answers.push(if differs { Inserted::Differs } else { Inserted::Existing });
+                answers.push(if differs {
+                    Inserted::Differs
+                } else {
+                    Inserted::Existing
+                });
             } else if misplaced && !self.has(Fault::IgnoresPositions) {
                 answers.push(Inserted::Stale { next });
             } else {
@@ -144,7 +173,9 @@ impl ForeignStore {
                 (state, text) = (StateName::Pending, None);
                 body.get_or_insert_default();
             }
-            Fault::KeepsBodiesAsText => body = body.map(|body| String::from_utf8_lossy(&body).into_owned().into()),
+            Fault::KeepsBodiesAsText => {
+                body = body.map(|body| String::from_utf8_lossy(&body).into_owned().into())
+            }
             Fault::TrimsTexts => text = text.map(|text| text.trim().to_owned()),
             _ => {}
         }
@@ -155,7 +186,11 @@ impl ForeignStore {
         let derived = self.has(Fault::ForgetsEventIds).then(|| new.key.event_id());
         table.rows.push(Row {
             names: self.names(&new.key),
-            event_id: derived.as_ref().unwrap_or(&new.event_id).as_str().to_owned(),
+            event_id: derived
+                .as_ref()
+                .unwrap_or(&new.event_id)
+                .as_str()
+                .to_owned(),
             position,
             state,
             at,
@@ -182,7 +217,9 @@ impl ForeignStore {
     }
 
     fn insert_over(&self, table: &mut Table, new: &NewNotification) {
-        let Some(n) = self.find(table, &new.key) else { return };
+        let Some(n) = self.find(table, &new.key) else {
+            return;
+        };
         if self.has(Fault::Upserts) {
             let position = table.rows[n].position;
             self.add(table, new, position);
@@ -198,7 +235,9 @@ impl ForeignStore {
         let token = Some(step.token.number());
         let holds = match self.fault {
             Fault::IgnoresTokens => true,
-            Fault::TakesAnyToken => row.token.is_some() && table.rows.iter().any(|row| row.token == token),
+            Fault::TakesAnyToken => {
+                row.token.is_some() && table.rows.iter().any(|row| row.token == token)
+            }
             Fault::TakesNothingLate => row.token == token && row.at > table.now(),
             _ => row.token == token,
         };
@@ -230,7 +269,8 @@ impl ForeignStore {
             Fault::ForgetsLedgers => {}
             Fault::HandsBackWithoutLedgers if matches!(step.then, Then::HandBack { .. }) => {}
             Fault::EndsRounds => {
-                let mut json: serde_json::Value = serde_json::from_slice(&step.ledger.encode()).unwrap();
+                let mut json: serde_json::Value =
+                    serde_json::from_slice(&step.ledger.encode()).unwrap();
                 json.as_object_mut().unwrap().remove("round");
                 row.ledger = json.to_string().into_bytes();
             }
@@ -243,9 +283,13 @@ impl ForeignStore {
                 _ => (StateName::Sending, later(now, *lease)),
             },
             Then::Notified { .. } => (StateName::Notified, now),
-            Then::Again { after } if self.has(Fault::WaitsTwiceAsLong) => (StateName::Pending, later(now, *after * 2)),
+            Then::Again { after } if self.has(Fault::WaitsTwiceAsLong) => {
+                (StateName::Pending, later(now, *after * 2))
+            }
             Then::HandBack { .. } if self.has(Fault::GivesBackAtOnce) => (StateName::Pending, now),
-            Then::Again { after } | Then::HandBack { after } => (StateName::Pending, later(now, *after)),
+            Then::Again { after } | Then::HandBack { after } => {
+                (StateName::Pending, later(now, *after))
+            }
             Then::Failed { .. } => (StateName::Failed, now),
         };
         (row.state, row.at) = (state, at);
@@ -257,12 +301,18 @@ impl ForeignStore {
         }
         if let Then::Failed { reason, stream } = &step.then {
             let forgotten = self.has(Fault::ForgetsReasons);
-            row.failure = Some(if forgotten { FailureReason::Config.as_str() } else { reason.as_str() });
+            row.failure = Some(if forgotten {
+                FailureReason::Config.as_str()
+            } else {
+                reason.as_str()
+            });
             row.passes = *stream == StreamRule::Passes && !self.has(Fault::HoldsAlways);
         }
         match self.fault {
             Fault::KeepsTokensAfterEnds => {}
-            Fault::KeepGivesAnotherToken if state == StateName::Sending => row.token = Some(new_token),
+            Fault::KeepGivesAnotherToken if state == StateName::Sending => {
+                row.token = Some(new_token)
+            }
             _ if state == StateName::Sending => {}
             _ => row.token = None,
         }
@@ -271,7 +321,11 @@ impl ForeignStore {
         }
     }
 
-    fn claim_chosen(&self, request: &ClaimRequest, before: (Vec<usize>, Option<i64>)) -> Result<Claims, StoreError> {
+    fn claim_chosen(
+        &self,
+        request: &ClaimRequest,
+        before: (Vec<usize>, Option<i64>),
+    ) -> Result<Claims, StoreError> {
         let mut table = self.lock();
         let (chosen, next) = match self.fault {
             Fault::ChoosesThenClaims => before,
@@ -280,35 +334,57 @@ impl ForeignStore {
         let now = table.now();
         let mut claims = Claims::at(Timestamp::from_micros(now));
         for n in chosen {
-            claims.claims.push(self.hand_out(&mut table, n, now, request.lease)?);
+            claims
+                .claims
+                .push(self.hand_out(&mut table, n, now, request.lease)?);
         }
         claims.next_due = next.map(Timestamp::from_micros);
         Ok(claims)
     }
 
     fn text(&self, text: &str) -> String {
-        if self.has(Fault::TrimsTexts) { text.trim().to_owned() } else { text.to_owned() }
+        if self.has(Fault::TrimsTexts) {
+            text.trim().to_owned()
+        } else {
+            text.to_owned()
+        }
     }
 
     fn selected(&self, table: &Table, selection: &Selection) -> Vec<usize> {
         match selection {
             Selection::Keys(keys) => {
-                let mut found: Vec<_> = keys.iter().filter_map(|key| self.find(table, key)).collect();
+                let mut found: Vec<_> = keys
+                    .iter()
+                    .filter_map(|key| self.find(table, key))
+                    .collect();
                 if !self.has(Fault::TakesKeysAsTheyCome) {
                     found.sort_unstable();
                     found.dedup();
                 }
                 found
             }
-            Selection::FailedFor { source, supplier, reasons } => {
+            Selection::FailedFor {
+                source,
+                supplier,
+                reasons,
+            } => {
                 let any = self.has(Fault::SelectsAnyReason);
                 let wanted = |row: &Row| {
                     row.names[0] == source.as_str()
                         && row.names[1] == supplier.as_str()
                         && row.state == StateName::Failed
-                        && (any || reasons.iter().any(|reason| row.failure == Some(reason.as_str())))
+                        && (any
+                            || reasons
+                                .iter()
+                                .any(|reason| row.failure == Some(reason.as_str())))
                 };
-                table.rows.iter().enumerate().filter(|(_, row)| wanted(row)).map(|(n, _)| n).collect()
+                table
+                    .rows
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, row)| wanted(row))
+                    .map(|(n, _)| n)
+                    .collect()
             }
         }
     }
@@ -359,7 +435,10 @@ impl ForeignStore {
         row.names[0] == filter.source.as_str()
             && named(filter.order.as_ref().map(OrderCode::as_str), &row.names[2])
             && (self.has(Fault::FiltersNoSuppliers)
-                || named(filter.supplier.as_ref().map(SupplierId::as_str), &row.names[1]))
+                || named(
+                    filter.supplier.as_ref().map(SupplierId::as_str),
+                    &row.names[1],
+                ))
             && (filter.states.is_empty() || filter.states.contains(&row.state))
             && (self.has(Fault::FiltersNoAge) || filter.older_than.is_none_or(|than| age >= than))
     }
@@ -403,7 +482,9 @@ impl Store for ForeignStore {
         if !self.has(Fault::ChecksThenInserts) {
             answers = self.judge(&table, new);
         }
-        let stale = answers.iter().any(|answer| matches!(answer, Inserted::Stale { .. }));
+        let stale = answers
+            .iter()
+            .any(|answer| matches!(answer, Inserted::Stale { .. }));
         for (new, answer) in new.iter().zip(&answers) {
             match answer {
                 Inserted::New { position } if !stale || self.has(Fault::StoresBesideTheStale) => {
@@ -429,8 +510,12 @@ impl Store for ForeignStore {
 
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
         if self.has(Fault::SplitsSteps) {
-            let Some(step) = steps.first() else { return Ok(Vec::new()) };
-            let Some(n) = self.may_write(&self.lock(), step) else { return Ok(vec![Written::Stale]) };
+            let Some(step) = steps.first() else {
+                return Ok(Vec::new());
+            };
+            let Some(n) = self.may_write(&self.lock(), step) else {
+                return Ok(vec![Written::Stale]);
+            };
             self.record_attempts(&mut self.lock().rows[n], step)?;
             tokio::task::yield_now().await;
             self.record_state(&mut self.lock(), n, step);
@@ -439,7 +524,9 @@ impl Store for ForeignStore {
         let mut table = self.lock();
         let mut written = Vec::new();
         for step in steps {
-            let found = self.find(&table, &step.key).filter(|_| self.has(Fault::RecordsStaleAttempts));
+            let found = self
+                .find(&table, &step.key)
+                .filter(|_| self.has(Fault::RecordsStaleAttempts));
             if let Some(n) = found {
                 self.record_attempts(&mut table.rows[n], step)?;
             }
@@ -450,7 +537,11 @@ impl Store for ForeignStore {
             let Some(n) = self.may_write(&table, step) else {
                 let known = self.find(&table, &step.key).is_some();
                 let shrugs = self.has(Fault::ShrugsAtUnknownKeys) && !known;
-                written.push(if shrugs { Written::Applied } else { Written::Stale });
+                written.push(if shrugs {
+                    Written::Applied
+                } else {
+                    Written::Stale
+                });
                 continue;
             };
             self.record_attempts(&mut table.rows[n], step)?;
@@ -485,23 +576,37 @@ impl Store for ForeignStore {
 
     async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
         let table = self.lock();
-        self.find(&table, key).map(|n| table.rows[n].read()).transpose()
+        self.find(&table, key)
+            .map(|n| table.rows[n].read())
+            .transpose()
     }
 
     async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
         let table = self.lock();
         let now = table.now();
         // How many rows have been passed, which is good as long as no row ever goes.
-        let after = page.after.as_ref().map_or(Ok(0), |cursor| cursor.as_str().parse::<usize>());
+        let after = page
+            .after
+            .as_ref()
+            .map_or(Ok(0), |cursor| cursor.as_str().parse::<usize>());
         let after = after.map_err(|error| corrupt("cursor").caused_by(error))?;
-        let mut wanted: Vec<_> =
-            table.rows.iter().enumerate().filter(|(_, row)| self.matches(filter, row, now)).collect();
+        let mut wanted: Vec<_> = table
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| self.matches(filter, row, now))
+            .collect();
         if self.has(Fault::ListsByName) {
             wanted.sort_by_key(|(_, row)| row.names.clone());
         }
         let by_offset = matches!(self.fault, Fault::PagesByOffset | Fault::ListsByName);
         let mut rest: Vec<_> = match by_offset {
-            true => wanted.into_iter().enumerate().map(|(n, (_, row))| (n, row)).filter(|(n, _)| *n >= after).collect(),
+            true => wanted
+                .into_iter()
+                .enumerate()
+                .map(|(n, (_, row))| (n, row))
+                .filter(|(n, _)| *n >= after)
+                .collect(),
             false => wanted.into_iter().filter(|(n, _)| *n >= after).collect(),
         };
         let more = rest.len() > page.limit as usize
@@ -516,19 +621,31 @@ impl Store for ForeignStore {
                     }
                     listing.notifications.push(notification);
                 }
-                Err(error) => listing.refused.push(Refused::new(format!("row {n}"), error.to_string())),
+                Err(error) => listing
+                    .refused
+                    .push(Refused::new(format!("row {n}"), error.to_string())),
             }
         }
-        listing.next = rest.last().filter(|_| more).map(|(n, _)| Cursor::new((n + 1).to_string()));
+        listing.next = rest
+            .last()
+            .filter(|_| more)
+            .map(|(n, _)| Cursor::new((n + 1).to_string()));
         Ok(listing)
     }
 
     async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
         let table = self.lock();
-        let after = page.after.as_ref().map_or(Ok(0), |cursor| cursor.as_str().parse::<u64>());
+        let after = page
+            .after
+            .as_ref()
+            .map_or(Ok(0), |cursor| cursor.as_str().parse::<u64>());
         let after = after.map_err(|error| corrupt("cursor").caused_by(error))?;
         let any_source = self.has(Fault::SettlesAnySource);
-        let mut rest: Vec<_> = table.rows.iter().filter(|row| row.settled > after).collect();
+        let mut rest: Vec<_> = table
+            .rows
+            .iter()
+            .filter(|row| row.settled > after)
+            .collect();
         rest.retain(|row| any_source || row.names[0] == source.as_str());
         if !self.has(Fault::SettlesByInsertion) {
             rest.sort_by_key(|row| row.settled);
@@ -538,10 +655,15 @@ impl Store for ForeignStore {
         for row in &rest {
             match row.read() {
                 Ok(mut notification) => {
-                    notification.body = notification.body.filter(|_| self.has(Fault::SettlesWithBodies));
+                    notification.body = notification
+                        .body
+                        .filter(|_| self.has(Fault::SettlesWithBodies));
                     listing.notifications.push(notification);
                 }
-                Err(error) => listing.refused.push(Refused::new(format!("row {}", row.event_id), error.to_string())),
+                Err(error) => listing.refused.push(Refused::new(
+                    format!("row {}", row.event_id),
+                    error.to_string(),
+                )),
             }
         }
         let last = match self.fault {
@@ -557,9 +679,21 @@ impl Store for ForeignStore {
         let table = self.lock();
         let now = table.now();
         let mut counts = Counts::default();
-        for row in table.rows.iter().filter(|row| self.matches(filter, row, now)) {
-            let pending = self.has(Fault::CountsSendingAsPending) && row.state == StateName::Sending;
-            counts.add(if pending { StateName::Pending } else { row.state }, 1);
+        for row in table
+            .rows
+            .iter()
+            .filter(|row| self.matches(filter, row, now))
+        {
+            let pending =
+                self.has(Fault::CountsSendingAsPending) && row.state == StateName::Sending;
+            counts.add(
+                if pending {
+                    StateName::Pending
+                } else {
+                    row.state
+                },
+                1,
+            );
         }
         Ok(counts)
     }

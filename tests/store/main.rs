@@ -1,7 +1,11 @@
 //! The contract of a store, kept by the store in memory and by one that a third party might write; and what the suite
 //! finds in stores that do not keep it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test code: a panic is how it reports")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: a panic is how it reports"
+)]
 
 mod faults;
 mod foreign_store;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -27,9 +27,13 @@ impl Ca {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         // Each has a name of its own: a client reports another root of the same name as a bad signature, not as unknown.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        params.distinguished_name.push(DnType::CommonName, format!("orderhook test root {number}"));
+        params
+            .distinguished_name
+            .push(DnType::CommonName, format!("orderhook test root {number}"));
         let key = KeyPair::generate().expect("a key pair");
-        Self { issuer: CertifiedIssuer::self_signed(params, key).expect("a root certificate") }
+        Self {
+            issuer: CertifiedIssuer::self_signed(params, key).expect("a root certificate"),
+        }
     }
 
     /// The root certificate, as PEM.
@@ -59,15 +63,25 @@ impl Ca {
     /// The same with the right names and dates, signed by nobody but itself.
     pub fn self_signed() -> Arc<ServerConfig> {
         let key = KeyPair::generate().expect("a key pair");
-        let certificate = leaf(LOOPBACK_NAMES).self_signed(&key).expect("a certificate");
+        let certificate = leaf(LOOPBACK_NAMES)
+            .self_signed(&key)
+            .expect("a certificate");
         config(certificate.der().clone(), &key)
     }
 
     /// A good certificate for these names, and its key, for a server with a configuration of its own.
-    pub fn server_certificate(&self, names: &[&str]) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    pub fn server_certificate(
+        &self,
+        names: &[&str],
+    ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().expect("a key pair");
-        let certificate = leaf(names).signed_by(&key, &self.issuer).expect("a certificate");
-        (vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+        let certificate = leaf(names)
+            .signed_by(&key, &self.issuer)
+            .expect("a certificate");
+        (
+            vec![certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        )
     }
 
     /// A certificate for a client, valid until May 2040, and its key, as PEM.
@@ -86,7 +100,10 @@ impl Ca {
         let mut params = leaf(LOOPBACK_NAMES);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).expect("a certificate");
-        (vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+        (
+            vec![certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        )
     }
 
     fn issue(&self, params: &CertificateParams) -> Arc<ServerConfig> {
@@ -105,7 +122,9 @@ impl Default for Ca {
 fn leaf(names: &[&str]) -> CertificateParams {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).expect("names that fit into a certificate");
-    params.distinguished_name.push(DnType::CommonName, "orderhook test receiver");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "orderhook test receiver");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params

@@ -15,7 +15,12 @@
     unreachable_pub,
     reason = "compiled into every test binary, example and bench, each of which uses a part of it"
 )]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "test code: a panic is how it reports")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code: a panic is how it reports"
+)]
 
 mod ca;
 mod program;
@@ -23,4 +28,6 @@ mod receiver;
 
 pub use ca::{Ca, LOOPBACK_NAMES};
 pub use program::{Finished, Program, built};
-pub use receiver::{BlackHole, ClosedPort, Gate, Log, Mode, Received, Receiver, Reply, black_hole, closed_port};
+pub use receiver::{
+    BlackHole, ClosedPort, Gate, Log, Mode, Received, Receiver, Reply, black_hole, closed_port,
+};

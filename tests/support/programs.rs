@@ -1,5 +1,9 @@
 //! The example programs, as real processes.
-#![allow(dead_code, unreachable_pub, reason = "compiled into several test binaries, each of which uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "compiled into several test binaries, each of which uses a part of it"
+)]
 
 use std::path::PathBuf;
 

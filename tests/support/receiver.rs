@@ -55,7 +55,9 @@ impl Receiver {
     /// What all the others are short for.
     pub async fn bind(addr: SocketAddr, mode: Mode, log: &Log) -> Self {
         let listener = listen(addr).await;
-        let addr = listener.local_addr().expect("a bound socket has an address");
+        let addr = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         let shared = Arc::new(Shared::new(addr.port(), log.clone()));
         let task = tokio::spawn(accept(listener, mode, Arc::clone(&shared)));
         Self { addr, shared, task }
@@ -137,7 +139,8 @@ impl Receiver {
     /// # Panics
     /// After ten seconds.
     pub async fn wait_for(&self, n: usize) {
-        self.wait(n, "complete requests", |tally| tally.arrived).await;
+        self.wait(n, "complete requests", |tally| tally.arrived)
+            .await;
     }
 
     /// Waits until at least `n` requests are over: the reply is written or the client is gone.
@@ -145,7 +148,8 @@ impl Receiver {
     /// # Panics
     /// After ten seconds.
     pub async fn wait_for_ended(&self, n: usize) {
-        self.wait(n, "requests that are over", |tally| tally.ended).await;
+        self.wait(n, "requests that are over", |tally| tally.ended)
+            .await;
     }
 
     /// Waits until at least `n` TCP connections have been accepted.
@@ -161,7 +165,8 @@ impl Receiver {
     /// # Panics
     /// After ten seconds.
     pub async fn wait_for_incomplete(&self, n: usize) {
-        self.wait(n, "requests that were cut off", |tally| tally.incomplete).await;
+        self.wait(n, "requests that were cut off", |tally| tally.incomplete)
+            .await;
     }
 
     /// Stops and waits until the port is free. Dropping stops as well, but the port is freed a moment later.
@@ -293,7 +298,11 @@ impl Reply {
 
     /// A status with one header and an empty body.
     pub fn with_header(status: u16, name: &str, value: &str) -> Self {
-        Self::Full { status, headers: vec![(name.to_owned(), value.to_owned())], body: Vec::new() }
+        Self::Full {
+            status,
+            headers: vec![(name.to_owned(), value.to_owned())],
+            body: Vec::new(),
+        }
     }
 
     /// This reply after a while.
@@ -373,7 +382,10 @@ impl Received {
 
     /// All headers of this name, which is in lower case.
     pub fn headers_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.headers.iter().filter(move |(have, _)| have == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .filter(move |(have, _)| have == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The path without its query.
@@ -387,7 +399,10 @@ impl Received {
     /// If it is none.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
-            panic!("{self}: the body is no JSON: {error}: {}", String::from_utf8_lossy(&self.body))
+            panic!(
+                "{self}: the body is no JSON: {error}: {}",
+                String::from_utf8_lossy(&self.body)
+            )
         })
     }
 
@@ -406,7 +421,14 @@ impl Received {
 
 impl fmt::Display for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} on port {} ({} bytes)", self.method, self.path_and_query, self.port, self.body.len())
+        write!(
+            f,
+            "{} {} on port {} ({} bytes)",
+            self.method,
+            self.path_and_query,
+            self.port,
+            self.body.len()
+        )
     }
 }
 
@@ -437,7 +459,11 @@ impl Log {
     }
 
     fn of(&self, receiver: u64) -> Vec<Received> {
-        self.lock().iter().filter(|received| received.receiver == receiver).cloned().collect()
+        self.lock()
+            .iter()
+            .filter(|received| received.receiver == receiver)
+            .cloned()
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Received>> {
@@ -467,7 +493,13 @@ impl ClosedPort {
 pub fn closed_port() -> ClosedPort {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(loopback(0)).expect("a free port");
-    ClosedPort { port: socket.local_addr().expect("a bound socket has an address").port(), _socket: socket }
+    ClosedPort {
+        port: socket
+            .local_addr()
+            .expect("a bound socket has an address")
+            .port(),
+        _socket: socket,
+    }
 }
 
 /// A port whose queue is full: a SYN to it is never answered as long as this is kept.
@@ -496,13 +528,22 @@ pub async fn black_hole() -> BlackHole {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(loopback(0)).expect("a free port");
     let listener = socket.listen(1).expect("a listener");
-    let addr = listener.local_addr().expect("a bound socket has an address");
+    let addr = listener
+        .local_addr()
+        .expect("a bound socket has an address");
     let mut queued = Vec::new();
     while let Ok(connected) = tokio::time::timeout(LONG_ENOUGH, TcpStream::connect(addr)).await {
         queued.push(connected.expect("the queue takes the connection or says nothing"));
-        assert!(queued.len() < 100, "this system does not honour the length of the queue");
+        assert!(
+            queued.len() < 100,
+            "this system does not honour the length of the queue"
+        );
     }
-    BlackHole { port: addr.port(), _listener: listener, _queued: queued }
+    BlackHole {
+        port: addr.port(),
+        _listener: listener,
+        _queued: queued,
+    }
 }
 
 /// What a receiver shares with its task and its connections.
@@ -527,7 +568,9 @@ impl Shared {
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().expect("nobody panics while holding the plan")
+        self.plan
+            .lock()
+            .expect("nobody panics while holding the plan")
     }
 
     /// Records the request and picks its reply in one step, so that the n-th entry gets the n-th reply.
@@ -555,7 +598,11 @@ impl Shared {
         log.push(received);
         drop(log);
         drop(plan);
-        let exchange = Exchange { shared: Arc::clone(self), index, over: false };
+        let exchange = Exchange {
+            shared: Arc::clone(self),
+            index,
+            over: false,
+        };
         if let (Some(callback), Some(copy)) = (callback, copy) {
             callback(&copy);
         }
@@ -587,7 +634,11 @@ impl Plan {
     }
 
     fn next(&mut self, path: &str) -> Reply {
-        self.by_path.get_mut(path).and_then(Script::next).or_else(|| self.general.next()).unwrap_or_else(Reply::ok)
+        self.by_path
+            .get_mut(path)
+            .and_then(Script::next)
+            .or_else(|| self.general.next())
+            .unwrap_or_else(Reply::ok)
     }
 }
 
@@ -764,7 +815,11 @@ async fn answer(connection: &mut Connection, exchange: &mut Exchange, mut reply:
                 continue;
             }
             Reply::Status(status) => (whole(status, &[], &[]), After::Keep),
-            Reply::Full { status, headers, body } => {
+            Reply::Full {
+                status,
+                headers,
+                body,
+            } => {
                 let close = headers.iter().any(|(name, value)| {
                     name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case("close")
                 });
@@ -773,9 +828,13 @@ async fn answer(connection: &mut Connection, exchange: &mut Exchange, mut reply:
             }
             Reply::Raw(bytes) => (bytes, After::Close),
             Reply::RawThenReset(bytes) => (bytes, After::Reset),
-            Reply::BrokenBody => (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n0123456789".to_vec(), After::Close),
+            Reply::BrokenBody => (
+                b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n0123456789".to_vec(),
+                After::Close,
+            ),
             Reply::BadChunk => (
-                b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nno size\r\n".to_vec(),
+                b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nno size\r\n"
+                    .to_vec(),
                 After::Close,
             ),
             Reply::CloseAfterRequest => return After::Reset,
@@ -802,7 +861,8 @@ async fn answer(connection: &mut Connection, exchange: &mut Exchange, mut reply:
                 return After::Gone;
             }
             Reply::EndlessInterim => {
-                let interim = b"HTTP/1.1 103 Early Hints\r\nlink: </>; rel=preload\r\n\r\n".repeat(100);
+                let interim =
+                    b"HTTP/1.1 103 Early Hints\r\nlink: </>; rel=preload\r\n\r\n".repeat(100);
                 while connection.write(&interim).await.is_ok() {}
                 return After::Gone;
             }
@@ -817,7 +877,12 @@ async fn answer(connection: &mut Connection, exchange: &mut Exchange, mut reply:
     }
 }
 
-async fn drip(connection: &mut Connection, exchange: &mut Exchange, bytes: &[u8], every: Duration) -> After {
+async fn drip(
+    connection: &mut Connection,
+    exchange: &mut Exchange,
+    bytes: &[u8],
+    every: Duration,
+) -> After {
     let last = bytes.len().saturating_sub(1);
     let answers = end_of_final_head(bytes).map_or(last, |end| end - 1);
     for (position, byte) in bytes.iter().enumerate() {
@@ -856,9 +921,10 @@ fn whole(status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<u8> {
     for (name, value) in headers {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
-    let framed = headers
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding"));
+    let framed = headers.iter().any(|(name, _)| {
+        name.eq_ignore_ascii_case("content-length")
+            || name.eq_ignore_ascii_case("transfer-encoding")
+    });
     let bodyless = status < 200 || status == 204 || status == 304;
     if !framed && !bodyless {
         bytes.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
@@ -874,7 +940,12 @@ fn most_at_once(requests: &[Received], cut: Option<Instant>) -> usize {
     for request in requests {
         changes.push((request.began, 1));
         // At one and the same instant the end sorts before the beginning.
-        changes.extend(request.open_until().or(cut).map(|end| (end.max(request.began), -1)));
+        changes.extend(
+            request
+                .open_until()
+                .or(cut)
+                .map(|end| (end.max(request.began), -1)),
+        );
     }
     changes.sort_unstable();
     let mut open = 0_i64;
@@ -896,7 +967,9 @@ struct Request {
 
 impl Request {
     fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find_map(|(have, value)| (have == name).then_some(value.as_str()))
+        self.headers
+            .iter()
+            .find_map(|(have, value)| (have == name).then_some(value.as_str()))
     }
 }
 
@@ -913,7 +986,10 @@ struct Connection {
 
 impl Connection {
     fn new(stream: Stream) -> Self {
-        Self { stream, unread: Vec::new() }
+        Self {
+            stream,
+            unread: Vec::new(),
+        }
     }
 
     /// The next request; none if the client closes instead.
@@ -928,10 +1004,15 @@ impl Connection {
         }
         let head = self.through(b"\r\n\r\n").await?;
         let mut request = parse(&head, began)?;
-        if request.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
+        if request
+            .header("expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+        {
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
-        let chunked = request.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+        let chunked = request
+            .header("transfer-encoding")
+            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
         request.body = if chunked {
             self.chunks().await?
         } else {
@@ -1042,7 +1123,8 @@ fn parse(head: &[u8], began: Instant) -> io::Result<Request> {
     let head = String::from_utf8_lossy(head);
     let mut lines = head.split("\r\n");
     let mut first = lines.next().unwrap_or_default().split(' ');
-    let (Some(method), Some(target), Some("HTTP/1.1"), None) = (first.next(), first.next(), first.next(), first.next())
+    let (Some(method), Some(target), Some("HTTP/1.1"), None) =
+        (first.next(), first.next(), first.next(), first.next())
     else {
         return Err(malformed("request line"));
     };
@@ -1053,7 +1135,13 @@ fn parse(head: &[u8], began: Instant) -> io::Result<Request> {
             Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
         })
         .collect::<io::Result<_>>()?;
-    Ok(Request { began, method: method.to_owned(), target: target.to_owned(), headers, body: Vec::new() })
+    Ok(Request {
+        began,
+        method: method.to_owned(),
+        target: target.to_owned(),
+        headers,
+        body: Vec::new(),
+    })
 }
 
 fn malformed(what: &str) -> io::Error {

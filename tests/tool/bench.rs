@@ -28,7 +28,11 @@ impl Bench {
 
     /// With this store; relative paths are in the folder of the bench.
     pub(crate) fn on(store: &str) -> Self {
-        let bench = Bench { ca: Ca::new(), folder: tempfile::tempdir().unwrap(), store: store.to_owned() };
+        let bench = Bench {
+            ca: Ca::new(),
+            folder: tempfile::tempdir().unwrap(),
+            store: store.to_owned(),
+        };
         bench.write("ca.pem", &bench.ca.pem());
         bench
     }
@@ -48,8 +52,14 @@ impl Bench {
 
     /// Writes the suppliers: id and URLs of each.
     pub(crate) fn suppliers(&self, suppliers: &[(&str, &[String])]) {
-        let suppliers: Vec<_> = suppliers.iter().map(|(id, urls)| json!({"id": id, "webhook_urls": urls})).collect();
-        self.write("suppliers.json", &json!({"suppliers": suppliers}).to_string());
+        let suppliers: Vec<_> = suppliers
+            .iter()
+            .map(|(id, urls)| json!({"id": id, "webhook_urls": urls}))
+            .collect();
+        self.write(
+            "suppliers.json",
+            &json!({"suppliers": suppliers}).to_string(),
+        );
     }
 
     /// One supplier at one receiver, and an order for it.
@@ -73,8 +83,22 @@ impl Bench {
     }
 
     pub(crate) fn arguments<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
-        let mut arguments = vec!["--order", "order.json", "--suppliers", "suppliers.json", "--store", &self.store];
-        arguments.extend(["--ca", "ca.pem", "--allow-network", "127.0.0.0/8", "--timeout-ms", "10000"]);
+        let mut arguments = vec![
+            "--order",
+            "order.json",
+            "--suppliers",
+            "suppliers.json",
+            "--store",
+            &self.store,
+        ];
+        arguments.extend([
+            "--ca",
+            "ca.pem",
+            "--allow-network",
+            "127.0.0.0/8",
+            "--timeout-ms",
+            "10000",
+        ]);
         arguments.extend(more);
         arguments
     }
@@ -105,37 +129,81 @@ pub(crate) fn order(suppliers: &[&str]) -> Value {
 
 /// The keys that scripts rely on, and what may be under them.
 fn assert_form(line: &Value) {
-    let text = |key: &str| line[key].as_str().unwrap_or_else(|| panic!("{key} is no text: {line}"));
+    let text = |key: &str| {
+        line[key]
+            .as_str()
+            .unwrap_or_else(|| panic!("{key} is no text: {line}"))
+    };
     let one_of = |key: &str, words: &[&str]| {
         let value = &line[key];
-        assert!(value.is_null() || value.as_str().is_some_and(|word| words.contains(&word)), "{key}: {line}");
+        assert!(
+            value.is_null() || value.as_str().is_some_and(|word| words.contains(&word)),
+            "{key}: {line}"
+        );
     };
     for key in ["order_code", "supplier", "event"] {
         assert!(!text(key).is_empty());
     }
     assert!(text("id").starts_with("msg_"), "{line}");
-    one_of("state", &["pending", "sending", "notified", "failed", "withdrawn", "not_wanted"]);
-    let reasons = ["no_endpoints", "supplier_removed", "exhausted", "endpoint_gone", "held_unknown", "config"];
+    one_of(
+        "state",
+        &[
+            "pending",
+            "sending",
+            "notified",
+            "failed",
+            "withdrawn",
+            "not_wanted",
+        ],
+    );
+    let reasons = [
+        "no_endpoints",
+        "supplier_removed",
+        "exhausted",
+        "endpoint_gone",
+        "held_unknown",
+        "config",
+    ];
     one_of("reason", &reasons);
     one_of("error", &["already_notified", "conflict"]);
     let is = |state: &str| line["state"] == state;
-    assert_eq!(is("pending"), line["due"].is_string(), "due of a pending one and of no other: {line}");
+    assert_eq!(
+        is("pending"),
+        line["due"].is_string(),
+        "due of a pending one and of no other: {line}"
+    );
     assert_eq!(is("notified"), line["reference"].is_string(), "{line}");
     assert_eq!(is("failed"), line["reason"].is_string(), "{line}");
     if let Some(due) = line["due"].as_str() {
         assert_time(due);
     }
-    for attempt in line["attempts"].as_array().unwrap_or_else(|| panic!("attempts is no list: {line}")) {
+    for attempt in line["attempts"]
+        .as_array()
+        .unwrap_or_else(|| panic!("attempts is no list: {line}"))
+    {
         let endpoint = attempt["endpoint"].as_str().expect("an endpoint");
-        assert!(endpoint.starts_with("https://") && !endpoint.contains('?'), "{endpoint}");
+        assert!(
+            endpoint.starts_with("https://") && !endpoint.contains('?'),
+            "{endpoint}"
+        );
         let outcome = attempt["outcome"].as_str().expect("an outcome");
-        assert!(["accepted", "rejected", "not_sent", "unknown", "blocked"].contains(&outcome), "{outcome}");
-        assert_eq!(attempt["status"].is_u64(), ["accepted", "rejected"].contains(&outcome), "{attempt}");
+        assert!(
+            ["accepted", "rejected", "not_sent", "unknown", "blocked"].contains(&outcome),
+            "{outcome}"
+        );
+        assert_eq!(
+            attempt["status"].is_u64(),
+            ["accepted", "rejected"].contains(&outcome),
+            "{attempt}"
+        );
         assert!(attempt["ms"].is_u64(), "{attempt}");
         assert_time(attempt["at"].as_str().expect("a time"));
     }
 }
 
 fn assert_time(text: &str) {
-    assert!(text.parse::<orderhook::OffsetTimestamp>().is_ok(), "{text} is not RFC 3339");
+    assert!(
+        text.parse::<orderhook::OffsetTimestamp>().is_ok(),
+        "{text} is not RFC 3339"
+    );
 }

@@ -6,7 +6,10 @@ use crate::bench::{Bench, order};
 use crate::support::{Finished, Receiver, Reply, closed_port};
 
 fn of<'a>(lines: &'a [Value], supplier: &str) -> &'a Value {
-    lines.iter().find(|line| line["supplier"] == supplier).unwrap_or_else(|| panic!("no line of {supplier}"))
+    lines
+        .iter()
+        .find(|line| line["supplier"] == supplier)
+        .unwrap_or_else(|| panic!("no line of {supplier}"))
 }
 
 #[tokio::test]
@@ -20,18 +23,44 @@ async fn a_told_order_is_exit_0_and_one_line_per_supplier_in_the_order_of_the_or
     let (status, lines) = bench.json(&[]).await;
 
     assert_eq!(status, 0);
-    assert_eq!(lines.iter().map(|line| &line["supplier"]).collect::<Vec<_>>(), ["north", "green"]);
+    assert_eq!(
+        lines
+            .iter()
+            .map(|line| &line["supplier"])
+            .collect::<Vec<_>>(),
+        ["north", "green"]
+    );
     let north = of(&lines, "north");
-    for (key, value) in [("order_code", "A-1"), ("event", "order.created"), ("state", "notified"), ("reference", "A-1")]
-    {
+    for (key, value) in [
+        ("order_code", "A-1"),
+        ("event", "order.created"),
+        ("state", "notified"),
+        ("reference", "A-1"),
+    ] {
         assert_eq!(north[key], value);
     }
     let tried = north["attempts"].as_array().unwrap();
-    let tried: Vec<_> = tried.iter().map(|one| (&one["endpoint"], &one["outcome"], &one["status"])).collect();
+    let tried: Vec<_> = tried
+        .iter()
+        .map(|one| (&one["endpoint"], &one["outcome"], &one["status"]))
+        .collect();
     let (a, b) = (json!(receiver.url("/a")), json!(receiver.url("/b")));
-    assert_eq!(tried, [(&a, &json!("accepted"), &json!(200)), (&b, &json!("accepted"), &json!(200))]);
-    let ids: Vec<_> = receiver.received().iter().map(|one| one.header("webhook-id").unwrap().to_owned()).collect();
-    assert_eq!(ids.iter().filter(|id| north["id"] == id.as_str()).count(), 2);
+    assert_eq!(
+        tried,
+        [
+            (&a, &json!("accepted"), &json!(200)),
+            (&b, &json!("accepted"), &json!(200))
+        ]
+    );
+    let ids: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|one| one.header("webhook-id").unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        ids.iter().filter(|id| north["id"] == id.as_str()).count(),
+        2
+    );
     assert_eq!(receiver.count(), 3);
 }
 
@@ -43,7 +72,9 @@ async fn what_is_not_told_is_exit_2_and_says_why() {
     receiver.answer_at("/gone", Reply::Status(410));
     receiver.answer_at("/cut", Reply::CloseAfterRequest);
     let closed = closed_port();
-    let names = ["refusing", "gone", "bare", "cut", "closed", "blocked", "well"];
+    let names = [
+        "refusing", "gone", "bare", "cut", "closed", "blocked", "well",
+    ];
     bench.order(&names);
     bench.suppliers(&[
         ("refusing", &[receiver.url("/refusing")]),
@@ -60,17 +91,31 @@ async fn what_is_not_told_is_exit_2_and_says_why() {
     assert_eq!((status, lines.len()), (2, names.len()));
     for (name, state, reason, outcome, code) in [
         ("refusing", "pending", json!(null), "rejected", json!(503)),
-        ("gone", "failed", json!("endpoint_gone"), "rejected", json!(410)),
+        (
+            "gone",
+            "failed",
+            json!("endpoint_gone"),
+            "rejected",
+            json!(410),
+        ),
         ("cut", "pending", json!(null), "unknown", json!(null)),
         ("closed", "pending", json!(null), "not_sent", json!(null)),
         ("blocked", "pending", json!(null), "blocked", json!(null)),
         ("well", "notified", json!(null), "accepted", json!(200)),
     ] {
         let line = of(&lines, name);
-        assert_eq!((&line["state"], &line["reason"]), (&json!(state), &reason), "{line}");
+        assert_eq!(
+            (&line["state"], &line["reason"]),
+            (&json!(state), &reason),
+            "{line}"
+        );
         assert_eq!(line["attempts"].as_array().unwrap().len(), 1, "{line}");
         let attempt = &line["attempts"][0];
-        assert_eq!((&attempt["outcome"], &attempt["status"]), (&json!(outcome), &code), "{line}");
+        assert_eq!(
+            (&attempt["outcome"], &attempt["status"]),
+            (&json!(outcome), &code),
+            "{line}"
+        );
     }
     let bare = of(&lines, "bare");
     assert_eq!(
@@ -89,7 +134,10 @@ async fn a_hanging_receiver_costs_the_given_limit() {
     assert_eq!(status, 2);
     let attempt = &lines[0]["attempts"][0];
     assert_eq!(attempt["outcome"], "unknown");
-    assert!((1000..3000).contains(&attempt["ms"].as_u64().unwrap()), "{attempt}");
+    assert!(
+        (1000..3000).contains(&attempt["ms"].as_u64().unwrap()),
+        "{attempt}"
+    );
 }
 
 #[tokio::test]
@@ -100,7 +148,11 @@ async fn enqueue_only_is_exit_0_and_sends_nothing() {
     bench.suppliers(&[("north", &[receiver.url("/in")]), ("bare", &[])]);
     let (status, lines) = bench.json(&["--enqueue-only"]).await;
     assert_eq!((status, lines.len()), (0, 2));
-    assert!(lines.iter().all(|line| line["state"] == "pending" && line["attempts"] == json!([])));
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["state"] == "pending" && line["attempts"] == json!([]))
+    );
     assert_eq!(receiver.connections(), 0);
 }
 
@@ -110,10 +162,18 @@ async fn what_is_not_stored_is_shown_with_state_null_and_exit_2() {
     let receiver = Receiver::start(&bench.ca).await;
     bench.order(&["north", "green"]);
     bench.suppliers(&[("north", &[receiver.url("/in")]), ("green", &[])]);
-    for action in [&["--show"][..], &["--retry"], &["--resume"], &["--withdraw", "refunded"]] {
+    for action in [
+        &["--show"][..],
+        &["--retry"],
+        &["--resume"],
+        &["--withdraw", "refunded"],
+    ] {
         let (status, lines) = bench.json(action).await;
         assert_eq!((status, lines.len()), (2, 2), "{action:?}");
-        assert!(lines.iter().all(|line| line["state"].is_null()), "{action:?}: {lines:?}");
+        assert!(
+            lines.iter().all(|line| line["state"].is_null()),
+            "{action:?}: {lines:?}"
+        );
     }
     assert_eq!(receiver.connections(), 0);
 }
@@ -129,19 +189,35 @@ async fn check_says_of_each_endpoint_what_stands_in_the_way_and_sends_no_order()
     assert!(well.stdout.contains(&receiver.url("/in")), "{well:?}");
 
     let closed = closed_port();
-    let urls = [receiver.url("/in"), stranger.url("/in"), closed.url("/in"), "https://10.0.0.1/in".to_owned()];
+    let urls = [
+        receiver.url("/in"),
+        stranger.url("/in"),
+        closed.url("/in"),
+        "https://10.0.0.1/in".to_owned(),
+    ];
     bench.suppliers(&[("north", &urls)]);
     let ill = bench.run(&["--check", "--json"]).await;
     assert_eq!(ill.status, Some(2), "{ill:?}");
     let lines = ill.json_lines();
-    let verdicts: Vec<_> = lines.iter().map(|line| (&line["endpoint"], &line["verdict"])).collect();
+    let verdicts: Vec<_> = lines
+        .iter()
+        .map(|line| (&line["endpoint"], &line["verdict"]))
+        .collect();
     let words = ["reachable", "unreachable", "unreachable", "blocked"].map(Value::from);
     let urls = urls.map(Value::from);
     assert_eq!(verdicts, urls.iter().zip(&words).collect::<Vec<_>>());
-    assert!(lines[1]["why"].as_str().unwrap().contains("certificate"), "{}", lines[1]);
+    assert!(
+        lines[1]["why"].as_str().unwrap().contains("certificate"),
+        "{}",
+        lines[1]
+    );
 
     bench.suppliers(&[("north", &[])]);
-    assert_eq!(bench.run(&["--check"]).await.status, Some(2), "no endpoint is not well");
+    assert_eq!(
+        bench.run(&["--check"]).await.status,
+        Some(2),
+        "no endpoint is not well"
+    );
     assert_eq!((receiver.count(), stranger.count()), (0, 0));
 }
 
@@ -150,7 +226,11 @@ async fn without_json_people_read_the_same() {
     let bench = Bench::in_memory();
     let receiver = Receiver::start(&bench.ca).await;
     bench.north_at(&receiver);
-    let Finished { status, stdout, stderr } = bench.run(&[]).await;
+    let Finished {
+        status,
+        stdout,
+        stderr,
+    } = bench.run(&[]).await;
     assert_eq!((status, stderr.as_str()), (Some(0), ""));
     for part in ["A-1", "north", "notified", "accepted", &receiver.url("/in")] {
         assert!(stdout.contains(part), "{part}: {stdout}");
@@ -174,6 +254,15 @@ async fn whoever_does_not_read_the_lines_keeps_no_supplier_from_being_told() {
 async fn the_demonstration_ends_well() {
     let bench = Bench::in_memory();
     let finished = bench.run_with(&[]).await;
-    assert_eq!((finished.status, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
-    assert_eq!(finished.stdout.matches("POST ").count(), 4, "{}", finished.stdout);
+    assert_eq!(
+        (finished.status, finished.stderr.as_str()),
+        (Some(0), ""),
+        "{finished:?}"
+    );
+    assert_eq!(
+        finished.stdout.matches("POST ").count(),
+        4,
+        "{}",
+        finished.stdout
+    );
 }

@@ -24,7 +24,10 @@ const STAGES: &str = r#"
 
 #[tokio::test]
 async fn order_paid_tells_the_suppliers_although_nobody_hears_it() {
-    for (n, program) in both_ways("order_paid", &Bench::in_memory()).into_iter().enumerate() {
+    for (n, program) in both_ways("order_paid", &Bench::in_memory())
+        .into_iter()
+        .enumerate()
+    {
         let bench = Bench::in_memory();
         let receiver = Receiver::start(&bench.ca).await;
         bench.north_at(&receiver);
@@ -46,10 +49,24 @@ async fn fulfilment_tells_the_stages_and_refuses_one_although_nobody_hears_it() 
         bench.write("events.jsonl", STAGES);
         let program = program.within(bench.folder());
         for (n, more) in [&["--json"][..], &[]].into_iter().enumerate() {
-            let files = ["--events", "events.jsonl", "--clients", "suppliers.json", "--store", "memory:"];
+            let files = [
+                "--events",
+                "events.jsonl",
+                "--clients",
+                "suppliers.json",
+                "--store",
+                "memory:",
+            ];
             let network = ["--ca", "ca.pem", "--allow-network", "127.0.0.0/8"];
-            went_well(&program.run(&[&files[..], &network, more].concat()).await, 2);
-            assert_eq!(receiver.count(), 2 * (n + 1), "the refused one stops nobody");
+            went_well(
+                &program.run(&[&files[..], &network, more].concat()).await,
+                2,
+            );
+            assert_eq!(
+                receiver.count(),
+                2 * (n + 1),
+                "the refused one stops nobody"
+            );
         }
         went_well(&program.run(&["--help"]).await, 0);
     }
@@ -67,7 +84,9 @@ async fn the_demonstrations_run_to_their_end_although_nobody_hears_them() {
 
 #[tokio::test]
 async fn worker_delivers_although_nobody_hears_it() {
-    let Some(bench) = Bench::lasting() else { return };
+    let Some(bench) = Bench::lasting() else {
+        return;
+    };
     let receiver = Receiver::start(&bench.ca).await;
     bench.suppliers(&[("north", &[receiver.url("/in")])]);
     for (n, program) in both_ways("worker", &bench).into_iter().enumerate() {
@@ -75,7 +94,14 @@ async fn worker_delivers_although_nobody_hears_it() {
         order["order_code"] = json!(format!("A-{n}"));
         bench.write("order.json", &order.to_string());
         assert_eq!(bench.json(&["--enqueue-only"]).await.0, 0);
-        let files = ["--suppliers", "suppliers.json", "--store", "sqlite:orders.db", "--ca", "ca.pem"];
+        let files = [
+            "--suppliers",
+            "suppliers.json",
+            "--store",
+            "sqlite:orders.db",
+            "--ca",
+            "ca.pem",
+        ];
         let more = ["--allow-network", "127.0.0.0/8", "--until-idle", "--json"];
         went_well(&program.run(&[&files[..], &more].concat()).await, 0);
         assert_eq!(receiver.count(), n + 1);

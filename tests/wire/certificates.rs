@@ -17,8 +17,15 @@ use super::world::{World, outcomes, tell};
 
 fn serving(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap())
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    Arc::new(
+        config
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap(),
+    )
 }
 
 /// What is said of an order to a server with this certificate, where this root is trusted.
@@ -32,8 +39,14 @@ async fn told(config: Arc<ServerConfig>, root: Option<Vec<u8>>) -> String {
     }
     let dispatcher = builder.build().unwrap();
     let outcome = outcomes(&tell(&dispatcher, "a", "A-1").await)[0].clone();
-    let verdict = dispatcher.check(&world.supplier("a")).await[0].verdict.to_string();
-    assert_eq!(verdict.strip_prefix("unreachable: "), outcome.strip_prefix("not sent: "), "{outcome}");
+    let verdict = dispatcher.check(&world.supplier("a")).await[0]
+        .verdict
+        .to_string();
+    assert_eq!(
+        verdict.strip_prefix("unreachable: "),
+        outcome.strip_prefix("not sent: "),
+        "{outcome}"
+    );
     outcome
 }
 
@@ -41,7 +54,10 @@ async fn told(config: Arc<ServerConfig>, root: Option<Vec<u8>>) -> String {
 async fn a_self_signed_certificate_of_an_authority_is_called_that() {
     let (chain, key) = Ca::self_signed_authority();
     let outcome = told(serving(chain, key), None).await;
-    assert!(outcome.starts_with("not sent: ") && outcome.contains("certificate authority"), "{outcome}");
+    assert!(
+        outcome.starts_with("not sent: ") && outcome.contains("certificate authority"),
+        "{outcome}"
+    );
 }
 
 #[tokio::test]
@@ -52,6 +68,9 @@ async fn a_key_or_a_signature_that_is_too_weak_is_called_that() {
         let chain = vec![CertificateDer::from_pem_slice(&file("leaf.pem")).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(&file("leaf.key")).unwrap();
         let outcome = told(serving(chain, key), Some(file("root.pem"))).await;
-        assert!(outcome.starts_with("not sent: ") && outcome.contains("too weak"), "{name}: {outcome}");
+        assert!(
+            outcome.starts_with("not sent: ") && outcome.contains("too weak"),
+            "{name}: {outcome}"
+        );
     }
 }

@@ -27,20 +27,39 @@ async fn an_imperfect_head_of_a_2xx_is_an_acceptance() {
         "HTTP/1.1 200 OK\r\nx-\u{fc}: one\r\ncontent-length: 0\r\n\r\n".to_owned(),
         "HTTP/1.1 200\r\ncontent-length: 0\r\n\r\n".to_owned(),
         "HTTP/1.0 200 OK\r\n\r\n".to_owned(),
-        format!("HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n", fields(101)),
-        format!("HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n", fields(999)),
+        format!(
+            "HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n",
+            fields(101)
+        ),
+        format!(
+            "HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n",
+            fields(999)
+        ),
         format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(300_000)),
     ] {
-        assert_eq!(told(&head).await, ["accepted (200)"], "{}", &head[..head.len().min(80)]);
+        assert_eq!(
+            told(&head).await,
+            ["accepted (200)"],
+            "{}",
+            &head[..head.len().min(80)]
+        );
     }
 }
 
 #[tokio::test]
 async fn a_head_beyond_the_bounds_is_unknown() {
     for head in [
-        format!("HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n", fields(1_001)),
+        format!(
+            "HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n",
+            fields(1_001)
+        ),
         format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(1 << 20)),
     ] {
-        assert_eq!(told(&head).await, ["unknown: the reply was not usable HTTP"], "{}", &head[..80]);
+        assert_eq!(
+            told(&head).await,
+            ["unknown: the reply was not usable HTTP"],
+            "{}",
+            &head[..80]
+        );
     }
 }

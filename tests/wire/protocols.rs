@@ -13,7 +13,11 @@ async fn offering(world: &World, protocols: &[&[u8]]) -> Server {
     let mut config = (*world.ca.server_config(LOOPBACK_NAMES)).clone();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Server::start(Arc::new(config), |mut tls, _| async move {
-        assert_ne!(tls.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()), "HTTP/2 was negotiated");
+        assert_ne!(
+            tls.get_ref().1.alpn_protocol(),
+            Some(b"h2".as_slice()),
+            "HTTP/2 was negotiated"
+        );
         while request(&mut tls).await.is_some() && answer(&mut tls, OK).await {}
     })
     .await
@@ -26,7 +30,10 @@ async fn a_server_that_offers_both_is_spoken_to_over_http_1_1() {
         let server = offering(&world, protocols).await;
         world.put("a", &server.url("/in"));
         let notification = tell(&world.dispatcher(), "a", "A-1").await;
-        assert_eq!(notification.attempts[0].outcome, Outcome::Accepted { status: 200 });
+        assert_eq!(
+            notification.attempts[0].outcome,
+            Outcome::Accepted { status: 200 }
+        );
     }
 }
 
@@ -38,8 +45,18 @@ async fn a_server_that_has_http_2_only_is_not_sent_to_and_the_reason_names_it() 
     let dispatcher = world.dispatcher();
 
     let outcome = tell(&dispatcher, "a", "A-1").await.attempts[0].outcome;
-    assert_eq!(outcome, Outcome::NotSent { why: NotSent::NoHttp1 });
+    assert_eq!(
+        outcome,
+        Outcome::NotSent {
+            why: NotSent::NoHttp1
+        }
+    );
     assert!(outcome.to_string().contains("HTTP/2 only"), "{outcome}");
     let checks = dispatcher.check(&world.supplier("a")).await;
-    assert_eq!(checks[0].verdict, Verdict::Unreachable { why: NotSent::NoHttp1 });
+    assert_eq!(
+        checks[0].verdict,
+        Verdict::Unreachable {
+            why: NotSent::NoHttp1
+        }
+    );
 }

@@ -54,7 +54,9 @@ async fn carry(sender: TcpStream, receiver: TcpStream, line: Line, passed: Arc<A
             break;
         }
         let most = most.min(left);
-        let Ok(number @ 1..) = said.read(&mut buffer[..most]).await else { return };
+        let Ok(number @ 1..) = said.read(&mut buffer[..most]).await else {
+            return;
+        };
         passed.fetch_add(number, Ordering::SeqCst);
         if arrives.write_all(&buffer[..number]).await.is_err() {
             return;
@@ -78,7 +80,11 @@ async fn told(over: Line) -> (String, usize, usize) {
     let dispatcher = world.builder(Duration::from_secs(3)).build().unwrap();
     let notification = tell(&dispatcher, "a", "A-1").await;
     assert_eq!(notification.attempts.len(), 1);
-    (outcomes(&notification)[0].clone(), receiver.count(), passed.load(Ordering::SeqCst))
+    (
+        outcomes(&notification)[0].clone(),
+        receiver.count(),
+        passed.load(Ordering::SeqCst),
+    )
 }
 
 #[tokio::test]
@@ -88,7 +94,8 @@ async fn a_slow_line_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_line_that_breaks_in_the_handshake_has_sent_nothing_and_one_that_breaks_in_the_request_may_have() {
+async fn a_line_that_breaks_in_the_handshake_has_sent_nothing_and_one_that_breaks_in_the_request_may_have()
+ {
     let (_, _, whole) = told(Line::Slow(16 * 1024, Duration::ZERO)).await;
     let in_the_handshake = 100;
     let in_the_request = whole - 50;

@@ -31,7 +31,11 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
-        let (acceptor, serve, count) = (TlsAcceptor::from(config), Arc::new(serve), Arc::clone(&connections));
+        let (acceptor, serve, count) = (
+            TlsAcceptor::from(config),
+            Arc::new(serve),
+            Arc::clone(&connections),
+        );
         let task = tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 tcp.set_nodelay(true).unwrap();
@@ -44,7 +48,11 @@ impl Server {
                 });
             }
         });
-        Server { addr, connections, task }
+        Server {
+            addr,
+            connections,
+            task,
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -68,7 +76,11 @@ pub(crate) async fn request(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<
     loop {
         let text = String::from_utf8_lossy(&seen).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse::<usize>().ok()?;
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))?
+                .parse::<usize>()
+                .ok()?;
             if body.len() >= length {
                 return head.split(' ').nth(1).map(str::to_owned);
             }

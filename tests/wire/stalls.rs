@@ -25,14 +25,23 @@ async fn stalling(world: &World, answered: &Answered) -> Server {
     Server::start(Arc::new(config), move |mut tls, number| {
         let answered = Arc::clone(&answered);
         let note = move |path: &str| {
-            answered.lock().unwrap().entry(path.to_owned()).or_insert(Instant::now());
+            answered
+                .lock()
+                .unwrap()
+                .entry(path.to_owned())
+                .or_insert(Instant::now());
         };
         async move {
             let mut left = if number == 0 { 5 } else { usize::MAX };
             if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
-                let mut connection = h2::server::Builder::new().handshake::<_, Bytes>(tls).await.unwrap();
+                let mut connection = h2::server::Builder::new()
+                    .handshake::<_, Bytes>(tls)
+                    .await
+                    .unwrap();
                 while left > 0 {
-                    let Some(Ok((request, mut reply))) = connection.accept().await else { return };
+                    let Some(Ok((request, mut reply))) = connection.accept().await else {
+                        return;
+                    };
                     note(request.uri().path());
                     reply.send_response(http::Response::new(()), true).unwrap();
                     left -= 1;
@@ -40,7 +49,9 @@ async fn stalling(world: &World, answered: &Answered) -> Server {
                 return std::future::pending().await;
             }
             while left > 0 {
-                let Some(path) = request(&mut tls).await else { return };
+                let Some(path) = request(&mut tls).await else {
+                    return;
+                };
                 note(&path);
                 if !answer(&mut tls, OK).await {
                     return;
@@ -76,7 +87,15 @@ async fn a_connection_that_stalls_loses_its_own_order_and_no_other_of_its_host()
     running.await.unwrap();
 
     let answered = answered.lock().unwrap();
-    let in_time = stored.iter().filter(|(path, at)| answered.get(*path).is_some_and(|when| *when <= **at + LIMIT));
+    let in_time = stored.iter().filter(|(path, at)| {
+        answered
+            .get(*path)
+            .is_some_and(|when| *when <= **at + LIMIT)
+    });
     let in_time = in_time.count();
-    assert!(in_time >= 45, "{in_time} of {ORDERS} in time over {} connections", server.connections());
+    assert!(
+        in_time >= 45,
+        "{in_time} of {ORDERS} in time over {} connections",
+        server.connections()
+    );
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use orderhook::{
-    Attempt, Dispatcher, DispatcherBuilder, Event, EventKind, LookupError, MemoryStore, Notification, Occurrence,
-    OrderCode, Source, Supplier, SupplierBuilder, SupplierId, Suppliers,
+    Attempt, Dispatcher, DispatcherBuilder, Event, EventKind, LookupError, MemoryStore,
+    Notification, Occurrence, OrderCode, Source, Supplier, SupplierBuilder, SupplierId, Suppliers,
 };
 use serde_json::json;
 
@@ -28,7 +28,10 @@ impl Suppliers for Table {
 
 impl World {
     pub(crate) fn new() -> Self {
-        World { ca: Ca::new(), suppliers: Table::default() }
+        World {
+            ca: Ca::new(),
+            suppliers: Table::default(),
+        }
     }
 
     /// Adds a supplier with this URL.
@@ -38,7 +41,11 @@ impl World {
 
     pub(crate) fn put_more(&self, supplier: SupplierBuilder) {
         let supplier = supplier.build().unwrap();
-        self.suppliers.0.write().unwrap().insert(supplier.id().clone(), supplier);
+        self.suppliers
+            .0
+            .write()
+            .unwrap()
+            .insert(supplier.id().clone(), supplier);
     }
 
     pub(crate) fn builder(&self, timeout: Duration) -> DispatcherBuilder {
@@ -66,23 +73,38 @@ pub(crate) fn supplier(id: &str) -> SupplierBuilder {
 }
 
 pub(crate) fn event() -> Event {
-    Event::new(EventKind::order_created(), Occurrence::only(), &json!({ "a": 1 })).unwrap()
+    Event::new(
+        EventKind::order_created(),
+        Occurrence::only(),
+        &json!({ "a": 1 }),
+    )
+    .unwrap()
 }
 
 /// Tells the supplier of a new order and returns what is stored then.
 pub(crate) async fn tell(dispatcher: &Dispatcher, id: &str, order: &str) -> Notification {
     let (supplier, order) = (SupplierId::new(id).unwrap(), OrderCode::new(order).unwrap());
-    let report = dispatcher.notify_event(&supplier, &order, event()).await.unwrap();
+    let report = dispatcher
+        .notify_event(&supplier, &order, event())
+        .await
+        .unwrap();
     report.entries[0].notification.clone()
 }
 
 /// Stores the event for a worker.
 pub(crate) async fn enqueue(dispatcher: &Dispatcher, id: &str, order: &str) {
     let (supplier, order) = (SupplierId::new(id).unwrap(), OrderCode::new(order).unwrap());
-    dispatcher.enqueue_event(&supplier, &order, event()).await.unwrap();
+    dispatcher
+        .enqueue_event(&supplier, &order, event())
+        .await
+        .unwrap();
 }
 
 /// The outcomes of a notification, as texts.
 pub(crate) fn outcomes(notification: &Notification) -> Vec<String> {
-    notification.attempts.iter().map(|attempt: &Attempt| attempt.outcome.to_string()).collect()
+    notification
+        .attempts
+        .iter()
+        .map(|attempt: &Attempt| attempt.outcome.to_string())
+        .collect()
 }

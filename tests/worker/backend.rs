@@ -13,8 +13,17 @@ use super::support::{Ca, Gate, Receiver, Reply};
 /// An example program, which cargo puts beside the folder of the test programs.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
-    assert!(path.exists(), "{} is not there: cargo build --examples, with the features of the test", path.display());
+    let path = test
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("examples")
+        .join(name);
+    assert!(
+        path.exists(),
+        "{} is not there: cargo build --examples, with the features of the test",
+        path.display()
+    );
     path
 }
 
@@ -27,26 +36,59 @@ struct Backend {
 impl Backend {
     async fn start(folder: &Path, store: &str) -> Self {
         let mut child = Command::new(example("axum_handler"))
-            .args(["--port", "0", "--store", store, "--allow-network", "127.0.0.0/8"])
-            .args(["--suppliers", folder.join("suppliers.json").to_str().unwrap()])
+            .args([
+                "--port",
+                "0",
+                "--store",
+                store,
+                "--allow-network",
+                "127.0.0.0/8",
+            ])
+            .args([
+                "--suppliers",
+                folder.join("suppliers.json").to_str().unwrap(),
+            ])
             .args(["--ca", folder.join("ca.pem").to_str().unwrap()])
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines.next_line().await.unwrap().expect("it prints its address");
-        Backend { child, url, client: reqwest::Client::new() }
+        let url = lines
+            .next_line()
+            .await
+            .unwrap()
+            .expect("it prints its address");
+        Backend {
+            child,
+            url,
+            client: reqwest::Client::new(),
+        }
     }
 
     async fn paid(&self, id: &str, order: &Value) -> u16 {
         let url = format!("{}/orders/{id}/paid", self.url);
-        self.client.post(url).body(order.to_string()).send().await.unwrap().status().as_u16()
+        self.client
+            .post(url)
+            .body(order.to_string())
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
     }
 
     async fn order(&self, id: &str) -> (u16, Value) {
-        let reply = self.client.get(format!("{}/orders/{id}", self.url)).send().await.unwrap();
-        (reply.status().as_u16(), serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap())
+        let reply = self
+            .client
+            .get(format!("{}/orders/{id}", self.url))
+            .send()
+            .await
+            .unwrap();
+        (
+            reply.status().as_u16(),
+            serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap(),
+        )
     }
 
     /// Asks until the order is in this state.
@@ -66,7 +108,13 @@ impl Backend {
 
     fn terminate(&self) {
         let kill = format!("kill -TERM {}", self.child.id().unwrap());
-        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(
+            std::process::Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     async fn ended(&mut self) -> Option<i32> {
@@ -105,10 +153,17 @@ async fn a_paid_order_is_told(folder: &Path, store: &str) {
     assert_eq!(told["notifications"][0]["reference"], "BK-9");
     assert_eq!(receiver.received()[0].json()["order_code"], "A-1");
 
-    assert_eq!(backend.paid("A-1", &order("A-1", 1)).await, 202, "once more, nothing is sent");
+    assert_eq!(
+        backend.paid("A-1", &order("A-1", 1)).await,
+        202,
+        "once more, nothing is sent"
+    );
     assert_eq!(backend.paid("A-1", &order("A-1", 2)).await, 409);
     assert_eq!(backend.paid("A-2", &order("A-1", 1)).await, 400);
-    assert_eq!(backend.paid("A-2", &json!({"order_code": "A-2"})).await, 400);
+    assert_eq!(
+        backend.paid("A-2", &json!({"order_code": "A-2"})).await,
+        400
+    );
     let mut stranger = order("A-3", 1);
     stranger["lines"][0]["supplier"] = "nobody".into();
     assert_eq!(backend.paid("A-3", &stranger).await, 422);
@@ -133,18 +188,30 @@ async fn a_backend_answers_at_once_tells_the_supplier_and_ends_with_nothing_unde
 }
 
 #[tokio::test]
-async fn a_backend_whose_suppliers_file_has_become_a_pipe_goes_on_with_the_last_good_one_and_ends_when_told_to() {
+async fn a_backend_whose_suppliers_file_has_become_a_pipe_goes_on_with_the_last_good_one_and_ends_when_told_to()
+ {
     let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
     let receiver = Receiver::start(&ca).await;
-    let suppliers = json!({"suppliers": [{"id": "books", "webhook_urls": [receiver.url("/orders")]}]});
+    let suppliers =
+        json!({"suppliers": [{"id": "books", "webhook_urls": [receiver.url("/orders")]}]});
     let path = folder.path().join("suppliers.json");
     std::fs::write(&path, suppliers.to_string()).unwrap();
     std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
     let mut backend = Backend::start(folder.path(), "memory:").await;
 
     std::fs::remove_file(&path).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-    let paid = tokio::time::timeout(Duration::from_secs(20), backend.paid("A-1", &order("A-1", 1))).await;
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let paid = tokio::time::timeout(
+        Duration::from_secs(20),
+        backend.paid("A-1", &order("A-1", 1)),
+    )
+    .await;
     assert_eq!(paid.expect("the handler answers"), 202);
     backend.becomes("A-1", "told").await;
     backend.terminate();

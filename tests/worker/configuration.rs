@@ -12,15 +12,26 @@ async fn a_repaired_url_and_a_rotated_token_count_at_the_next_attempt() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
     receiver.answer_at("/old", Reply::Status(404));
-    world.put(supplier("books").endpoint(receiver.url("/old")).bearer_token("first"));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/old"))
+            .bearer_token("first"),
+    );
     let key = world.enqueue("books", "A-1").await;
     world.tick().await;
-    world.put(supplier("books").endpoint(receiver.url("/new")).bearer_token("second"));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/new"))
+            .bearer_token("second"),
+    );
     world.tick_when_due(&key).await;
 
     assert!(world.is_notified(&key).await);
     let seen = receiver.received();
-    let seen: Vec<_> = seen.iter().map(|one| (one.path(), one.header("authorization").unwrap())).collect();
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|one| (one.path(), one.header("authorization").unwrap()))
+        .collect();
     assert_eq!(seen, [("/old", "Bearer first"), ("/new", "Bearer second")]);
 }
 
@@ -29,13 +40,21 @@ async fn an_endpoint_that_is_taken_off_the_list_is_not_waited_for() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
     receiver.answer_at("/dead", Reply::Status(500));
-    world.put(supplier("books").endpoint(receiver.url("/good")).endpoint(receiver.url("/dead")));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/good"))
+            .endpoint(receiver.url("/dead")),
+    );
     let key = world.enqueue("books", "A-1").await;
     world.tick().await;
     world.put(supplier("books").endpoint(receiver.url("/good")));
     world.tick_when_due(&key).await;
     assert!(world.is_notified(&key).await);
-    assert_eq!(receiver.count(), 2, "the good one had accepted, nobody is called for the end");
+    assert_eq!(
+        receiver.count(),
+        2,
+        "the good one had accepted, nobody is called for the end"
+    );
 }
 
 #[tokio::test]
@@ -46,10 +65,18 @@ async fn an_endpoint_that_is_added_is_called_at_once_in_the_next_round() {
     world.put(supplier("books").endpoint(receiver.url("/first")));
     let key = world.enqueue("books", "A-1").await;
     world.tick().await;
-    world.put(supplier("books").endpoint(receiver.url("/first")).endpoint(receiver.url("/added")));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/first"))
+            .endpoint(receiver.url("/added")),
+    );
     world.tick_when_due(&key).await;
     assert!(world.is_notified(&key).await);
-    let paths: Vec<_> = receiver.received().iter().map(|request| request.path().to_owned()).collect();
+    let paths: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|request| request.path().to_owned())
+        .collect();
     assert_eq!(paths, ["/first", "/first", "/added"]);
 }
 
@@ -65,7 +92,10 @@ async fn a_lookup_that_fails_costs_no_try() {
         world.tick_when_due(&key).await;
         // A minute, spread by a fifth: so long others leave it alone; this process looks again every 5 s.
         let due = world.due_in(&key).await;
-        assert!(due > Duration::from_secs(45) && due <= Duration::from_secs(72), "{due:?}");
+        assert!(
+            due > Duration::from_secs(45) && due <= Duration::from_secs(72),
+            "{due:?}"
+        );
     }
     assert!(world.notification(&key).await.attempts.is_empty());
     // Four days later the schedule begins with its first try.
@@ -92,10 +122,17 @@ async fn a_removed_supplier_is_a_visible_failure_until_it_is_back() {
     world.tick().await;
     world.remove("books");
     world.tick_when_due(&key).await;
-    assert_eq!(world.failure(&key).await, Some(FailureReason::SupplierRemoved));
+    assert_eq!(
+        world.failure(&key).await,
+        Some(FailureReason::SupplierRemoved)
+    );
     assert_eq!(receiver.count(), 1);
     world.put(supplier("books").endpoint(receiver.url("/orders")));
-    world.dispatcher.resume(&supplier_id("books")).await.unwrap();
+    world
+        .dispatcher
+        .resume(&supplier_id("books"))
+        .await
+        .unwrap();
     assert!(world.is_notified(&key).await);
 }
 
@@ -113,10 +150,22 @@ async fn an_unusable_configuration_fails_and_one_call_resumes() {
     world.put(supplier("books"));
     let second = world.enqueue("books", "A-2").await;
     world.tick().await;
-    assert_eq!(world.failure(&second).await, Some(FailureReason::NoEndpoints));
+    assert_eq!(
+        world.failure(&second).await,
+        Some(FailureReason::NoEndpoints)
+    );
 
     world.put(supplier("books").endpoint(receiver.url("/orders")));
-    assert_eq!(world.dispatcher.resume(&supplier_id("books")).await.unwrap().entries.len(), 2);
+    assert_eq!(
+        world
+            .dispatcher
+            .resume(&supplier_id("books"))
+            .await
+            .unwrap()
+            .entries
+            .len(),
+        2
+    );
     assert!(world.is_notified(&first).await && world.is_notified(&second).await);
 }
 
@@ -136,7 +185,13 @@ async fn nothing_is_tried_while_a_supplier_is_paused_and_everything_afterwards()
         world.tick().await;
     }
     assert_eq!(receiver.count(), 1);
-    assert_eq!((world.outcomes(&tried).await.len(), world.outcomes(&untried).await.len()), (1, 0));
+    assert_eq!(
+        (
+            world.outcomes(&tried).await.len(),
+            world.outcomes(&untried).await.len()
+        ),
+        (1, 0)
+    );
     assert!(matches!(world.state(&tried).await, State::Pending { .. }));
 
     world.put(active);
@@ -151,7 +206,11 @@ async fn nothing_is_tried_while_a_supplier_is_paused_and_everything_afterwards()
 async fn a_paused_supplier_and_one_that_cannot_be_looked_up_delay_nobody() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
-    world.put(supplier("paused").endpoint(receiver.url("/paused")).activity(Activity::Paused));
+    world.put(
+        supplier("paused")
+            .endpoint(receiver.url("/paused"))
+            .activity(Activity::Paused),
+    );
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     for n in 0..200 {
         world.enqueue("paused", &format!("P-{n}")).await;
@@ -187,7 +246,11 @@ async fn a_worker_notices_that_it_is_over(activity: Activity, trouble: Trouble) 
     let over = Instant::now();
     for key in &keys {
         while !world.is_notified(key).await {
-            assert!(over.elapsed() < Duration::from_secs(3), "{:?}", world.notification(key).await);
+            assert!(
+                over.elapsed() < Duration::from_secs(3),
+                "{:?}",
+                world.notification(key).await
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(world.outcomes(key).await, ["accepted"]);
@@ -213,10 +276,18 @@ async fn a_lookup_that_panics_is_one_that_failed_and_its_order_is_sent_when_it_i
     let key = world.enqueue("books", "A-1").await;
     world.lookup.trouble(Trouble::Panics);
     world.tick().await;
-    assert_eq!(world.notification(&key).await.state.name(), StateName::Pending, "handed back, not left for its lease");
+    assert_eq!(
+        world.notification(&key).await.state.name(),
+        StateName::Pending,
+        "handed back, not left for its lease"
+    );
     world.lookup.trouble(Trouble::None);
     world.store.advance(DAY);
     world.tick().await;
     assert!(world.is_notified(&key).await);
-    assert_eq!(world.outcomes(&key).await, ["accepted"], "nothing is said to have been interrupted");
+    assert_eq!(
+        world.outcomes(&key).await,
+        ["accepted"],
+        "nothing is said to have been interrupted"
+    );
 }

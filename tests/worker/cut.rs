@@ -10,11 +10,16 @@ use super::world::{World, supplier};
 #[tokio::test]
 async fn a_grace_that_ends_while_a_body_is_read_leaves_the_acceptance_and_no_second_post() {
     // Less than the two seconds that a body is waited for, and far more than its head takes.
-    for (pointer, grace) in [(Some("/id"), Duration::from_secs(1)), (None, Duration::from_millis(120))] {
+    for (pointer, grace) in [
+        (Some("/id"), Duration::from_secs(1)),
+        (None, Duration::from_millis(120)),
+    ] {
         let world = World::new();
         let receiver = Receiver::start(&world.ca).await;
         receiver.script([Reply::StallAfterHead]);
-        let mut told = supplier("books").endpoint(receiver.url("/orders")).on_unknown(OnUnknown::Hold);
+        let mut told = supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .on_unknown(OnUnknown::Hold);
         if let Some(pointer) = pointer {
             told = told.reference_pointer(pointer);
         }
@@ -27,9 +32,15 @@ async fn a_grace_that_ends_while_a_body_is_read_leaves_the_acceptance_and_no_sec
         world.dispatcher.shutdown(grace).await;
         running.await.unwrap();
 
-        assert_eq!(world.outcomes(&key).await, ["accepted"], "pointer {pointer:?}");
+        assert_eq!(
+            world.outcomes(&key).await,
+            ["accepted"],
+            "pointer {pointer:?}"
+        );
         match world.state(&key).await {
-            State::Notified { reference, .. } => assert_eq!(reference, "A-1", "the order code is the reference"),
+            State::Notified { reference, .. } => {
+                assert_eq!(reference, "A-1", "the order code is the reference")
+            }
             other => panic!("pointer {pointer:?}: {other:?}"),
         }
         assert_eq!(receiver.count(), 1);
@@ -40,7 +51,11 @@ async fn a_grace_that_ends_while_a_body_is_read_leaves_the_acceptance_and_no_sec
 async fn a_grace_that_ends_before_there_is_a_connection_is_not_sent_and_holds_nothing() {
     let world = World::new();
     let receiver = Receiver::start_as(Mode::AcceptAndStall).await;
-    world.put(supplier("books").endpoint(receiver.url("/orders")).on_unknown(OnUnknown::Hold));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .on_unknown(OnUnknown::Hold),
+    );
     let key = world.enqueue("books", "A-1").await;
     let worker = world.worker();
     let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
@@ -50,7 +65,11 @@ async fn a_grace_that_ends_before_there_is_a_connection_is_not_sent_and_holds_no
     running.await.unwrap();
 
     assert_eq!(world.outcomes(&key).await, ["not_sent"]);
-    assert!(matches!(world.state(&key).await, State::Pending { .. }), "{:?}", world.state(&key).await);
+    assert!(
+        matches!(world.state(&key).await, State::Pending { .. }),
+        "{:?}",
+        world.state(&key).await
+    );
 }
 
 #[tokio::test]

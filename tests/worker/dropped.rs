@@ -28,7 +28,13 @@ impl Scene {
         let key = world.enqueue("books", "A-1").await;
         let gate = Gate::new();
         spy.hold_claims(&gate);
-        Scene { world, spy, receiver, key, gate }
+        Scene {
+            world,
+            spy,
+            receiver,
+            key,
+            gate,
+        }
     }
 
     /// Drops the future when the store has handed out the order, and before anybody was told so.
@@ -40,7 +46,9 @@ impl Scene {
     }
 
     async fn is_claimed(&self) {
-        while self.spy.claims() == 0 || !matches!(self.world.state(&self.key).await, State::Sending { .. }) {
+        while self.spy.claims() == 0
+            || !matches!(self.world.state(&self.key).await, State::Sending { .. })
+        {
             tokio::task::yield_now().await;
         }
     }
@@ -74,7 +82,9 @@ async fn a_step_that_is_dropped_when_the_store_has_answered_strands_nothing() {
 async fn a_run_that_is_dropped_when_the_store_has_answered_strands_nothing() {
     let scene = Scene::new().await;
     let worker = scene.world.worker().poll(HOUR);
-    scene.drop_when_claimed(worker.run_until(std::future::pending())).await;
+    scene
+        .drop_when_claimed(worker.run_until(std::future::pending()))
+        .await;
     scene.ends_delivered().await;
 }
 
@@ -89,7 +99,9 @@ async fn a_run_until_idle_that_is_dropped_when_the_store_has_answered_strands_no
 #[tokio::test]
 async fn a_retry_that_is_dropped_when_the_store_has_answered_strands_nothing() {
     let scene = Scene::new().await;
-    scene.drop_when_claimed(scene.world.dispatcher.retry(&scene.key)).await;
+    scene
+        .drop_when_claimed(scene.world.dispatcher.retry(&scene.key))
+        .await;
     scene.ends_delivered().await;
 }
 
@@ -116,12 +128,25 @@ async fn a_shutdown_waits_for_what_a_dropped_step_has_claimed_and_gives_it_back(
     let dispatcher = scene.world.dispatcher.clone();
     let shutdown = tokio::spawn(async move { dispatcher.shutdown(HOUR).await });
     let order = OrderCode::new("A-2").unwrap();
-    while scene.world.dispatcher.prepare_event(&supplier_id("books"), &order, event()).await.is_ok() {
+    while scene
+        .world
+        .dispatcher
+        .prepare_event(&supplier_id("books"), &order, event())
+        .await
+        .is_ok()
+    {
         tokio::task::yield_now().await;
     }
     scene.gate.open();
     shutdown.await.unwrap();
     assert_eq!(scene.receiver.count(), 0);
     assert_eq!(scene.world.due_in(&scene.key).await, Duration::ZERO);
-    assert!(scene.world.notification(&scene.key).await.attempts.is_empty());
+    assert!(
+        scene
+            .world
+            .notification(&scene.key)
+            .await
+            .attempts
+            .is_empty()
+    );
 }

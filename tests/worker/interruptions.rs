@@ -8,7 +8,9 @@ use orderhook::{Activity, FailureReason, Key, OnUnknown, Outcome, State, Unknown
 use super::support::{Gate, Receiver, Reply};
 use super::world::{HOUR, Trouble, World, supplier};
 
-const INTERRUPTED: Outcome = Outcome::Unknown { why: Unknown::Interrupted };
+const INTERRUPTED: Outcome = Outcome::Unknown {
+    why: Unknown::Interrupted,
+};
 
 /// Claims everything of this kind as a holder that is never heard of again, and moves on to when its lease has run out.
 async fn abandon(world: &World, pick: Pick) -> usize {
@@ -22,7 +24,11 @@ async fn abandon(world: &World, pick: Pick) -> usize {
 /// A process of its own that sends and is killed as soon as its receiver has so many requests.
 async fn die_while_sending(world: &World, receiver: &Receiver, requests: usize) {
     let dispatcher = world.another(|builder| builder);
-    let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let process = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let before = receiver.count();
     process.spawn(async move { Worker::new(&dispatcher).tick().await });
     receiver.wait_for(before + requests).await;
@@ -33,7 +39,10 @@ async fn die_while_sending(world: &World, receiver: &Receiver, requests: usize) 
 
 async fn interruptions(world: &World, key: &Key) -> usize {
     let attempts = world.notification(key).await.attempts;
-    attempts.iter().filter(|attempt| attempt.outcome == INTERRUPTED).count()
+    attempts
+        .iter()
+        .filter(|attempt| attempt.outcome == INTERRUPTED)
+        .count()
 }
 
 #[tokio::test]
@@ -64,14 +73,25 @@ async fn one_that_dies_while_sending_causes_one_duplicate_and_the_record_shows_i
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
     receiver.script_at("/backup", [Reply::Hang]);
-    world.put(supplier("books").endpoint(receiver.url("/primary")).endpoint(receiver.url("/backup")));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/primary"))
+            .endpoint(receiver.url("/backup")),
+    );
     let key = world.enqueue("books", "A-1").await;
     die_while_sending(&world, &receiver, 2).await;
     world.tick().await;
     assert!(world.is_notified(&key).await);
-    let paths: Vec<_> = receiver.received().iter().map(|request| request.path().to_owned()).collect();
+    let paths: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|request| request.path().to_owned())
+        .collect();
     assert_eq!(paths, ["/primary", "/backup", "/backup"]);
-    assert_eq!(world.outcomes(&key).await, ["accepted", "unknown", "accepted"]);
+    assert_eq!(
+        world.outcomes(&key).await,
+        ["accepted", "unknown", "accepted"]
+    );
     assert_eq!(interruptions(&world, &key).await, 1);
 }
 
@@ -80,12 +100,18 @@ async fn a_takeover_goes_on_where_the_round_was_interrupted_and_skips_nobody() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
     receiver.script_at("/2", [Reply::Hang]);
-    world.put((1..=4).fold(supplier("books"), |books, n| books.endpoint(receiver.url(&format!("/{n}")))));
+    world.put((1..=4).fold(supplier("books"), |books, n| {
+        books.endpoint(receiver.url(&format!("/{n}")))
+    }));
     let key = world.enqueue("books", "A-1").await;
     die_while_sending(&world, &receiver, 2).await;
     world.tick().await;
     assert!(world.is_notified(&key).await);
-    let paths: Vec<_> = receiver.received().iter().map(|request| request.path().to_owned()).collect();
+    let paths: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|request| request.path().to_owned())
+        .collect();
     assert_eq!(paths, ["/1", "/2", "/2", "/3", "/4"]);
 }
 
@@ -98,27 +124,47 @@ async fn the_second_interruption_in_a_row_follows_the_schedule() {
     let key = world.enqueue("books", "A-1").await;
     die_while_sending(&world, &receiver, 1).await;
     die_while_sending(&world, &receiver, 1).await;
-    assert_eq!(interruptions(&world, &key).await, 1, "the first was written by the second");
+    assert_eq!(
+        interruptions(&world, &key).await,
+        1,
+        "the first was written by the second"
+    );
 
     world.tick().await;
-    assert_eq!((receiver.count(), interruptions(&world, &key).await), (2, 2));
+    assert_eq!(
+        (receiver.count(), interruptions(&world, &key).await),
+        (2, 2)
+    );
     let due = world.due_in(&key).await;
-    assert!(due > Duration::from_secs(7) && due <= Duration::from_secs(12), "{due:?}");
+    assert!(
+        due > Duration::from_secs(7) && due <= Duration::from_secs(12),
+        "{due:?}"
+    );
     world.tick_when_due(&key).await;
     assert!(world.is_notified(&key).await);
-    assert_eq!(world.outcomes(&key).await, ["unknown", "unknown", "accepted"]);
+    assert_eq!(
+        world.outcomes(&key).await,
+        ["unknown", "unknown", "accepted"]
+    );
 }
 
 #[tokio::test]
 async fn what_was_interrupted_is_held_when_the_supplier_wants_that() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
-    world.put(supplier("books").endpoint(receiver.url("/orders")).on_unknown(OnUnknown::Hold));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .on_unknown(OnUnknown::Hold),
+    );
     let key = world.enqueue("books", "A-1").await;
     assert_eq!(abandon(&world, Pick::New).await, 1);
     world.tick().await;
     assert_eq!(world.failure(&key).await, Some(FailureReason::HeldUnknown));
-    assert_eq!((receiver.count(), interruptions(&world, &key).await), (0, 1));
+    assert_eq!(
+        (receiver.count(), interruptions(&world, &key).await),
+        (0, 1)
+    );
     world.dispatcher.retry(&key).await.unwrap();
     assert!(world.is_notified(&key).await);
 }
@@ -128,17 +174,36 @@ async fn a_takeover_after_an_edit_names_who_may_have_been_called_and_calls_who_i
     for on_unknown in [OnUnknown::Hold, OnUnknown::Resend] {
         let world = World::new();
         let receiver = Receiver::start(&world.ca).await;
-        let books = |path: &str| supplier("books").endpoint(receiver.url(path)).on_unknown(on_unknown);
+        let books = |path: &str| {
+            supplier("books")
+                .endpoint(receiver.url(path))
+                .on_unknown(on_unknown)
+        };
         world.put(books("/old"));
         let key = world.enqueue("books", "A-1").await;
         assert_eq!(abandon(&world, Pick::New).await, 1);
         world.put(books("/new"));
         world.tick().await;
         let stored = world.notification(&key).await;
-        let named: Vec<_> = stored.attempts.iter().map(|attempt| attempt.endpoint.as_str()).collect();
-        assert_eq!(named, [receiver.url("/old"), receiver.url("/new")], "{on_unknown:?}");
-        assert_eq!(world.outcomes(&key).await, ["unknown", "accepted"], "{on_unknown:?}");
-        assert!(world.is_notified(&key).await && receiver.count() == 1, "{on_unknown:?}");
+        let named: Vec<_> = stored
+            .attempts
+            .iter()
+            .map(|attempt| attempt.endpoint.as_str())
+            .collect();
+        assert_eq!(
+            named,
+            [receiver.url("/old"), receiver.url("/new")],
+            "{on_unknown:?}"
+        );
+        assert_eq!(
+            world.outcomes(&key).await,
+            ["unknown", "accepted"],
+            "{on_unknown:?}"
+        );
+        assert!(
+            world.is_notified(&key).await && receiver.count() == 1,
+            "{on_unknown:?}"
+        );
     }
 }
 
@@ -156,7 +221,11 @@ async fn a_holder_that_begins_with_another_endpoint_than_expected_writes_so_befo
     world.put(supplier("books").endpoint(receiver.url("/third")));
     world.tick().await;
     let stored = world.notification(&key).await;
-    let named: Vec<_> = stored.attempts.iter().map(|attempt| attempt.endpoint.as_str()).collect();
+    let named: Vec<_> = stored
+        .attempts
+        .iter()
+        .map(|attempt| attempt.endpoint.as_str())
+        .collect();
     assert_eq!(named, [receiver.url("/new"), receiver.url("/third")]);
 }
 
@@ -164,7 +233,9 @@ async fn a_holder_that_begins_with_another_endpoint_than_expected_writes_so_befo
 async fn a_pause_does_not_make_anybody_forget_what_was_interrupted() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
-    let active = supplier("books").endpoint(receiver.url("/orders")).on_unknown(OnUnknown::Hold);
+    let active = supplier("books")
+        .endpoint(receiver.url("/orders"))
+        .on_unknown(OnUnknown::Hold);
     world.put(active.clone().activity(Activity::Paused));
     let key = world.enqueue("books", "A-1").await;
     assert_eq!(abandon(&world, Pick::New).await, 1);
@@ -181,7 +252,11 @@ async fn a_pause_does_not_make_anybody_forget_what_was_interrupted() {
 async fn a_lookup_that_fails_does_not_make_anybody_forget_what_was_interrupted() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
-    world.put(supplier("books").endpoint(receiver.url("/orders")).on_unknown(OnUnknown::Hold));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .on_unknown(OnUnknown::Hold),
+    );
     let key = world.enqueue("books", "A-1").await;
     assert_eq!(abandon(&world, Pick::New).await, 1);
     world.lookup.trouble(Trouble::Down);
@@ -201,7 +276,9 @@ async fn a_supplier_at_its_limit_does_not_make_anybody_forget_what_was_interrupt
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
     let one = std::num::NonZeroU32::MIN;
-    let limited = supplier("books").endpoint(receiver.url("/orders")).max_concurrent(one);
+    let limited = supplier("books")
+        .endpoint(receiver.url("/orders"))
+        .max_concurrent(one);
     world.put(limited.on_unknown(OnUnknown::Hold));
     let mut keys = Vec::new();
     for n in 0..8 {
@@ -223,7 +300,11 @@ async fn what_was_interrupted_after_its_last_endpoint_is_told_without_a_post() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
     receiver.script_at("/backup", [Reply::Status(500)]);
-    world.put(supplier("books").endpoint(receiver.url("/primary")).endpoint(receiver.url("/backup")));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/primary"))
+            .endpoint(receiver.url("/backup")),
+    );
     let key = world.enqueue("books", "A-1").await;
     world.tick().await;
     world.store.advance(HOUR);
@@ -235,7 +316,14 @@ async fn what_was_interrupted_after_its_last_endpoint_is_told_without_a_post() {
     assert_eq!(receiver.count(), 2);
     // The record names the one that may have been called, also when it is listed no more.
     let attempts = world.notification(&key).await.attempts;
-    let interrupted: Vec<_> = attempts.iter().filter(|attempt| attempt.outcome == INTERRUPTED).collect();
+    let interrupted: Vec<_> = attempts
+        .iter()
+        .filter(|attempt| attempt.outcome == INTERRUPTED)
+        .collect();
     assert_eq!(interrupted.len(), 1);
-    assert!(interrupted[0].endpoint.ends_with("/backup"), "{}", interrupted[0].endpoint);
+    assert!(
+        interrupted[0].endpoint.ends_with("/backup"),
+        "{}",
+        interrupted[0].endpoint
+    );
 }

@@ -15,7 +15,9 @@ async fn several_slow_endpoints_in_one_round_keep_the_lease_and_nobody_takes_ove
     let store = MemoryStore::new();
     let spy = Spy::new(&store);
     let limits = |builder: orderhook::DispatcherBuilder| {
-        builder.timeout(Duration::from_secs(2)).lease_margin(Duration::from_millis(500))
+        builder
+            .timeout(Duration::from_secs(2))
+            .lease_margin(Duration::from_millis(500))
     };
     let world = World::on(store, spy.clone(), limits);
     let log = Log::new();
@@ -58,7 +60,10 @@ async fn one_endpoint_costs_one_look_and_one_write() {
     world.enqueue("books", "A-1").await;
     world.tick().await;
     // A look asks for what is new and for what is due, side by side.
-    assert_eq!((spy.claims(), spy.writes(), spy.keeps(), receiver.count()), (2, 1, 0, 1));
+    assert_eq!(
+        (spy.claims(), spy.writes(), spy.keeps(), receiver.count()),
+        (2, 1, 0, 1)
+    );
 }
 
 #[tokio::test]
@@ -67,13 +72,24 @@ async fn a_renewal_that_is_answered_too_late_for_a_call_is_handed_back_instead()
     let clock = store.clone();
     let spy = Spy::new(&store);
     let world = World::on(store, spy.clone(), |builder| {
-        builder.timeout(Duration::from_secs(2)).lease_margin(Duration::from_millis(100))
+        builder
+            .timeout(Duration::from_secs(2))
+            .lease_margin(Duration::from_millis(100))
     });
-    let (first, second) = (Receiver::start(&world.ca).await, Receiver::start(&world.ca).await);
-    world.put(supplier("books").endpoint(first.url("/orders")).endpoint(second.url("/orders")));
+    let (first, second) = (
+        Receiver::start(&world.ca).await,
+        Receiver::start(&world.ca).await,
+    );
+    world.put(
+        supplier("books")
+            .endpoint(first.url("/orders"))
+            .endpoint(second.url("/orders")),
+    );
     let late = AtomicUsize::new(0);
     spy.on_write(move |step| match step.then {
-        Then::Keep { .. } if late.fetch_add(1, Ordering::SeqCst) == 0 => Fate::Late(Duration::from_millis(400)),
+        Then::Keep { .. } if late.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Fate::Late(Duration::from_millis(400))
+        }
         _ => Fate::Well,
     });
     let key = world.enqueue("books", "A-1").await;
@@ -92,7 +108,9 @@ async fn a_renewal_that_is_answered_too_late_for_a_call_is_handed_back_instead()
 async fn a_claim_that_is_answered_late_is_renewed_before_it_is_sent() {
     let store = MemoryStore::new();
     let spy = Spy::new(&store);
-    let world = World::on(store, spy.clone(), |builder| builder.lease_margin(Duration::from_millis(1)));
+    let world = World::on(store, spy.clone(), |builder| {
+        builder.lease_margin(Duration::from_millis(1))
+    });
     let receiver = Receiver::start(&world.ca).await;
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     let key = world.enqueue("books", "A-1").await;
@@ -119,7 +137,9 @@ async fn one_who_was_overtaken_sends_nothing_and_changes_nothing() {
     let store = MemoryStore::new();
     let spy = Spy::new(&store);
     let world = World::on(store, spy.clone(), |builder| {
-        builder.timeout(Duration::from_millis(900)).lease_margin(Duration::from_millis(100))
+        builder
+            .timeout(Duration::from_millis(900))
+            .lease_margin(Duration::from_millis(100))
     });
     let receiver = Receiver::start(&world.ca).await;
     world.put(supplier("books").endpoint(receiver.url("/orders")));

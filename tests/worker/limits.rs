@@ -16,7 +16,10 @@ fn limit(number: u32) -> NonZeroU32 {
 #[tokio::test]
 async fn at_most_eight_of_one_supplier_are_under_way_at_once() {
     let world = World::new();
-    let (receiver, other) = (Receiver::start(&world.ca).await, Receiver::start(&world.ca).await);
+    let (receiver, other) = (
+        Receiver::start(&world.ca).await,
+        Receiver::start(&world.ca).await,
+    );
     let gate = Gate::new();
     receiver.script([Reply::ok()]);
     receiver.answer(Reply::ok().gated(&gate));
@@ -42,7 +45,11 @@ async fn a_limit_of_one_is_held_from_the_first_moment() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
     receiver.answer(Reply::ok().delayed(Duration::from_millis(5)));
-    world.put(supplier("books").endpoint(receiver.url("/orders")).max_concurrent(NonZeroU32::MIN));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .max_concurrent(NonZeroU32::MIN),
+    );
     world.enqueue_many("books", 40).await;
     let summary = world.worker().until_idle().await.unwrap();
     assert_eq!((summary.notified, receiver.count()), (40, 40));
@@ -53,7 +60,11 @@ async fn a_limit_of_one_is_held_from_the_first_moment() {
 async fn a_limit_of_its_own_may_be_higher_or_lower_and_changes_while_running() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
-    let limited = |n: u32| supplier("books").endpoint(receiver.url("/orders")).max_concurrent(n.try_into().unwrap());
+    let limited = |n: u32| {
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .max_concurrent(n.try_into().unwrap())
+    };
     world.put(limited(3));
     receiver.answer(Reply::ok().delayed(Duration::from_millis(5)));
     world.enqueue_many("books", 30).await;
@@ -82,7 +93,13 @@ fn notify_many(world: &World, supplier: &str, name: &str, number: usize) -> Join
     for n in 0..number {
         let (dispatcher, supplier) = (world.dispatcher.clone(), supplier_id(supplier));
         let order = OrderCode::new(format!("{name}-{n}")).unwrap();
-        handlers.spawn(async move { dispatcher.notify_event(&supplier, &order, event()).await.unwrap().is_told() });
+        handlers.spawn(async move {
+            dispatcher
+                .notify_event(&supplier, &order, event())
+                .await
+                .unwrap()
+                .is_told()
+        });
     }
     handlers
 }
@@ -107,19 +124,38 @@ async fn the_limit_holds_for_notify_and_the_worker_together_and_when_it_changes(
         let ticking = tokio::spawn(async move { worker.tick().await });
         receiver.wait_for(seen + 1).await;
         // What this step of the worker had no room for is put off; these wait for room beside what it sends.
-        assert_eq!(notify_many(&world, "books", &format!("handler-{most}"), 15).join_all().await, [true; 15]);
+        assert_eq!(
+            notify_many(&world, "books", &format!("handler-{most}"), 15)
+                .join_all()
+                .await,
+            [true; 15]
+        );
         ticking.await.unwrap().unwrap();
         world.worker().until_idle().await.unwrap();
         let at_once = most_at_once(&receiver.received()[seen..]);
         seen += 30;
-        assert_eq!((receiver.count(), at_once), (seen, most as usize), "open at once, of {most}");
+        assert_eq!(
+            (receiver.count(), at_once),
+            (seen, most as usize),
+            "open at once, of {most}"
+        );
     }
 }
 
 fn most_at_once(received: &[super::support::Received]) -> usize {
-    let ends: Vec<_> = received.iter().map(|one| (one.began, one.answered.unwrap())).collect();
-    let open_at = |moment: Instant| ends.iter().filter(|(began, end)| *began <= moment && moment < *end).count();
-    ends.iter().map(|(began, _)| open_at(*began)).max().unwrap_or(0)
+    let ends: Vec<_> = received
+        .iter()
+        .map(|one| (one.began, one.answered.unwrap()))
+        .collect();
+    let open_at = |moment: Instant| {
+        ends.iter()
+            .filter(|(began, end)| *began <= moment && moment < *end)
+            .count()
+    };
+    ends.iter()
+        .map(|(began, _)| open_at(*began))
+        .max()
+        .unwrap_or(0)
 }
 
 #[tokio::test]
@@ -127,16 +163,34 @@ async fn notify_waits_for_room_five_seconds_at_most_and_what_had_none_spends_no_
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
     receiver.answer(Reply::ok().delayed(Duration::from_millis(800)));
-    world.put(supplier("books").endpoint(receiver.url("/orders")).max_concurrent(limit(1)));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .max_concurrent(limit(1)),
+    );
     let began = Instant::now();
-    let told = notify_many(&world, "books", "A", 12).join_all().await.into_iter().filter(|told| *told).count();
+    let told = notify_many(&world, "books", "A", 12)
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|told| *told)
+        .count();
     let waited = began.elapsed();
-    assert!(waited >= Duration::from_secs(5) && waited < Duration::from_secs(8), "{waited:?}");
-    assert!((4..=7).contains(&told), "{told} of twelve had room within five seconds, 0.8 s each");
+    assert!(
+        waited >= Duration::from_secs(5) && waited < Duration::from_secs(8),
+        "{waited:?}"
+    );
+    assert!(
+        (4..=7).contains(&told),
+        "{told} of twelve had room within five seconds, 0.8 s each"
+    );
     assert_eq!((receiver.count(), receiver.max_in_flight()), (told, 1));
     let mut left = 0;
     for n in 0..12 {
-        let key = world.dispatcher.key(&supplier_id("books"), &OrderCode::new(format!("A-{n}")).unwrap());
+        let key = world.dispatcher.key(
+            &supplier_id("books"),
+            &OrderCode::new(format!("A-{n}")).unwrap(),
+        );
         let notification = world.notification(&key).await;
         if let State::Pending { due } = notification.state {
             left += 1;
@@ -148,7 +202,10 @@ async fn notify_waits_for_room_five_seconds_at_most_and_what_had_none_spends_no_
     }
     assert_eq!(told + left, 12);
     receiver.answer(Reply::ok());
-    assert_eq!(world.worker().until_idle().await.unwrap().notified, left as u64);
+    assert_eq!(
+        world.worker().until_idle().await.unwrap().notified,
+        left as u64
+    );
 }
 
 #[tokio::test]
@@ -156,12 +213,24 @@ async fn what_a_worker_claims_of_a_supplier_at_its_limit_is_put_off_and_sent_whe
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
     let gate = Gate::new();
-    receiver.script([Reply::ok(), Reply::Status(500), Reply::Status(500), Reply::ok().gated(&gate)]);
-    world.put(supplier("books").endpoint(receiver.url("/orders")).max_concurrent(limit(1)));
+    receiver.script([
+        Reply::ok(),
+        Reply::Status(500),
+        Reply::Status(500),
+        Reply::ok().gated(&gate),
+    ]);
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .max_concurrent(limit(1)),
+    );
     world.enqueue("books", "first").await;
     world.tick().await;
     // Two that are due once more when another one holds the only room.
-    let again = [world.enqueue("books", "again-1").await, world.enqueue("books", "again-2").await];
+    let again = [
+        world.enqueue("books", "again-1").await,
+        world.enqueue("books", "again-2").await,
+    ];
     world.tick().await;
     let open = notify_many(&world, "books", "open", 1);
     receiver.wait_for(4).await;
@@ -177,7 +246,10 @@ async fn what_a_worker_claims_of_a_supplier_at_its_limit_is_put_off_and_sent_whe
             tokio::task::yield_now().await;
         }
         let due = world.due_in(key).await;
-        assert!(due > Duration::from_secs(55) && due <= Duration::from_secs(60), "{due:?}");
+        assert!(
+            due > Duration::from_secs(55) && due <= Duration::from_secs(60),
+            "{due:?}"
+        );
     }
     gate.open();
     open.join_all().await;
@@ -192,12 +264,20 @@ async fn what_a_worker_claims_of_a_supplier_at_its_limit_is_put_off_and_sent_whe
 
 #[tokio::test]
 async fn three_quarters_of_the_slots_at_most_are_open_at_one_endpoint() {
-    let world = World::with(|builder| builder.concurrency(NonZeroUsize::new(8).unwrap()).timeout(HOUR));
+    let world = World::with(|builder| {
+        builder
+            .concurrency(NonZeroUsize::new(8).unwrap())
+            .timeout(HOUR)
+    });
     let receiver = Receiver::start(&world.ca).await;
     let gate = Gate::new();
     receiver.script([Reply::ok()]);
     receiver.answer(Reply::ok().gated(&gate));
-    world.put(supplier("books").endpoint(receiver.url("/orders")).max_concurrent(limit(20)));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .max_concurrent(limit(20)),
+    );
     world.put(supplier("tools").endpoint(receiver.url("/tools")));
     receiver.answer_at("/tools", Reply::ok());
     let running = Running::start(world.worker());
@@ -212,7 +292,11 @@ async fn three_quarters_of_the_slots_at_most_are_open_at_one_endpoint() {
             tokio::task::yield_now().await;
         }
     }
-    let open = receiver.received().iter().filter(|one| one.path() == "/orders" && one.answered.is_none()).count();
+    let open = receiver
+        .received()
+        .iter()
+        .filter(|one| one.path() == "/orders" && one.answered.is_none())
+        .count();
     assert_eq!(open, 6);
     gate.open();
     receiver.wait_for_ended(18).await;

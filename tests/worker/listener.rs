@@ -18,16 +18,29 @@ async fn the_host_hears_of_each_end_with_its_reference_or_reason() {
     let receiver = Receiver::start(&world.ca).await;
     receiver.answer_at("/own", Reply::ok_json(r#"{"data": {"id": "NB-77"}}"#));
     receiver.answer_at("/gone", Reply::Status(410));
-    world.put(supplier("own").endpoint(receiver.url("/own")).reference_pointer("/data/id"));
+    world.put(
+        supplier("own")
+            .endpoint(receiver.url("/own"))
+            .reference_pointer("/data/id"),
+    );
     world.put(supplier("plain").endpoint(receiver.url("/plain")));
     world.put(supplier("gone").endpoint(receiver.url("/gone")));
-    let (own, plain) = (world.enqueue("own", "A-1").await, world.enqueue("plain", "A-1").await);
+    let (own, plain) = (
+        world.enqueue("own", "A-1").await,
+        world.enqueue("plain", "A-1").await,
+    );
     let gone = world.enqueue("gone", "A-1").await;
     world.tick().await;
     let notified = |heard: &[News], is: &str| matches!(heard, [News::Notified { reference, .. }] if reference == is);
     assert!(notified(&world.heard.of(&own), "NB-77"));
     assert!(notified(&world.heard.of(&plain), "A-1"));
-    assert!(matches!(world.heard.of(&gone)[..], [News::Failed { reason: FailureReason::EndpointGone, .. }]));
+    assert!(matches!(
+        world.heard.of(&gone)[..],
+        [News::Failed {
+            reason: FailureReason::EndpointGone,
+            ..
+        }]
+    ));
 }
 
 #[tokio::test]
@@ -36,7 +49,10 @@ async fn what_the_host_hears_is_durable_when_it_hears_it() {
     let (seen, checked) = (store.clone(), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&checked);
     let hear = move |news: &News| {
-        let (News::Notified { key, .. } | News::Failed { key, .. } | News::LastTryAhead { key, .. }) = news else {
+        let (News::Notified { key, .. }
+        | News::Failed { key, .. }
+        | News::LastTryAhead { key, .. }) = news
+        else {
             panic!("{news:?}");
         };
         let state = at_once(seen.get(key)).unwrap().unwrap().state;
@@ -51,12 +67,20 @@ async fn what_the_host_hears_is_durable_when_it_hears_it() {
     let receiver = Receiver::start(&world.ca).await;
     receiver.answer_at("/dead", Reply::Status(500));
     let policy = RetryPolicy::DEFAULT.with_give_up_after(Duration::from_secs(5));
-    world.put(supplier("dead").endpoint(receiver.url("/dead")).retry(policy.with_first_delay(Duration::from_secs(4))));
+    world.put(
+        supplier("dead")
+            .endpoint(receiver.url("/dead"))
+            .retry(policy.with_first_delay(Duration::from_secs(4))),
+    );
     world.put(supplier("well").endpoint(receiver.url("/well")));
     let dead = world.enqueue("dead", "A-1").await;
     world.enqueue("well", "A-1").await;
     world.live_until_settled(&dead).await;
-    assert_eq!(checked.load(Ordering::SeqCst), 3, "notified, last try ahead, failed");
+    assert_eq!(
+        checked.load(Ordering::SeqCst),
+        3,
+        "notified, last try ahead, failed"
+    );
 }
 
 #[tokio::test]
@@ -122,14 +146,23 @@ async fn a_store_that_fails_after_the_answer_repeats_the_record_and_not_the_post
     let key = world.enqueue("books", "A-1").await;
     world.tick().await;
     assert!(world.is_notified(&key).await);
-    assert_eq!((receiver.count(), world.outcomes(&key).await), (1, vec!["accepted"]));
+    assert_eq!(
+        (receiver.count(), world.outcomes(&key).await),
+        (1, vec!["accepted"])
+    );
 }
 
 #[tokio::test]
 async fn what_settled_is_caught_up_page_by_page_and_nothing_is_skipped_while_more_settles() {
     let world = World::new();
     let receiver = Receiver::start(&world.ca).await;
-    receiver.script((0..150).map(|n| if n % 7 == 0 { Reply::Status(410) } else { Reply::ok() }));
+    receiver.script((0..150).map(|n| {
+        if n % 7 == 0 {
+            Reply::Status(410)
+        } else {
+            Reply::ok()
+        }
+    }));
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     for n in 0..150 {
         world.enqueue("books", &format!("A-{n}")).await;
@@ -140,10 +173,17 @@ async fn what_settled_is_caught_up_page_by_page_and_nothing_is_skipped_while_mor
         let (mut read, mut cursor) = (Vec::new(), None);
         loop {
             let was_finished = *finished.lock().unwrap();
-            let page = cursor.clone().map_or(Page::first(4), |cursor| Page::after(cursor, 4));
+            let page = cursor
+                .clone()
+                .map_or(Page::first(4), |cursor| Page::after(cursor, 4));
             let listing = dispatcher.settled_since(&page).await.unwrap();
             let empty = listing.notifications.is_empty();
-            read.extend(listing.notifications.into_iter().map(|notification| notification.key));
+            read.extend(
+                listing
+                    .notifications
+                    .into_iter()
+                    .map(|notification| notification.key),
+            );
             cursor = listing.next.or(cursor);
             if empty && was_finished {
                 return (read, cursor);
@@ -162,8 +202,20 @@ async fn what_settled_is_caught_up_page_by_page_and_nothing_is_skipped_while_mor
         News::Failed { key, .. } => Some(key),
         _ => None,
     });
-    world.dispatcher.retry(&failed.clone().unwrap()).await.unwrap();
-    let listing = world.dispatcher.settled_since(&Page::after(cursor.unwrap(), 10)).await.unwrap();
-    let keys: Vec<_> = listing.notifications.into_iter().map(|notification| notification.key).collect();
+    world
+        .dispatcher
+        .retry(&failed.clone().unwrap())
+        .await
+        .unwrap();
+    let listing = world
+        .dispatcher
+        .settled_since(&Page::after(cursor.unwrap(), 10))
+        .await
+        .unwrap();
+    let keys: Vec<_> = listing
+        .notifications
+        .into_iter()
+        .map(|notification| notification.key)
+        .collect();
     assert_eq!(keys, [failed.unwrap()]);
 }

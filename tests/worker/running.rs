@@ -113,7 +113,10 @@ async fn until_idle_waits_for_later_tries_and_leaves_what_failed_and_what_is_hel
     let policy = RetryPolicy::DEFAULT.with_first_delay(Duration::from_millis(10));
     let world = World::with(|builder| builder.retry(policy));
     let receiver = Receiver::start(&world.ca).await;
-    receiver.script_at("/flaky", [Reply::Status(500), Reply::Status(500), Reply::Status(500)]);
+    receiver.script_at(
+        "/flaky",
+        [Reply::Status(500), Reply::Status(500), Reply::Status(500)],
+    );
     receiver.answer_at("/gone", Reply::Status(410));
     world.put(supplier("flaky").endpoint(receiver.url("/flaky")));
     world.put(supplier("gone").endpoint(receiver.url("/gone")));

@@ -61,7 +61,11 @@ async fn what_is_not_finished_in_the_grace_period_is_handed_back_as_unknown_and_
     assert_eq!(task.await.unwrap().notified, 0);
     for key in &keys {
         let notification = world.notification(key).await;
-        assert!(matches!(notification.state, State::Pending { .. }), "{:?}", notification.state);
+        assert!(
+            matches!(notification.state, State::Pending { .. }),
+            "{:?}",
+            notification.state
+        );
         assert_eq!(world.outcomes(key).await, ["unknown"]);
     }
     assert_eq!(receiver.count(), 4);
@@ -102,7 +106,10 @@ async fn what_was_claimed_while_the_shutdown_came_is_not_left_claimed() {
     tokio::task::yield_now().await;
     gate.open();
     task.await.unwrap();
-    assert!(!matches!(world.state(&key).await, State::Sending { .. }), "it would wait for its lease");
+    assert!(
+        !matches!(world.state(&key).await, State::Sending { .. }),
+        "it would wait for its lease"
+    );
 }
 
 #[tokio::test]
@@ -135,7 +142,10 @@ async fn a_lookup_that_never_answers_does_not_stop_a_shutdown() {
         tokio::task::yield_now().await;
     }
     stop.send(()).unwrap();
-    tokio::time::timeout(Duration::from_secs(10), task).await.expect("it ends").unwrap();
+    tokio::time::timeout(Duration::from_secs(10), task)
+        .await
+        .expect("it ends")
+        .unwrap();
     assert_eq!(
         world.due_in(&key).await,
         Duration::ZERO,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page, Pick,
-    Selection, Step, Store, StoreError, StoreErrorKind, Then, Written,
+    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    NewNotification, Page, Pick, Selection, Step, Store, StoreError, StoreErrorKind, Then, Written,
 };
 use orderhook::{FailureReason, Key, MemoryStore, Notification, Source, StreamRule};
 
@@ -59,7 +59,10 @@ impl Spy {
             claim_gate: Mutex::new(None),
             refuses_claims: AtomicBool::new(false),
         };
-        Spy { inner: inner.clone(), shared: Arc::new(shared) }
+        Spy {
+            inner: inner.clone(),
+            shared: Arc::new(shared),
+        }
     }
 
     /// How many claims were kept by a write.
@@ -84,7 +87,10 @@ impl Spy {
 
     /// How many were reopened, and the most of them in one step.
     pub(crate) fn reopened(&self) -> (usize, usize) {
-        (self.shared.reopened.load(Ordering::SeqCst), self.shared.most_at_once.load(Ordering::SeqCst))
+        (
+            self.shared.reopened.load(Ordering::SeqCst),
+            self.shared.most_at_once.load(Ordering::SeqCst),
+        )
     }
 
     /// What is reopened has failed again before anybody hears of it, as with a worker that is very quick.
@@ -93,13 +99,19 @@ impl Spy {
     }
 
     async fn fail(&self, keys: &[Key]) -> Result<(), StoreError> {
-        let Some(source) = keys.first().map(|key| key.source.clone()) else { return Ok(()) };
+        let Some(source) = keys.first().map(|key| key.source.clone()) else {
+            return Ok(());
+        };
         let lease = Duration::from_secs(60);
         let request = ClaimRequest::new(source, Pick::NowOf(keys.to_vec()), u32::MAX, lease);
-        let failed = Then::Failed { reason: FailureReason::NoEndpoints, stream: StreamRule::Holds };
+        let failed = Then::Failed {
+            reason: FailureReason::NoEndpoints,
+            stream: StreamRule::Holds,
+        };
         let claims = self.inner.claim(&request).await?.claims.into_iter();
-        let steps: Vec<_> =
-            claims.map(|claim| Step::new(claim.key, claim.token, claim.ledger, failed.clone())).collect();
+        let steps: Vec<_> = claims
+            .map(|claim| Step::new(claim.key, claim.token, claim.ledger, failed.clone()))
+            .collect();
         self.inner.write(&steps).await.map(drop)
     }
 
@@ -126,7 +138,10 @@ impl Store for Spy {
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
         if self.shared.refuses_claims.load(Ordering::SeqCst) {
             self.shared.claims.fetch_add(1, Ordering::SeqCst);
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "refused by the test"));
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "refused by the test",
+            ));
         }
         let claims = self.inner.claim(request).await;
         self.shared.claims.fetch_add(1, Ordering::SeqCst);
@@ -138,19 +153,41 @@ impl Store for Spy {
     }
 
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
-        let keeps = steps.iter().filter(|step| matches!(step.then, Then::Keep { .. })).count();
+        let keeps = steps
+            .iter()
+            .filter(|step| matches!(step.then, Then::Keep { .. }))
+            .count();
         self.shared.keeps.fetch_add(keeps, Ordering::SeqCst);
         self.shared.writes.fetch_add(steps.len(), Ordering::SeqCst);
-        let fate = self.shared.on_write.lock().unwrap().as_ref().map_or(Fate::Well, |fate| fate(&steps[0]));
+        let fate = self
+            .shared
+            .on_write
+            .lock()
+            .unwrap()
+            .as_ref()
+            .map_or(Fate::Well, |fate| fate(&steps[0]));
         if fate == Fate::Refused {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "refused by the test"));
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "refused by the test",
+            ));
         }
         let written = self.inner.write(steps).await;
-        let handed_back = steps.iter().filter(|step| matches!(step.then, Then::HandBack { .. })).count();
-        self.shared.handed_back.fetch_add(handed_back, Ordering::SeqCst);
+        let handed_back = steps
+            .iter()
+            .filter(|step| matches!(step.then, Then::HandBack { .. }))
+            .count();
+        self.shared
+            .handed_back
+            .fetch_add(handed_back, Ordering::SeqCst);
         match fate {
             Fate::Late(pause) => tokio::time::sleep(pause).await,
-            Fate::AnswerLost => return Err(StoreError::new(StoreErrorKind::Unavailable, "the answer was lost")),
+            Fate::AnswerLost => {
+                return Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "the answer was lost",
+                ));
+            }
             Fate::Well | Fate::Refused => {}
         }
         written
@@ -164,8 +201,12 @@ impl Store for Spy {
     ) -> Result<Intervened, StoreError> {
         let intervened = self.inner.intervene(selection, intervention, limit).await?;
         if *intervention == Intervention::Reopen {
-            self.shared.reopened.fetch_add(intervened.changed.len(), Ordering::SeqCst);
-            self.shared.most_at_once.fetch_max(intervened.changed.len(), Ordering::SeqCst);
+            self.shared
+                .reopened
+                .fetch_add(intervened.changed.len(), Ordering::SeqCst);
+            self.shared
+                .most_at_once
+                .fetch_max(intervened.changed.len(), Ordering::SeqCst);
             if self.shared.fails_again.load(Ordering::SeqCst) {
                 self.fail(&intervened.changed).await?;
             }

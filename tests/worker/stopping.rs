@@ -15,12 +15,18 @@ use super::world::{HOUR, World, supplier};
 const BACKLOG: usize = 200;
 
 /// A world with a backlog, whose store answers no claim until the gate is open.
-async fn world_with_a_backlog(receiver: impl AsyncFnOnce(&World) -> Receiver) -> (World, Spy, Gate, Receiver) {
+async fn world_with_a_backlog(
+    receiver: impl AsyncFnOnce(&World) -> Receiver,
+) -> (World, Spy, Gate, Receiver) {
     let store = MemoryStore::new();
     let spy = Spy::new(&store);
     let world = World::on(store, spy.clone(), |builder| builder);
     let receiver = receiver(&world).await;
-    world.put(supplier("books").endpoint(receiver.url("/orders")).max_concurrent(NonZeroU32::new(1000).unwrap()));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .max_concurrent(NonZeroU32::new(1000).unwrap()),
+    );
     for n in 0..BACKLOG {
         world.enqueue("books", &format!("A-{n}")).await;
     }
@@ -38,7 +44,11 @@ async fn until_the_first_step_is_asked_for(spy: &Spy) {
 
 async fn until_nothing_is_sent(world: &World) -> u64 {
     loop {
-        let counts = world.store.count(&Filter::of(Source::new("shop").unwrap())).await.unwrap();
+        let counts = world
+            .store
+            .count(&Filter::of(Source::new("shop").unwrap()))
+            .await
+            .unwrap();
         if counts.sending == 0 {
             return counts.pending;
         }
@@ -47,11 +57,14 @@ async fn until_nothing_is_sent(world: &World) -> u64 {
 }
 
 #[tokio::test]
-async fn a_run_that_is_told_to_stop_ends_with_the_claim_that_it_is_at_however_long_the_backlog_is() {
-    let (world, spy, gate, _receiver) = world_with_a_backlog(async |world| Receiver::start(&world.ca).await).await;
+async fn a_run_that_is_told_to_stop_ends_with_the_claim_that_it_is_at_however_long_the_backlog_is()
+{
+    let (world, spy, gate, _receiver) =
+        world_with_a_backlog(async |world| Receiver::start(&world.ca).await).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let worker = world.worker().grace(HOUR);
-    let running = tokio::spawn(async move { worker.run_until(async { drop(stopped.await) }).await });
+    let running =
+        tokio::spawn(async move { worker.run_until(async { drop(stopped.await) }).await });
     until_the_first_step_is_asked_for(&spy).await;
 
     stop.send(()).unwrap();
@@ -65,7 +78,8 @@ async fn a_run_that_is_told_to_stop_ends_with_the_claim_that_it_is_at_however_lo
 #[tokio::test]
 async fn a_run_or_a_tick_that_is_dropped_claims_no_more() {
     for is_run in [true, false] {
-        let (world, spy, gate, _receiver) = world_with_a_backlog(async |world| Receiver::start(&world.ca).await).await;
+        let (world, spy, gate, _receiver) =
+            world_with_a_backlog(async |world| Receiver::start(&world.ca).await).await;
         let worker = world.worker();
         tokio::select! {
             biased;
@@ -85,7 +99,8 @@ async fn a_run_or_a_tick_that_is_dropped_claims_no_more() {
 
 #[tokio::test]
 async fn a_tick_claims_all_that_there_are_slots_for() {
-    let (world, _, gate, receiver) = world_with_a_backlog(async |world| Receiver::start(&world.ca).await).await;
+    let (world, _, gate, receiver) =
+        world_with_a_backlog(async |world| Receiver::start(&world.ca).await).await;
     gate.open();
     let tick = world.worker().tick().await.unwrap();
     assert!(tick.claimed > 64, "{tick:?}: more than one step");
@@ -100,7 +115,11 @@ async fn a_store_that_is_away_is_not_asked_all_the_time_for_what_is_put_off() {
     let receiver = Receiver::start(&world.ca).await;
     let gate = Gate::new();
     receiver.script([Reply::ok().gated(&gate)]);
-    world.put(supplier("books").endpoint(receiver.url("/orders")).max_concurrent(NonZeroU32::MIN));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .max_concurrent(NonZeroU32::MIN),
+    );
     // One is sent, one waits in memory, and the third is put off until there is room.
     for n in 0..3 {
         world.enqueue("books", &format!("A-{n}")).await;

@@ -14,7 +14,10 @@ fn arrivals(receiver: &Receiver) -> HashMap<String, Vec<usize>> {
     for request in receiver.received() {
         let body = request.json();
         let n = body["n"].as_str().unwrap().parse().unwrap();
-        arrivals.entry(body["order"].as_str().unwrap().to_owned()).or_default().push(n);
+        arrivals
+            .entry(body["order"].as_str().unwrap().to_owned())
+            .or_default()
+            .push(n);
     }
     arrivals
 }
@@ -76,7 +79,10 @@ async fn a_failed_one_stops_its_stream_and_no_other_until_it_is_withdrawn() {
     let failed = world.enqueue_next("books", "A-1", 0).await;
     let held = world.enqueue_next("books", "A-1", 1).await;
     world.tick().await;
-    assert_eq!(world.failure(&failed).await, Some(FailureReason::EndpointGone));
+    assert_eq!(
+        world.failure(&failed).await,
+        Some(FailureReason::EndpointGone)
+    );
     let other = world.enqueue_next("books", "B-1", 0).await;
     world.store.advance(10 * DAY);
     world.tick().await;
@@ -84,7 +90,11 @@ async fn a_failed_one_stops_its_stream_and_no_other_until_it_is_withdrawn() {
     assert!(matches!(world.state(&held).await, State::Pending { .. }));
     assert_eq!(world.worker().tick().await.unwrap().claimed, 0);
 
-    world.dispatcher.withdraw(&failed, "refunded").await.unwrap();
+    world
+        .dispatcher
+        .withdraw(&failed, "refunded")
+        .await
+        .unwrap();
     world.tick().await;
     assert!(world.is_notified(&held).await);
     assert_eq!(receiver.count(), 3);
@@ -102,7 +112,11 @@ async fn fifty_streams_arrive_in_order_through_a_flapping_receiver() {
         _ => Reply::ok().delayed(Duration::from_millis(1)),
     }));
     let many = std::num::NonZeroU32::new(32).unwrap();
-    world.put(supplier("books").endpoint(receiver.url("/orders")).max_concurrent(many));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .max_concurrent(many),
+    );
     for n in 0..4 {
         for order in 0..50 {
             world.enqueue_next("books", &format!("A-{order}"), n).await;

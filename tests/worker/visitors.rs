@@ -17,7 +17,10 @@ fn notify(world: &World, supplier: &str, order: &str) -> JoinHandle<bool> {
     let (dispatcher, supplier) = (world.dispatcher.clone(), supplier_id(supplier));
     let order = OrderCode::new(order).unwrap();
     tokio::spawn(async move {
-        dispatcher.notify_event(&supplier, &order, event()).await.is_ok_and(|report| report.is_told())
+        dispatcher
+            .notify_event(&supplier, &order, event())
+            .await
+            .is_ok_and(|report| report.is_told())
     })
 }
 
@@ -33,19 +36,31 @@ async fn notify_for_ever(world: Arc<World>, dead: Arc<Receiver>, number: usize) 
 
 async fn longest_delay_beside_hanging_notifies(concurrency: usize) -> (usize, Duration) {
     let slots = NonZeroUsize::new(concurrency).unwrap();
-    let world = Arc::new(World::with(|builder| builder.concurrency(slots).timeout(Duration::from_secs(20))));
-    let (dead, well) = (Arc::new(Receiver::start(&world.ca).await), Receiver::start(&world.ca).await);
+    let world = Arc::new(World::with(|builder| {
+        builder.concurrency(slots).timeout(Duration::from_secs(20))
+    }));
+    let (dead, well) = (
+        Arc::new(Receiver::start(&world.ca).await),
+        Receiver::start(&world.ca).await,
+    );
     dead.answer(Reply::Hang);
     world.put(supplier("well").endpoint(well.url("/orders")));
     let mut handlers = JoinSet::new();
     for number in 0..concurrency {
-        handlers.spawn(notify_for_ever(Arc::clone(&world), Arc::clone(&dead), number));
+        handlers.spawn(notify_for_ever(
+            Arc::clone(&world),
+            Arc::clone(&dead),
+            number,
+        ));
     }
     dead.wait_for(1).await;
     let running = Running::start(world.worker());
     let mut longest = Duration::ZERO;
     for n in 0..3 {
-        let (stored, key) = (Instant::now(), world.enqueue("well", &format!("W-{n}")).await);
+        let (stored, key) = (
+            Instant::now(),
+            world.enqueue("well", &format!("W-{n}")).await,
+        );
         while !world.is_notified(&key).await && stored.elapsed() < Duration::from_secs(6) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -64,13 +79,22 @@ async fn a_workers_order_arrives_within_five_seconds_however_many_notifies_hang(
     }
     let mut longest = all.join_all().await;
     longest.sort();
-    assert!(longest.iter().all(|(_, longest)| *longest < Duration::from_secs(5)), "{longest:?}");
+    assert!(
+        longest
+            .iter()
+            .all(|(_, longest)| *longest < Duration::from_secs(5)),
+        "{longest:?}"
+    );
 }
 
 /// A supplier whose endpoint is silent: a call of the worker's hangs there.
 async fn silent(world: &World, receiver: &Receiver, limit: u32) -> Key {
     let limit = NonZeroU32::new(limit).unwrap();
-    world.put(supplier("books").endpoint(receiver.url("/orders")).max_concurrent(limit));
+    world.put(
+        supplier("books")
+            .endpoint(receiver.url("/orders"))
+            .max_concurrent(limit),
+    );
     receiver.answer(Reply::Hang);
     let key = world.enqueue("books", "hanging").await;
     let worker = world.worker();
@@ -79,8 +103,12 @@ async fn silent(world: &World, receiver: &Receiver, limit: u32) -> Key {
     // Two seconds or a quarter of the limit later it is silent: what comes then is left out, and says so at once.
     for n in 0.. {
         assert!(!notify(world, "books", &format!("probe-{n}")).await.unwrap());
-        let probe = world.notification(&order_key(world, &format!("probe-{n}"))).await;
-        if matches!(probe.state, State::Pending { due } if due > world.store.now()) && probe.endpoints().len() == 1 {
+        let probe = world
+            .notification(&order_key(world, &format!("probe-{n}")))
+            .await;
+        if matches!(probe.state, State::Pending { due } if due > world.store.now())
+            && probe.endpoints().len() == 1
+        {
             break;
         }
     }
@@ -89,14 +117,22 @@ async fn silent(world: &World, receiver: &Receiver, limit: u32) -> Key {
 }
 
 fn order_key(world: &World, order: &str) -> Key {
-    world.dispatcher.key(&supplier_id("books"), &OrderCode::new(order).unwrap())
+    world
+        .dispatcher
+        .key(&supplier_id("books"), &OrderCode::new(order).unwrap())
 }
 
 #[tokio::test]
-async fn a_person_who_retries_calls_a_silent_endpoint_beside_the_open_call_and_never_beyond_the_limit() {
+async fn a_person_who_retries_calls_a_silent_endpoint_beside_the_open_call_and_never_beyond_the_limit()
+ {
     // A claim waits for the margin of its lease, and no longer.
     let margin = Duration::from_millis(500);
-    let world = World::with(|builder| builder.timeout(Duration::from_secs(4)).lease_margin(margin).times_as_fast(10));
+    let world = World::with(|builder| {
+        builder
+            .timeout(Duration::from_secs(4))
+            .lease_margin(margin)
+            .times_as_fast(10)
+    });
     let receiver = Receiver::start(&world.ca).await;
     silent(&world, &receiver, 2).await;
     let retry = |order: &str| {
@@ -109,7 +145,10 @@ async fn a_person_who_retries_calls_a_silent_endpoint_beside_the_open_call_and_n
     let first = retry("by-hand");
     receiver.wait_for(2).await;
     let second = retry("beyond").await.unwrap();
-    assert!(matches!(second.state, State::Pending { .. }) && second.attempts.is_empty(), "{second:?}");
+    assert!(
+        matches!(second.state, State::Pending { .. }) && second.attempts.is_empty(),
+        "{second:?}"
+    );
     assert_eq!(receiver.count(), 2, "the limit of its supplier is two");
     first.await.unwrap();
     assert_eq!(world.outcomes(&by_hand).await, ["unknown"]);
@@ -127,13 +166,23 @@ async fn resume_leaves_a_silent_endpoint_out_and_spends_no_try_on_it() {
     world.put(supplier("books"));
     let failed = world.enqueue("books", "failed").await;
     world.tick().await;
-    assert_eq!(world.failure(&failed).await, Some(FailureReason::NoEndpoints));
+    assert_eq!(
+        world.failure(&failed).await,
+        Some(FailureReason::NoEndpoints)
+    );
     silent(&world, &receiver, 8).await;
 
-    let report = world.dispatcher.resume(&supplier_id("books")).await.unwrap();
+    let report = world
+        .dispatcher
+        .resume(&supplier_id("books"))
+        .await
+        .unwrap();
     assert_eq!(report.entries.len(), 1);
     let resumed = world.notification(&failed).await;
-    assert!(matches!(resumed.state, State::Pending { .. }) && resumed.attempts.is_empty(), "{resumed:?}");
+    assert!(
+        matches!(resumed.state, State::Pending { .. }) && resumed.attempts.is_empty(),
+        "{resumed:?}"
+    );
     assert_eq!(receiver.count(), 1);
 }
 
@@ -152,13 +201,26 @@ async fn no_post_begins_after_a_shutdown_however_many_notifies_wait_for_a_slot()
         receiver.wait_for(1).await;
     }
     let everything = Filter::of(world.dispatcher.source().clone());
-    while world.store.list(&everything, &Page::first(10)).await.unwrap().notifications.len() < 6 {
+    while world
+        .store
+        .list(&everything, &Page::first(10))
+        .await
+        .unwrap()
+        .notifications
+        .len()
+        < 6
+    {
         tokio::task::yield_now().await;
     }
     let dispatcher = world.dispatcher.clone();
     let shutdown = tokio::spawn(async move { dispatcher.shutdown(Duration::from_secs(30)).await });
     let order = OrderCode::new("B-1").unwrap();
-    while world.dispatcher.prepare_event(&supplier_id("books-0"), &order, event()).await.is_ok() {
+    while world
+        .dispatcher
+        .prepare_event(&supplier_id("books-0"), &order, event())
+        .await
+        .is_ok()
+    {
         tokio::task::yield_now().await;
     }
     gate.open();
@@ -186,14 +248,28 @@ async fn resume_reopens_thousands_each_once_however_soon_they_fail_again_and_kee
         assert_eq!(world.failure(key).await, Some(FailureReason::NoEndpoints));
     }
     spy.fail_what_is_reopened();
-    let report = world.dispatcher.resume(&supplier_id("books")).await.unwrap();
+    let report = world
+        .dispatcher
+        .resume(&supplier_id("books"))
+        .await
+        .unwrap();
 
     // A hundred at a time, none of which is remembered but for the first thousand, which are tried and reported.
     assert_eq!(spy.reopened(), (FAILED, 100));
     for key in &keys {
         assert_eq!(world.notification(key).await.reopened, 1);
     }
-    let reported: Vec<_> = report.entries.iter().map(|entry| entry.notification.key.clone()).collect();
+    let reported: Vec<_> = report
+        .entries
+        .iter()
+        .map(|entry| entry.notification.key.clone())
+        .collect();
     assert_eq!(reported, keys[..1000]);
-    assert!(report.entries.iter().all(|entry| entry.notification.body.is_none()), "a thousand bodies are not held");
+    assert!(
+        report
+            .entries
+            .iter()
+            .all(|entry| entry.notification.body.is_none()),
+        "a thousand bodies are not held"
+    );
 }

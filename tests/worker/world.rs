@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use orderhook::store::Store;
 use orderhook::{
-    Dispatcher, DispatcherBuilder, Event, EventKind, FailureReason, Key, LookupError, MemoryStore, News, Notification,
-    Occurrence, OrderCode, Source, State, Summary, Supplier, SupplierBuilder, SupplierId, Suppliers, Worker,
+    Dispatcher, DispatcherBuilder, Event, EventKind, FailureReason, Key, LookupError, MemoryStore,
+    News, Notification, Occurrence, OrderCode, Source, State, Summary, Supplier, SupplierBuilder,
+    SupplierId, Suppliers, Worker,
 };
 
 use tokio::sync::oneshot;
@@ -48,12 +49,27 @@ impl World {
         let (ca, lookup, heard) = (Ca::new(), Arc::new(Lookup::default()), Heard::default());
         let hear = heard.clone();
         let builder = builder(&ca, seen, Arc::clone(&lookup)).listener(move |news| hear.push(news));
-        World { dispatcher: more(builder).build().unwrap(), ca, store, lookup, heard }
+        World {
+            dispatcher: more(builder).build().unwrap(),
+            ca,
+            store,
+            lookup,
+            heard,
+        }
     }
 
     /// Another dispatcher on the same store with the same suppliers, as in another process.
-    pub(crate) fn another(&self, more: impl FnOnce(DispatcherBuilder) -> DispatcherBuilder) -> Dispatcher {
-        more(builder(&self.ca, self.store.clone(), Arc::clone(&self.lookup))).build().unwrap()
+    pub(crate) fn another(
+        &self,
+        more: impl FnOnce(DispatcherBuilder) -> DispatcherBuilder,
+    ) -> Dispatcher {
+        more(builder(
+            &self.ca,
+            self.store.clone(),
+            Arc::clone(&self.lookup),
+        ))
+        .build()
+        .unwrap()
     }
 
     /// A worker that knows nothing yet, as after a restart.
@@ -68,7 +84,11 @@ impl World {
 
     pub(crate) fn put(&self, supplier: SupplierBuilder) {
         let supplier = supplier.build().unwrap();
-        self.lookup.table.write().unwrap().insert(supplier.id().clone(), supplier);
+        self.lookup
+            .table
+            .write()
+            .unwrap()
+            .insert(supplier.id().clone(), supplier);
     }
 
     pub(crate) fn remove(&self, id: &str) {
@@ -77,7 +97,13 @@ impl World {
 
     /// Stores `order.created`.
     pub(crate) async fn enqueue(&self, supplier: &str, order: &str) -> Key {
-        self.enqueue_as(supplier, order, EventKind::order_created(), Occurrence::only()).await
+        self.enqueue_as(
+            supplier,
+            order,
+            EventKind::order_created(),
+            Occurrence::only(),
+        )
+        .await
     }
 
     /// Stores `order.created` of so many orders.
@@ -92,14 +118,30 @@ impl World {
     /// Stores one more event of a stream.
     pub(crate) async fn enqueue_next(&self, supplier: &str, order: &str, n: usize) -> Key {
         let kind = EventKind::new("order.changed").unwrap();
-        self.enqueue_as(supplier, order, kind, Occurrence::new(&n.to_string()).unwrap()).await
+        self.enqueue_as(
+            supplier,
+            order,
+            kind,
+            Occurrence::new(&n.to_string()).unwrap(),
+        )
+        .await
     }
 
-    async fn enqueue_as(&self, supplier: &str, order: &str, kind: EventKind, occurrence: Occurrence) -> Key {
+    async fn enqueue_as(
+        &self,
+        supplier: &str,
+        order: &str,
+        kind: EventKind,
+        occurrence: Occurrence,
+    ) -> Key {
         let content = serde_json::json!({ "order": order, "n": occurrence.as_str() });
         let event = Event::new(kind, occurrence, &content).unwrap();
         let order = OrderCode::new(order).unwrap();
-        let enqueued = self.dispatcher.enqueue_event(&supplier_id(supplier), &order, event).await.unwrap();
+        let enqueued = self
+            .dispatcher
+            .enqueue_event(&supplier_id(supplier), &order, event)
+            .await
+            .unwrap();
         enqueued.stored[0].key.clone()
     }
 
@@ -150,7 +192,12 @@ impl World {
 
     /// The outcomes of a notification's attempts, as words.
     pub(crate) async fn outcomes(&self, key: &Key) -> Vec<&'static str> {
-        self.notification(key).await.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect()
+        self.notification(key)
+            .await
+            .attempts
+            .iter()
+            .map(|attempt| attempt.outcome.as_str())
+            .collect()
     }
 }
 
@@ -171,7 +218,12 @@ pub(crate) fn supplier(id: &str) -> SupplierBuilder {
 
 /// An `order.created` of which nothing but its key counts.
 pub(crate) fn event() -> Event {
-    Event::new(EventKind::order_created(), Occurrence::only(), &serde_json::json!({})).unwrap()
+    Event::new(
+        EventKind::order_created(),
+        Occurrence::only(),
+        &serde_json::json!({}),
+    )
+    .unwrap()
 }
 
 /// A supplier table that a test changes, and that may be away.
@@ -211,7 +263,9 @@ impl Suppliers for Lookup {
             Trouble::Silent(gate) => gate.opened().await,
             Trouble::Panics => panic!("the lookup of the test panics, as it should"),
             Trouble::Invalid => {
-                let refused = Supplier::builder(id.clone()).endpoint("http://not-https.example").build();
+                let refused = Supplier::builder(id.clone())
+                    .endpoint("http://not-https.example")
+                    .build();
                 return Err(refused.unwrap_err().into());
             }
         }
@@ -234,10 +288,15 @@ impl Heard {
 
     pub(crate) fn of(&self, key: &Key) -> Vec<News> {
         let about = |news: &News| match news {
-            News::Notified { key, .. } | News::Failed { key, .. } | News::LastTryAhead { key, .. } => key.clone(),
+            News::Notified { key, .. }
+            | News::Failed { key, .. }
+            | News::LastTryAhead { key, .. } => key.clone(),
             other => panic!("{other:?}"),
         };
-        self.all().into_iter().filter(|news| about(news) == *key).collect()
+        self.all()
+            .into_iter()
+            .filter(|news| about(news) == *key)
+            .collect()
     }
 }
 

@@ -39,11 +39,16 @@ impl Delivery<'_> {
     pub(super) async fn give_back(self, supplier: &Supplier) -> Result<Delivered, StoreError> {
         let margin = self.engine.timing.lease_margin;
         tracing::warn!(key = %self.claim.key, ?margin, "the store takes longer than the lease margin; handed back");
-        self.settle_expecting(Then::HandBack { after: TOO_SLOW }, supplier).await
+        self.settle_expecting(Then::HandBack { after: TOO_SLOW }, supplier)
+            .await
     }
 
     /// Settles, and puts on record who is called first when it is claimed again.
-    pub(super) async fn settle_expecting(mut self, then: Then, supplier: &Supplier) -> Result<Delivered, StoreError> {
+    pub(super) async fn settle_expecting(
+        mut self,
+        then: Then,
+        supplier: &Supplier,
+    ) -> Result<Delivered, StoreError> {
         let next = match &then {
             Then::Again { .. } | Then::HandBack { .. } => expected(&self.ledger, supplier),
             // Reopened by a person, it begins with what has not accepted.
@@ -63,7 +68,9 @@ impl Delivery<'_> {
                 self.engine.traffic.could_not_call(&self.claim.key.supplier);
             }
             // Its endpoint may be another one than that which the rest was put off for.
-            Then::Notified { .. } if self.was_put_off => self.engine.traffic.could_call(&self.claim.key.supplier),
+            Then::Notified { .. } if self.was_put_off => {
+                self.engine.traffic.could_call(&self.claim.key.supplier)
+            }
             _ => {}
         }
         let key = self.claim.key.clone();
@@ -77,7 +84,9 @@ impl Delivery<'_> {
                 tracing::info!(%key, event_id = %self.claim.event_id, end = end_word(&then), "settled");
                 if matches!(then, Then::HandBack { .. }) {
                     // Only now: a worker that looked for it before this was recorded has not found it.
-                    self.engine.traffic.put_off(&key.supplier, &self.put_off_for);
+                    self.engine
+                        .traffic
+                        .put_off(&key.supplier, &self.put_off_for);
                 }
                 self.tell(key, &then, last_try);
                 Ok(Delivered::Settled(then))
@@ -99,8 +108,14 @@ impl Delivery<'_> {
     /// The host hears of it after it is durable.
     pub(super) fn tell(&self, key: Key, then: &Then, last_try: Option<Timestamp>) {
         let news = match then {
-            Then::Notified { reference } => News::Notified { key, reference: reference.clone() },
-            Then::Failed { reason, .. } => News::Failed { key, reason: *reason },
+            Then::Notified { reference } => News::Notified {
+                key,
+                reference: reference.clone(),
+            },
+            Then::Failed { reason, .. } => News::Failed {
+                key,
+                reason: *reason,
+            },
             Then::Again { .. } => match last_try {
                 Some(due) => News::LastTryAhead { key, due },
                 None => return,
@@ -113,15 +128,22 @@ impl Delivery<'_> {
     /// Writes until it is certain. What is repeated is the record, never the POST; it ends when another lease has gone
     /// by, for then others have long taken over.
     pub(super) async fn record(&mut self, then: Then) -> Result<Written, StoreError> {
-        let step = Step::new(self.claim.key.clone(), self.claim.token, self.ledger.clone(), then)
-            .with_attempts(self.recorded, self.unrecorded.clone());
+        let step = Step::new(
+            self.claim.key.clone(),
+            self.claim.token,
+            self.ledger.clone(),
+            then,
+        )
+        .with_attempts(self.recorded, self.unrecorded.clone());
         let mut give_up = self.deadline + self.engine.timing.lease();
         let mut pause = Duration::from_millis(20);
         loop {
             match self.engine.store.write(std::slice::from_ref(&step)).await {
                 Ok(written) => {
                     let written = written.first().copied().ok_or_else(no_answer)?;
-                    self.recorded = self.recorded.saturating_add(u32::try_from(self.unrecorded.len()).unwrap_or(0));
+                    self.recorded = self
+                        .recorded
+                        .saturating_add(u32::try_from(self.unrecorded.len()).unwrap_or(0));
                     self.unrecorded.clear();
                     return Ok(written);
                 }
@@ -157,5 +179,8 @@ fn end_word(then: &Then) -> &'static str {
 
 /// A store that breaks its contract: one answer for each that was asked.
 pub(crate) fn no_answer() -> StoreError {
-    StoreError::new(StoreErrorKind::Unusable, "the store answered less than it was asked")
+    StoreError::new(
+        StoreErrorKind::Unusable,
+        "the store answered less than it was asked",
+    )
 }

@@ -23,7 +23,12 @@ fn supplier(name: &str) -> SupplierId {
 impl Told {
     fn new() -> Told {
         let pace = Pace::new(60 * SECOND, 5 * SECOND);
-        Told { health: Health::default(), pace, now: Moment::now(), calls: 0 }
+        Told {
+            health: Health::default(),
+            pace,
+            now: Moment::now(),
+            calls: 0,
+        }
     }
 
     fn wait(&mut self, duration: Duration) {
@@ -32,13 +37,15 @@ impl Told {
 
     fn call(&mut self, name: &str) -> u64 {
         self.calls += 1;
-        self.health.began(&id(name), self.calls, &self.pace, self.now);
+        self.health
+            .began(&id(name), self.calls, &self.pace, self.now);
         self.health.left(&id(name), self.calls, self.now);
         self.calls
     }
 
     fn end(&mut self, name: &str, call: u64, end: CallEnd) -> Vec<SupplierId> {
-        self.health.ended(&id(name), call, end, &self.pace, self.now)
+        self.health
+            .ended(&id(name), call, end, &self.pace, self.now)
     }
 
     /// A call that runs into the limit.
@@ -53,11 +60,15 @@ impl Told {
     }
 
     fn may_be_called(&self, name: &str, is_new: bool) -> bool {
-        self.health.news(&id(name)).unwrap().may_be_called_again(is_new, self.now)
+        self.health
+            .news(&id(name))
+            .unwrap()
+            .may_be_called_again(is_new, self.now)
     }
 
     fn leave_out(&mut self, name: &str, by: &str) -> Duration {
-        self.health.left_out(&id(name), &supplier(by), &self.pace, self.now)
+        self.health
+            .left_out(&id(name), &supplier(by), &self.pace, self.now)
     }
 
     fn due(&mut self) -> Option<(EndpointId, Vec<SupplierId>)> {
@@ -76,7 +87,11 @@ fn nothing_is_known_of_an_endpoint_until_it_answers_or_is_silent_for_two_seconds
     assert_eq!(told.condition("a"), Condition::Silent);
     told.end("a", call, CallEnd::Answered);
     assert_eq!(told.condition("a"), Condition::Answers);
-    assert_eq!(told.condition("b"), Condition::Unknown, "of another endpoint this says nothing");
+    assert_eq!(
+        told.condition("b"),
+        Condition::Unknown,
+        "of another endpoint this says nothing"
+    );
 }
 
 #[test]
@@ -104,7 +119,12 @@ fn one_that_is_slow_is_not_silent_while_answers_keep_coming() {
         open.push_back(told.call("a"));
         told.wait(SECOND);
     }
-    assert!(told.health.news(&id("a")).unwrap().has_silent_call(&told.pace, told.now));
+    assert!(
+        told.health
+            .news(&id("a"))
+            .unwrap()
+            .has_silent_call(&told.pace, told.now)
+    );
 }
 
 #[test]
@@ -114,7 +134,10 @@ fn the_pause_begins_at_five_seconds_doubles_and_is_a_limit_at_most() {
         told.hang("a");
         assert_eq!(told.condition("a"), Condition::Silent);
         told.wait(SECOND * pause - Duration::from_millis(1));
-        assert!(!told.may_be_called("a", false), "after a pause of {pause} s and no earlier");
+        assert!(
+            !told.may_be_called("a", false),
+            "after a pause of {pause} s and no earlier"
+        );
         told.wait(Duration::from_millis(1));
         assert!(told.may_be_called("a", false));
     }
@@ -169,14 +192,21 @@ fn an_answer_ends_the_silence_and_names_who_waited_for_it() {
     let mut told = Told::new();
     told.hang("a");
     told.hang("a");
-    assert_eq!(told.leave_out("a", "books"), 120 * SECOND, "since the first of the calls began");
+    assert_eq!(
+        told.leave_out("a", "books"),
+        120 * SECOND,
+        "since the first of the calls began"
+    );
     told.leave_out("a", "tools");
     told.leave_out("a", "books");
     told.wait(10 * SECOND);
     let call = told.call("a");
     let waited = told.end("a", call, CallEnd::Answered);
     assert_eq!(waited, [supplier("books"), supplier("tools")]);
-    assert_eq!((told.condition("a"), told.health.next_call_due()), (Condition::Answers, None));
+    assert_eq!(
+        (told.condition("a"), told.health.next_call_due()),
+        (Condition::Answers, None)
+    );
     // The next silence begins with the first pause.
     told.wait(SECOND);
     told.hang("a");
@@ -188,7 +218,10 @@ fn an_answer_ends_the_silence_and_names_who_waited_for_it() {
 fn a_silent_endpoint_that_a_supplier_waits_for_is_called_when_its_moment_has_come() {
     let mut told = Told::new();
     told.hang("a");
-    assert!(told.due().is_none() && told.health.next_call_due().is_none(), "nobody waits for it");
+    assert!(
+        told.due().is_none() && told.health.next_call_due().is_none(),
+        "nobody waits for it"
+    );
     told.leave_out("a", "books");
     assert_eq!(told.health.next_call_due(), Some(told.now + 5 * SECOND));
     assert!(told.due().is_none());
@@ -251,6 +284,12 @@ fn at_most_sixty_five_thousand_are_remembered_and_the_oldest_news_go_first() {
         told.call(&format!("more-{n}"));
     }
     assert_eq!(told.health.endpoints(), ENDPOINTS);
-    assert_eq!((told.condition("0"), told.condition("1")), (Condition::Answers, Condition::Unknown));
-    assert_eq!(told.condition(&(ENDPOINTS - 1).to_string()), Condition::Answers);
+    assert_eq!(
+        (told.condition("0"), told.condition("1")),
+        (Condition::Answers, Condition::Unknown)
+    );
+    assert_eq!(
+        told.condition(&(ENDPOINTS - 1).to_string()),
+        Condition::Answers
+    );
 }

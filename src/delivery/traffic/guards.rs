@@ -25,7 +25,8 @@ impl Drop for Seat {
     fn drop(&mut self) {
         if self.is_kept {
             let who = self.who;
-            self.traffic.change(Moment::now(), |state, _| state.unkeep(who));
+            self.traffic
+                .change(Moment::now(), |state, _| state.unkeep(who));
         }
     }
 }
@@ -41,7 +42,11 @@ impl Pass {
     /// The request leaves now.
     pub(crate) fn leaves(&self) {
         let mut state = self.traffic.lock();
-        if let Some(endpoint) = state.calls.get(&self.call).map(|call| call.endpoint.clone()) {
+        if let Some(endpoint) = state
+            .calls
+            .get(&self.call)
+            .map(|call| call.endpoint.clone())
+        {
             state.health.left(&endpoint, self.call, Moment::now());
         }
     }

@@ -50,11 +50,22 @@ impl State {
         // A little faster than calls begin, so that the line does not run empty.
         let spacing = self.turned_away.spacing.mul_f64(0.8).max(SPACING);
         let line = u32::try_from(self.in_line()).unwrap_or(u32::MAX);
-        let served = now + spacing.saturating_mul(line).max(self.pace.no_slot.start / 4);
-        let until = self.turned_away.until.map_or(served, |until| until.max(served)) + spacing;
+        let served = now
+            + spacing
+                .saturating_mul(line)
+                .max(self.pace.no_slot.start / 4);
+        let until = self
+            .turned_away
+            .until
+            .map_or(served, |until| until.max(served))
+            + spacing;
         let latest = now + self.pace.no_place.end;
         // Those that come last come at random moments of the last half, or they would come together.
-        let until = if until > latest { now + within(&self.pace.no_place, random()) } else { until };
+        let until = if until > latest {
+            now + within(&self.pace.no_place, random())
+        } else {
+            until
+        };
         self.turned_away.until = Some(until);
         until.since(now)
     }
@@ -72,9 +83,16 @@ impl State {
     }
 
     /// Gives out what is free: places to silent calls, slots to those who wait.
-    pub(super) fn serve(&mut self, traffic: &Arc<Traffic>, now: Moment, undelivered: &mut Undelivered) {
+    pub(super) fn serve(
+        &mut self,
+        traffic: &Arc<Traffic>,
+        now: Moment,
+        undelivered: &mut Undelivered,
+    ) {
         for _ in 0..self.late.len() {
-            let Some(call) = self.late.pop_front() else { break };
+            let Some(call) = self.late.pop_front() else {
+                break;
+            };
             match self.calls.get(&call).map(|call| call.who) {
                 Some(who) if self.has_place(who) => self.move_to_place(call, who),
                 Some(_) => self.late.push_back(call),
@@ -85,7 +103,13 @@ impl State {
         self.line = self.serve_line(traffic, line, |_| false, now, undelivered);
         let line = std::mem::take(&mut self.line_of_unknown);
 
-        self.line_of_unknown = self.serve_line(traffic, line, State::is_full_for_first_calls, now, undelivered);
+        self.line_of_unknown = self.serve_line(
+            traffic,
+            line,
+            State::is_full_for_first_calls,
+            now,
+            undelivered,
+        );
         while self.has_slot(Who::Visitor, false)
             && let Some(tell) = self.visitors.pop_front()
         {
@@ -95,7 +119,11 @@ impl State {
             self.kept += 1;
             self.kept_for_visitors += 1;
             self.last_was_visitor = true;
-            let seat = Seat { traffic: Arc::clone(traffic), who: Who::Visitor, is_kept: true };
+            let seat = Seat {
+                traffic: Arc::clone(traffic),
+                who: Who::Visitor,
+                is_kept: true,
+            };
             undelivered.seats.extend(tell.send(seat).err());
         }
     }
@@ -134,9 +162,15 @@ impl State {
 
     /// There is news of an endpoint: those who wait for it do not wait with those of which nothing is known.
     pub(super) fn has_news(&mut self, endpoint: &EndpointId) {
-        if self.line_of_unknown.iter().any(|(ask, _)| ask.endpoint == *endpoint) {
+        if self
+            .line_of_unknown
+            .iter()
+            .any(|(ask, _)| ask.endpoint == *endpoint)
+        {
             let line = std::mem::take(&mut self.line_of_unknown);
-            let (known, unknown): (Line, Line) = line.into_iter().partition(|(ask, _)| ask.endpoint == *endpoint);
+            let (known, unknown): (Line, Line) = line
+                .into_iter()
+                .partition(|(ask, _)| ask.endpoint == *endpoint);
             self.line.extend(known);
             self.line_of_unknown = unknown;
         }

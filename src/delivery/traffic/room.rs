@@ -56,7 +56,10 @@ impl Room {
     }
 
     pub(super) fn calls_at(&self, endpoint: &EndpointId) -> u32 {
-        self.calls.iter().find(|(id, _)| id == endpoint).map_or(0, |(_, calls)| *calls)
+        self.calls
+            .iter()
+            .find(|(id, _)| id == endpoint)
+            .map_or(0, |(_, calls)| *calls)
     }
 
     pub(super) fn called(&mut self, endpoint: &EndpointId) {
@@ -147,19 +150,32 @@ impl Traffic {
     }
 
     /// Begins a round at a supplier that allows so many, or waits for room. What is not new does not wait.
-    pub(crate) fn enter(self: &Arc<Self>, supplier: &SupplierId, limit: u32, who: Who, is_new: bool) -> Entry {
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        supplier: &SupplierId,
+        limit: u32,
+        who: Who,
+        is_new: bool,
+    ) -> Entry {
         let now = Moment::now();
         let mut state = self.lock();
         let line = state.in_line();
         let slots = state.slots;
-        state.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(limit)).limit = limit;
+        state
+            .rooms
+            .entry(supplier.clone())
+            .or_insert_with(|| Room::new(limit))
+            .limit = limit;
         let has_room = state.has_room(supplier, now);
-        let Some(room) = state.rooms.get_mut(supplier) else { return Entry::Full };
+        let Some(room) = state.rooms.get_mut(supplier) else {
+            return Entry::Full;
+        };
         if has_room && room.waiting.is_empty() {
             room.rounds += 1;
             return Entry::In(self.stay(supplier));
         }
-        let may_wait = who.is_visitor() || (is_new && room.waiting.len() < limit as usize && line < slots);
+        let may_wait =
+            who.is_visitor() || (is_new && room.waiting.len() < limit as usize && line < slots);
         if !may_wait {
             return Entry::Full;
         }
@@ -174,9 +190,13 @@ impl Traffic {
     pub(crate) fn no_room(&self, supplier: &SupplierId) -> Duration {
         let mut state = self.lock();
         let (least, most) = (state.pace.no_room, state.pace.put_off.end);
-        let Some(room) = state.rooms.get_mut(supplier) else { return least };
+        let Some(room) = state.rooms.get_mut(supplier) else {
+            return least;
+        };
         room.turned_away = room.turned_away.saturating_add(1);
-        least.saturating_mul(1 + room.turned_away / TURNED_AWAY_A_MINUTE).min(most.max(least))
+        least
+            .saturating_mul(1 + room.turned_away / TURNED_AWAY_A_MINUTE)
+            .min(most.max(least))
     }
 
     /// Something of this supplier has been put off, and that is recorded: a worker can claim it.
@@ -222,12 +242,21 @@ impl Traffic {
     /// Whether there may be something in [`old_work`](Self::old_work).
     pub(crate) fn has_old_work(&self, now: Moment) -> bool {
         let state = self.lock();
-        let due = [state.health.next_call_due(), state.rests.first().map(|(due, _)| *due)];
-        state.free() > 0 && (!state.with_old.is_empty() || due.into_iter().flatten().any(|due| due <= now))
+        let due = [
+            state.health.next_call_due(),
+            state.rests.first().map(|(due, _)| *due),
+        ];
+        state.free() > 0
+            && (!state.with_old.is_empty() || due.into_iter().flatten().any(|due| due <= now))
     }
 
     /// What a worker may claim now of what is put off; slots and rounds are kept for it.
-    pub(crate) fn old_work(self: &Arc<Self>, now: Moment, beside: Beside, random: f64) -> Vec<OldWork> {
+    pub(crate) fn old_work(
+        self: &Arc<Self>,
+        now: Moment,
+        beside: Beside,
+        random: f64,
+    ) -> Vec<OldWork> {
         let mut undelivered = Undelivered::default();
         let mut work = Vec::new();
         let mut state = self.lock();
@@ -236,12 +265,17 @@ impl Traffic {
             && let Some((endpoint, suppliers)) = state.health.call_due(now, again)
         {
             for supplier in suppliers {
-                let one = if state.has_room(&supplier, now) { state.free().min(1) } else { 0 };
+                let one = if state.has_room(&supplier, now) {
+                    state.free().min(1)
+                } else {
+                    0
+                };
                 work.extend(state.keep_for(self, supplier, one, Why::CallDue(endpoint.clone())));
             }
         }
         while state.free() > 0
-            && let Some((due, supplier)) = state.rests.first().filter(|(due, _)| *due <= now).cloned()
+            && let Some((due, supplier)) =
+                state.rests.first().filter(|(due, _)| *due <= now).cloned()
         {
             state.rests.remove(&(due, supplier.clone()));
             // Once more, unless it turns out that nothing of it is put off: the claim may come to nothing.
@@ -255,9 +289,15 @@ impl Traffic {
         let mut share = state.share_of_old(beside);
         for supplier in state.with_old_in_turn() {
             let mut wanted = 0;
-            while share > wanted && state.free() > wanted && state.has_room_beside(&supplier, wanted, now) {
+            while share > wanted
+                && state.free() > wanted
+                && state.has_room_beside(&supplier, wanted, now)
+            {
                 // One is claimed of a supplier with nothing under way: it learns how many may go on.
-                let room = state.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(1));
+                let room = state
+                    .rooms
+                    .entry(supplier.clone())
+                    .or_insert_with(|| Room::new(1));
                 if room.turn == Turn::New && !room.waiting.is_empty() {
                     state.let_in(self, &supplier, &mut undelivered);
                 } else {
@@ -296,14 +336,20 @@ impl Traffic {
     }
 
     fn stay(self: &Arc<Self>, supplier: &SupplierId) -> Stay {
-        Stay { traffic: Arc::clone(self), supplier: supplier.clone() }
+        Stay {
+            traffic: Arc::clone(self),
+            supplier: supplier.clone(),
+        }
     }
 }
 
 impl State {
     /// What the configuration of a supplier says now; it neither is paused nor fails to be looked up.
     fn know(&mut self, supplier: &SupplierId, limit: u32) {
-        self.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(limit)).limit = limit;
+        self.rooms
+            .entry(supplier.clone())
+            .or_insert_with(|| Room::new(limit))
+            .limit = limit;
         if self.has_rested(supplier) {
             self.mark_old(supplier);
         }
@@ -311,7 +357,9 @@ impl State {
 
     /// The supplier is not looked at again; says whether it was paused or could not be looked up.
     fn has_rested(&mut self, supplier: &SupplierId) -> bool {
-        let Some(room) = self.rooms.get_mut(supplier) else { return false };
+        let Some(room) = self.rooms.get_mut(supplier) else {
+            return false;
+        };
         if let Some(due) = room.look_at.take() {
             self.rests.remove(&(due, supplier.clone()));
         }
@@ -321,7 +369,10 @@ impl State {
     /// Its supplier is paused or cannot be looked up. Answers for how long that has lasted.
     fn rest(&mut self, supplier: &SupplierId, now: Moment) -> Duration {
         let due = now + self.pace.rest;
-        let room = self.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(1));
+        let room = self
+            .rooms
+            .entry(supplier.clone())
+            .or_insert_with(|| Room::new(1));
         let lasted = now.since(*room.rests_since.get_or_insert(now));
         if room.look_at.is_none() {
             room.look_at = Some(due);
@@ -343,9 +394,16 @@ impl State {
     /// The suppliers of which something may be put off, beginning after the one that was served last: those that come first
     /// by name would else be served first for as long as they have a backlog.
     fn with_old_in_turn(&self) -> Vec<SupplierId> {
-        let Some(last) = &self.last_with_old else { return self.with_old.iter().cloned().collect() };
-        let after = self.with_old.range::<SupplierId, _>((Bound::Excluded(last), Bound::Unbounded));
-        after.chain(self.with_old.range::<SupplierId, _>(..=last)).cloned().collect()
+        let Some(last) = &self.last_with_old else {
+            return self.with_old.iter().cloned().collect();
+        };
+        let after = self
+            .with_old
+            .range::<SupplierId, _>((Bound::Excluded(last), Bound::Unbounded));
+        after
+            .chain(self.with_old.range::<SupplierId, _>(..=last))
+            .cloned()
+            .collect()
     }
 
     /// How many of the free slots what was put off may have: every second one, when there may be something else to claim.
@@ -369,36 +427,76 @@ impl State {
 
     /// Whether one more round may begin beside so many that are about to. Calls at silent endpoints do not count.
     fn has_room_beside(&self, supplier: &SupplierId, others: usize, now: Moment) -> bool {
-        let Some(room) = self.rooms.get(supplier) else { return others == 0 };
-        let silent = |id: &EndpointId| self.health.condition(id, &self.pace, now) == Condition::Silent;
-        let at_silent: u32 = room.calls.iter().filter(|(id, _)| silent(id)).map(|(_, calls)| *calls).sum();
+        let Some(room) = self.rooms.get(supplier) else {
+            return others == 0;
+        };
+        let silent =
+            |id: &EndpointId| self.health.condition(id, &self.pace, now) == Condition::Silent;
+        let at_silent: u32 = room
+            .calls
+            .iter()
+            .filter(|(id, _)| silent(id))
+            .map(|(_, calls)| *calls)
+            .sum();
         (room.rounds.saturating_sub(at_silent) as usize) + others < room.limit as usize
     }
 
-    fn keep_for(&mut self, traffic: &Arc<Traffic>, supplier: SupplierId, number: usize, why: Why) -> Option<OldWork> {
+    fn keep_for(
+        &mut self,
+        traffic: &Arc<Traffic>,
+        supplier: SupplierId,
+        number: usize,
+        why: Why,
+    ) -> Option<OldWork> {
         if number == 0 {
             return None;
         }
-        let room = self.rooms.entry(supplier.clone()).or_insert_with(|| Room::new(1));
+        let room = self
+            .rooms
+            .entry(supplier.clone())
+            .or_insert_with(|| Room::new(1));
         room.rounds += number as u32;
         self.kept += number;
         let stays = (0..number).map(|_| traffic.stay(&supplier)).collect();
-        let seat = || Seat { traffic: Arc::clone(traffic), who: Who::Worker, is_kept: true };
-        Some(OldWork { supplier, why, stays, seats: (0..number).map(|_| seat()).collect() })
+        let seat = || Seat {
+            traffic: Arc::clone(traffic),
+            who: Who::Worker,
+            is_kept: true,
+        };
+        Some(OldWork {
+            supplier,
+            why,
+            stays,
+            seats: (0..number).map(|_| seat()).collect(),
+        })
     }
 
     /// Those who have waited long enough leave their place in the line to others.
     fn forget_those_who_left(&mut self, supplier: &SupplierId) {
-        let Some(room) = self.rooms.get_mut(supplier) else { return };
-        let has_left = |(who, tell): &(Who, oneshot::Sender<Stay>)| tell.is_closed() && !who.is_visitor();
-        let left = room.waiting.iter().filter(|waiting| has_left(waiting)).count();
+        let Some(room) = self.rooms.get_mut(supplier) else {
+            return;
+        };
+        let has_left =
+            |(who, tell): &(Who, oneshot::Sender<Stay>)| tell.is_closed() && !who.is_visitor();
+        let left = room
+            .waiting
+            .iter()
+            .filter(|waiting| has_left(waiting))
+            .count();
         room.waiting.retain(|(_, tell)| !tell.is_closed());
         self.waiting = self.waiting.saturating_sub(left);
     }
 
     /// The first of those who wait for room begins its round.
-    fn let_in(&mut self, traffic: &Arc<Traffic>, supplier: &SupplierId, undelivered: &mut Undelivered) {
-        let Some(room) = self.rooms.get_mut(supplier) else { return };
+    fn let_in(
+        &mut self,
+        traffic: &Arc<Traffic>,
+        supplier: &SupplierId,
+        undelivered: &mut Undelivered,
+    ) {
+        let Some(room) = self.rooms.get_mut(supplier) else {
+            return;
+        };
         while let Some((who, tell)) = room.waiting.pop_front() {
             self.waiting = self.waiting.saturating_sub(usize::from(!who.is_visitor()));
             if tell.is_closed() {
@@ -406,7 +504,9 @@ impl State {
             }
             room.rounds += 1;
             room.turn = Turn::Old;
-            undelivered.stays.extend(tell.send(traffic.stay(supplier)).err());
+            undelivered
+                .stays
+                .extend(tell.send(traffic.stay(supplier)).err());
             return;
         }
     }
@@ -421,14 +521,19 @@ impl State {
     ) {
         let has_old = self.workers > 0 && self.with_old.contains(supplier);
         while self.has_room(supplier, now) {
-            let Some(room) = self.rooms.get(supplier) else { return };
+            let Some(room) = self.rooms.get(supplier) else {
+                return;
+            };
             if room.waiting.is_empty() || (has_old && room.turn == Turn::Old) {
                 break;
             }
             self.let_in(traffic, supplier, undelivered);
         }
         let idle = |room: &Room| {
-            room.rounds == 0 && room.calls.is_empty() && room.waiting.is_empty() && room.rests_since.is_none()
+            room.rounds == 0
+                && room.calls.is_empty()
+                && room.waiting.is_empty()
+                && room.rests_since.is_none()
         };
         if !self.with_old.contains(supplier) && self.rooms.get(supplier).is_some_and(idle) {
             self.rooms.remove(supplier);
@@ -443,7 +548,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn traffic(slots: usize) -> Arc<Traffic> {
-        Traffic::new(crate::delivery::pace::Pace::new(60 * SECOND, 5 * SECOND), slots, 15 * slots)
+        Traffic::new(
+            crate::delivery::pace::Pace::new(60 * SECOND, 5 * SECOND),
+            slots,
+            15 * slots,
+        )
     }
 
     fn books() -> SupplierId {
@@ -469,7 +578,10 @@ mod tests {
         traffic.rest(&books());
         let due = traffic.next_moment().unwrap();
         let seats = traffic.seats(1);
-        assert!(traffic.next_moment().is_none() && !traffic.has_old_work(due), "it would look all the time");
+        assert!(
+            traffic.next_moment().is_none() && !traffic.has_old_work(due),
+            "it would look all the time"
+        );
         drop(seats);
         assert!(traffic.next_moment() == Some(due) && traffic.has_old_work(due));
     }
@@ -478,9 +590,13 @@ mod tests {
     fn who_has_waited_for_room_long_enough_leaves_the_line() {
         let traffic = traffic(2);
         let enter = || traffic.enter(&books(), 1, Who::Worker, true);
-        let Entry::In(_stay) = enter() else { panic!("there is room") };
+        let Entry::In(_stay) = enter() else {
+            panic!("there is room")
+        };
         for _ in 0..3 {
-            let Entry::Wait(waiting) = enter() else { panic!("one may wait") };
+            let Entry::Wait(waiting) = enter() else {
+                panic!("one may wait")
+            };
             assert!(matches!(enter(), Entry::Full), "and no other");
             drop(waiting);
             traffic.has_left_the_line(&books());

@@ -32,13 +32,20 @@ impl Road {
     }
 
     fn with(slots: usize, places: usize) -> Road {
-        Road { traffic: Traffic::new(Pace::new(60 * SECOND, 5 * SECOND), slots, places) }
+        Road {
+            traffic: Traffic::new(Pace::new(60 * SECOND, 5 * SECOND), slots, places),
+        }
     }
 
     fn ask_as(&self, who: Who, endpoint: &str, is_new: bool, seat: &mut Option<Seat>) -> Answer {
         // Each endpoint has a supplier of its own name.
         self.traffic.know(&supplier(endpoint), 100);
-        let ask = Ask { endpoint: id(endpoint), supplier: supplier(endpoint), who, is_new };
+        let ask = Ask {
+            endpoint: id(endpoint),
+            supplier: supplier(endpoint),
+            who,
+            is_new,
+        };
         self.traffic.ask(ask, seat, Moment::now(), 0.5)
     }
 
@@ -77,7 +84,10 @@ impl Road {
     async fn fill_places(&self, number: usize) -> Vec<Pass> {
         let mut open = Vec::new();
         while open.len() < number {
-            let some: Vec<_> = (open.len()..number).take(8).map(|n| self.call(&format!("hanging-{n}"))).collect();
+            let some: Vec<_> = (open.len()..number)
+                .take(8)
+                .map(|n| self.call(&format!("hanging-{n}")))
+                .collect();
             tokio::time::advance(2 * SECOND).await;
             some.iter().for_each(Pass::grow);
             open.extend(some);
@@ -87,7 +97,9 @@ impl Road {
 
     /// So many calls that hold a slot, all at one endpoint that answers.
     fn fill_slots(&self, number: usize) -> Vec<Pass> {
-        (0..number).map(|n| self.call(&format!("busy-{}", n / 8))).collect()
+        (0..number)
+            .map(|n| self.call(&format!("busy-{}", n / 8)))
+            .collect()
     }
 
     /// Two endpoints that answer, so that slots can be filled with calls there.
@@ -135,18 +147,37 @@ async fn a_silent_endpoint_is_left_out_while_a_call_is_open_there() {
     tokio::time::advance(2 * SECOND).await;
     open.grow();
     for who in [Who::Worker, Who::Visitor] {
-        assert_eq!((road.would(who, "a", true), road.would(who, "a", false)), (Became::Out, Became::Out));
+        assert_eq!(
+            (road.would(who, "a", true), road.would(who, "a", false)),
+            (Became::Out, Became::Out)
+        );
     }
-    assert_eq!(road.would(Who::Person, "a", true), Became::Call, "a person calls beside it");
+    assert_eq!(
+        road.would(Who::Person, "a", true),
+        Became::Call,
+        "a person calls beside it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_endpoint_is_left_out_until_its_pause_is_over_and_longer_by_what_is_new() {
     let road = Road::new();
     road.hung("a").await;
-    assert_eq!((road.would(Who::Worker, "a", false), road.would(Who::Person, "a", false)), (Became::Out, Became::Call));
+    assert_eq!(
+        (
+            road.would(Who::Worker, "a", false),
+            road.would(Who::Person, "a", false)
+        ),
+        (Became::Out, Became::Call)
+    );
     tokio::time::advance(5 * SECOND).await;
-    assert_eq!((road.would(Who::Worker, "a", true), road.would(Who::Worker, "a", false)), (Became::Out, Became::Call));
+    assert_eq!(
+        (
+            road.would(Who::Worker, "a", true),
+            road.would(Who::Worker, "a", false)
+        ),
+        (Became::Out, Became::Call)
+    );
     tokio::time::advance(45 * SECOND).await;
     assert_eq!(road.would(Who::Worker, "a", true), Became::Call);
 }
@@ -179,7 +210,11 @@ async fn an_unknown_endpoint_gets_one_call_until_it_has_answered() {
     let road = Road::new();
     let open = road.call("a");
     let second = waits(road.ask_as(Who::Worker, "a", true, &mut None));
-    assert_eq!(road.would(Who::Worker, "b", true), Became::Call, "another one has nothing to do with it");
+    assert_eq!(
+        road.would(Who::Worker, "b", true),
+        Became::Call,
+        "another one has nothing to do with it"
+    );
     open.end(CallEnd::Answered);
     assert_eq!(became_at_last(&second.await.unwrap()), Became::Call);
 }
@@ -225,7 +260,10 @@ async fn with_no_place_left_a_first_call_that_finds_no_slot_is_handed_back() {
     let places = road.fill_places(8).await;
     let slots = road.fill_slots(10);
     let _first = [road.call("first-1"), road.call("first-2")];
-    assert_eq!(road.would(Who::Worker, "unknown", true), Became::HandBack(Duration::from_millis(7500)));
+    assert_eq!(
+        road.would(Who::Worker, "unknown", true),
+        Became::HandBack(Duration::from_millis(7500))
+    );
     drop(places);
     assert_eq!(road.would(Who::Worker, "unknown", true), Became::Wait);
     drop(slots);
@@ -265,7 +303,12 @@ async fn without_a_slot_those_who_answer_wait_and_longest_first() {
     for name in ["a", "b", "c", "d", "e"] {
         road.known(name);
     }
-    let mut open = vec![road.call("a"), road.call("b"), road.call("c"), road.call("d")];
+    let mut open = vec![
+        road.call("a"),
+        road.call("b"),
+        road.call("c"),
+        road.call("d"),
+    ];
     let mut first = waits(road.ask_as(Who::Worker, "d", true, &mut None));
     let mut second = waits(road.ask_as(Who::Worker, "e", true, &mut None));
     open.pop();
@@ -280,7 +323,9 @@ async fn without_a_slot_those_who_answer_wait_and_longest_first() {
 async fn as_many_wait_as_there_are_slots_and_more_are_handed_back() {
     let road = Road::with(4, 8);
     let _open = road.call("a");
-    let _waiting: Vec<_> = (0..4).map(|_| waits(road.ask_as(Who::Worker, "a", true, &mut None))).collect();
+    let _waiting: Vec<_> = (0..4)
+        .map(|_| waits(road.ask_as(Who::Worker, "a", true, &mut None)))
+        .collect();
     // One behind the other, as fast as calls begin, behind the four that wait: not all of them at the same moment.
     let back: Vec<_> = (0..4)
         .map(|_| match road.would(Who::Worker, "a", true) {
@@ -290,14 +335,25 @@ async fn as_many_wait_as_there_are_slots_and_more_are_handed_back() {
         .collect();
     assert!(back[0] >= SECOND / 4 && back[3] < SECOND / 2, "{back:?}");
     let apart: Vec<_> = back.windows(2).map(|two| two[1] - two[0]).collect();
-    assert!(apart.iter().all(|one| *one == apart[0] && !one.is_zero()), "{back:?}");
+    assert!(
+        apart.iter().all(|one| *one == apart[0] && !one.is_zero()),
+        "{back:?}"
+    );
 
     // However many there are, none is handed back for longer than a claim is that finds no place, and those that would
     // come later come at moments that are spread.
-    let many: Vec<_> = (0..100_000).map(|_| road.would(Who::Worker, "a", true)).collect();
+    let many: Vec<_> = (0..100_000)
+        .map(|_| road.would(Who::Worker, "a", true))
+        .collect();
     let latest = road.traffic.pace().no_place.end;
-    assert!(many.iter().all(|one| matches!(one, Became::HandBack(after) if *after <= latest)));
-    let last: std::collections::BTreeSet<_> = many[99_000..].iter().map(|one| format!("{one:?}")).collect();
+    assert!(
+        many.iter()
+            .all(|one| matches!(one, Became::HandBack(after) if *after <= latest))
+    );
+    let last: std::collections::BTreeSet<_> = many[99_000..]
+        .iter()
+        .map(|one| format!("{one:?}"))
+        .collect();
     assert!(last.len() > 900, "{}", last.len());
 }
 
@@ -308,7 +364,11 @@ async fn a_call_that_was_admitted_and_waits_for_the_store_makes_no_endpoint_sile
         panic!("there are slots")
     };
     tokio::time::advance(10 * SECOND).await;
-    assert_eq!(road.would(Who::Worker, "a", true), Became::Wait, "one call at a time, as nothing is known yet");
+    assert_eq!(
+        road.would(Who::Worker, "a", true),
+        Became::Wait,
+        "one call at a time, as nothing is known yet"
+    );
     pass.leaves();
     tokio::time::advance(2 * SECOND).await;
     assert_eq!(road.would(Who::Worker, "a", true), Became::Out);
@@ -338,7 +398,11 @@ async fn visitors_hold_three_quarters_of_the_slots_and_of_the_places_at_most() {
     }
     let mut fourth = road.traffic.visitor_seat();
     assert!(fourth.try_recv().is_err());
-    assert_eq!(road.traffic.seats(64).len(), 1, "the last quarter is the worker's");
+    assert_eq!(
+        road.traffic.seats(64).len(),
+        1,
+        "the last quarter is the worker's"
+    );
 
     // Three that hang take three places; the fourth keeps its slot.
     let mut open = Vec::new();
@@ -352,7 +416,9 @@ async fn visitors_hold_three_quarters_of_the_slots_and_of_the_places_at_most() {
     open.iter().for_each(Pass::grow);
     assert_eq!(road.held(), (0, 3));
     let seat = fourth.try_recv().unwrap();
-    let Answer::Now(Admission::Call(last)) = road.ask_as(Who::Visitor, "last", true, &mut Some(seat)) else {
+    let Answer::Now(Admission::Call(last)) =
+        road.ask_as(Who::Visitor, "last", true, &mut Some(seat))
+    else {
         panic!("there are slots");
     };
     tokio::time::advance(2 * SECOND).await;
@@ -371,7 +437,10 @@ async fn of_a_single_slot_visitors_and_a_worker_take_turns() {
     assert!(next.try_recv().is_err(), "it is the worker's turn");
     let workers = road.traffic.seats(64);
     assert_eq!(workers.len(), 1);
-    assert!(road.traffic.seats(64).is_empty(), "it would like to have more");
+    assert!(
+        road.traffic.seats(64).is_empty(),
+        "it would like to have more"
+    );
     drop(workers);
     assert!(next.try_recv().is_ok(), "it is the visitor's turn");
 }
@@ -410,8 +479,14 @@ async fn a_seat_goes_over_to_the_call_and_is_given_back_by_whoever_has_to_wait()
     let mut seats = road.traffic.seats(2);
     let mut seat = seats.pop();
     let first = road.ask_as(Who::Worker, "a", true, &mut seat);
-    assert_eq!((became(&first), seat.is_none(), road.held(), road.free()), (Became::Call, true, (1, 0), 2));
+    assert_eq!(
+        (became(&first), seat.is_none(), road.held(), road.free()),
+        (Became::Call, true, (1, 0), 2)
+    );
     let mut seat = seats.pop();
     let second = road.ask_as(Who::Worker, "a", true, &mut seat);
-    assert_eq!((became(&second), seat.is_none(), road.free()), (Became::Wait, true, 3));
+    assert_eq!(
+        (became(&second), seat.is_none(), road.free()),
+        (Became::Wait, true, 3)
+    );
 }

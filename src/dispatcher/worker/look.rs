@@ -66,7 +66,10 @@ pub(super) struct UnderWay {
 
 impl UnderWay {
     pub(super) fn new(engine: &Engine) -> Arc<UnderWay> {
-        Arc::new(UnderWay { running: watch::Sender::new(0), hand_back: engine.hand_back.child_token() })
+        Arc::new(UnderWay {
+            running: watch::Sender::new(0),
+            hand_back: engine.hand_back.child_token(),
+        })
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -93,7 +96,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.running.send_modify(|number| *number = number.saturating_sub(1));
+        self.0
+            .running
+            .send_modify(|number| *number = number.saturating_sub(1));
     }
 }
 
@@ -141,12 +146,17 @@ impl Look {
             .into_iter()
             .map(|work| {
                 let this = Arc::clone(&look);
-                look.engine.tasks.spawn(async move { this.claim_old(work).await })
+                look.engine
+                    .tasks
+                    .spawn(async move { this.claim_old(work).await })
             })
             .collect();
         let mut result = match claiming {
             Claiming::All => look.claim_due().await,
-            Claiming::PutOffOnly => Ok(Looked { claimed: 0, next: Next::NotAsked }),
+            Claiming::PutOffOnly => Ok(Looked {
+                claimed: 0,
+                next: Next::NotAsked,
+            }),
         };
         for asked in asked {
             match (asked.await.unwrap_or(Err(Error::Panicked)), &mut result) {
@@ -159,10 +169,16 @@ impl Look {
     }
 
     async fn claim_old(&self, mut work: OldWork) -> Result<usize, Error> {
-        let claimed = self.engine.claim(Pick::PutOff(vec![work.supplier.clone()]), work.stays.len()).await?;
+        let claimed = self
+            .engine
+            .claim(Pick::PutOff(vec![work.supplier.clone()]), work.stays.len())
+            .await?;
         let number = claimed.claims.len();
         self.engine.traffic.had(&work, number);
-        let (stays, seats) = (std::mem::take(&mut work.stays), std::mem::take(&mut work.seats));
+        let (stays, seats) = (
+            std::mem::take(&mut work.stays),
+            std::mem::take(&mut work.seats),
+        );
         let ways = stays.into_iter().map(Way::PutOff);
         self.start(claimed, seats, ways).await?;
         Ok(number)
@@ -175,8 +191,14 @@ impl Look {
         let (mut no_more_new, mut no_more_due) = (false, false);
         while !(no_more_new && no_more_due) {
             let mut seats = self.engine.traffic.seats(BATCH);
-            if seats.is_empty() || self.engine.stopping.is_cancelled() || self.dropped.is_cancelled() {
-                return Ok(Looked { claimed, next: Next::WhenFree });
+            if seats.is_empty()
+                || self.engine.stopping.is_cancelled()
+                || self.dropped.is_cancelled()
+            {
+                return Ok(Looked {
+                    claimed,
+                    next: Next::WhenFree,
+                });
             }
             let for_due = match (no_more_new, no_more_due) {
                 (true, _) => seats.len(),
@@ -193,10 +215,18 @@ impl Look {
                 next = [next, some.next_due].into_iter().flatten().min();
             }
         }
-        Ok(Looked { claimed, next: Next::In(next) })
+        Ok(Looked {
+            claimed,
+            next: Next::In(next),
+        })
     }
 
-    async fn claim_some(&self, pick: Pick, seats: Vec<Seat>, no_more: &mut bool) -> Result<Option<Share>, Error> {
+    async fn claim_some(
+        &self,
+        pick: Pick,
+        seats: Vec<Seat>,
+        no_more: &mut bool,
+    ) -> Result<Option<Share>, Error> {
         let wanted = seats.len();
         if wanted == 0 {
             return Ok(None);
@@ -206,13 +236,32 @@ impl Look {
         let number = claimed.claims.len();
         let next_due = claimed.next_due.map(|due| due.since(claimed.now));
         *no_more = number < wanted;
-        self.start(claimed, seats, std::iter::repeat_with(|| Way::Due { is_new })).await?;
-        Ok(Some(Share { number, next_due: next_due.filter(|_| number < wanted) }))
+        self.start(
+            claimed,
+            seats,
+            std::iter::repeat_with(|| Way::Due { is_new }),
+        )
+        .await?;
+        Ok(Some(Share {
+            number,
+            next_due: next_due.filter(|_| number < wanted),
+        }))
     }
 
     /// Starts what was claimed, or gives it back when a shutdown has begun meanwhile.
-    async fn start(&self, claimed: Claimed, seats: Vec<Seat>, ways: impl Iterator<Item = Way>) -> Result<(), Error> {
-        let Claimed { asked, told, now, mut claims, .. } = claimed;
+    async fn start(
+        &self,
+        claimed: Claimed,
+        seats: Vec<Seat>,
+        ways: impl Iterator<Item = Way>,
+    ) -> Result<(), Error> {
+        let Claimed {
+            asked,
+            told,
+            now,
+            mut claims,
+            ..
+        } = claimed;
         let mut given_back = Vec::new();
         if self.engine.stopping.is_cancelled() {
             // What was taken over is begun all the same: no call is made any more, but the interruption is put on record.

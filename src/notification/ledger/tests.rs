@@ -4,12 +4,19 @@ use crate::supplier::Supplier;
 use crate::value::names::SupplierId;
 
 const SECOND: Duration = Duration::from_secs(1);
-const CUT: Outcome = Outcome::NotSent { why: NotSent::Interrupted };
+const CUT: Outcome = Outcome::NotSent {
+    why: NotSent::Interrupted,
+};
 const REFUSED: Outcome = Outcome::Rejected { status: 503 };
 
 fn endpoint() -> Endpoint {
     let id = SupplierId::new("books").unwrap();
-    Supplier::builder(id).endpoint("https://hooks.example/a").build().unwrap().endpoints()[0].clone()
+    Supplier::builder(id)
+        .endpoint("https://hooks.example/a")
+        .build()
+        .unwrap()
+        .endpoints()[0]
+        .clone()
 }
 
 fn at(seconds: u64) -> Timestamp {
@@ -38,7 +45,9 @@ fn in_round(seconds: u64) -> Ledger {
 
 fn open(ledger: &Ledger) -> (u32, Timestamp) {
     match ledger.find(&endpoint()) {
-        Some(Standing::Open { tries, not_before, .. }) => (*tries, *not_before),
+        Some(Standing::Open {
+            tries, not_before, ..
+        }) => (*tries, *not_before),
         other => panic!("{other:?}"),
     }
 }
@@ -52,7 +61,10 @@ fn a_call_that_was_cut_before_it_left_spends_no_try_and_is_due_at_once() {
     ledger.begin(Round::of_due(at(10)));
     ledger.enter(tried(CUT, 10));
     assert_eq!(open(&ledger), (1, at(11)));
-    assert!(!ledger.awaits_call(&endpoint()), "not once more in this round");
+    assert!(
+        !ledger.awaits_call(&endpoint()),
+        "not once more in this round"
+    );
 
     // A person asked for it before its time, which stays what it was.
     let mut ledger = in_round(0);
@@ -66,8 +78,14 @@ fn a_call_that_was_cut_before_it_left_spends_no_try_and_is_due_at_once() {
 fn a_call_that_was_cut_before_it_left_gives_nothing_up() {
     let once = RetryPolicy::DEFAULT.with_give_up_after(Duration::ZERO);
     let mut ledger = in_round(0);
-    ledger.enter(Tried { policy: once, ..tried(CUT, 0) });
+    ledger.enter(Tried {
+        policy: once,
+        ..tried(CUT, 0)
+    });
     assert_eq!(open(&ledger), (0, at(1)));
-    ledger.enter(Tried { policy: once, ..tried(REFUSED, 2) });
+    ledger.enter(Tried {
+        policy: once,
+        ..tried(REFUSED, 2)
+    });
     assert!(!ledger.is_open(endpoint().id()));
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::event::{Body, ContentDigest, EventId, EventKind, Memo, Occurrence};
 use crate::notification::outcome::{Blocked, NotSent, Outcome, Unknown};
 use crate::notification::{Attempt, Closed, Key, Ledger, State};
-use crate::store::{ClaimRequest, Filter, Inserted, Intervention, NewNotification, Page, Pick, Start, Then};
+use crate::store::{
+    ClaimRequest, Filter, Inserted, Intervention, NewNotification, Page, Pick, Start, Then,
+};
 use crate::supplier::EndpointId;
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
@@ -33,7 +35,9 @@ const AWKWARD: [&str; 10] = [
 pub async fn bodies_come_back_byte_for_byte(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 11").await;
     let all_bytes: Vec<u8> = (0..=255).chain((0..=255).rev()).collect();
-    let large: Vec<u8> = (0..1_000_003_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let large: Vec<u8> = (0..1_000_003_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     let bodies = [
         Vec::new(),
         vec![0],
@@ -47,15 +51,37 @@ pub async fn bodies_come_back_byte_for_byte(harness: &impl Harness) {
     for (n, bytes) in bodies.into_iter().enumerate() {
         let key = key(&format!("A-{n}"));
         let body = Body::new(bytes);
-        case.insert(&[NewNotification::new(key.clone(), Start::Pending(body.clone()))]).await;
-        case.holds("a body is found as it was stored", case.get(&key).await.body.as_ref() == Some(&body), &body);
+        case.insert(&[NewNotification::new(
+            key.clone(),
+            Start::Pending(body.clone()),
+        )])
+        .await;
+        case.holds(
+            "a body is found as it was stored",
+            case.get(&key).await.body.as_ref() == Some(&body),
+            &body,
+        );
         let claim = case.hold(&key, LIVE).await;
-        case.holds("a body is claimed as it was stored", claim.body == body, &body);
-        case.settle(&claim, Then::Again { after: Duration::ZERO }).await;
+        case.holds(
+            "a body is claimed as it was stored",
+            claim.body == body,
+            &body,
+        );
+        case.settle(
+            &claim,
+            Then::Again {
+                after: Duration::ZERO,
+            },
+        )
+        .await;
         let claim = case.hold(&key, LIVE).await;
         case.holds("and the same at every claim", claim.body == body, &body);
         case.settle(&claim, notified("R-1")).await;
-        case.holds("and after the end", case.get(&key).await.body.as_ref() == Some(&body), &body);
+        case.holds(
+            "and after the end",
+            case.get(&key).await.body.as_ref() == Some(&body),
+            &body,
+        );
     }
 }
 
@@ -63,11 +89,25 @@ pub async fn bodies_come_back_byte_for_byte(harness: &impl Harness) {
 pub async fn memos_come_back_byte_for_byte(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 11").await;
     let longest: Vec<u8> = (0..Memo::LIMIT).map(|n| n as u8).collect();
-    let memos = [None, Some(Vec::new()), Some(vec![0]), Some(vec![0xff, 0, 0x80]), Some(longest)];
+    let memos = [
+        None,
+        Some(Vec::new()),
+        Some(vec![0]),
+        Some(vec![0xff, 0, 0x80]),
+        Some(longest),
+    ];
     for (n, memo) in memos.into_iter().enumerate() {
-        for start in [Start::Pending(body("{}")), Start::NotWanted, Start::Notified { reference: "R".to_owned() }] {
+        for start in [
+            Start::Pending(body("{}")),
+            Start::NotWanted,
+            Start::Notified {
+                reference: "R".to_owned(),
+            },
+        ] {
             let mut new = NewNotification::new(key(&format!("A-{n} {start:?}")), start);
-            new.memo = memo.clone().map(|bytes| Memo::new(bytes).expect("within the limit"));
+            new.memo = memo
+                .clone()
+                .map(|bytes| Memo::new(bytes).expect("within the limit"));
             case.insert(&[new.clone()]).await;
             case.same(
                 "a memo is as it was stored; none is not an empty one",
@@ -77,7 +117,11 @@ pub async fn memos_come_back_byte_for_byte(harness: &impl Harness) {
             let mut filter = Filter::of(shop());
             filter.order = Some(new.key.order.clone());
             let listed = case.list(&filter, &Page::first(2)).await.notifications;
-            case.same("in listings too", listed.first().map(|seen| &seen.memo), Some(&new.memo));
+            case.same(
+                "in listings too",
+                listed.first().map(|seen| &seen.memo),
+                Some(&new.memo),
+            );
         }
     }
 }
@@ -127,18 +171,28 @@ pub async fn a_ledger_that_comes_with_an_insert_is_kept(harness: &impl Harness) 
     let mut new = pending(&key("A-1"));
     new.ledger = ledger.clone();
     case.insert(std::slice::from_ref(&new)).await;
-    case.same("a ledger is found as it was inserted", &case.get(&new.key).await.ledger, &ledger);
+    case.same(
+        "a ledger is found as it was inserted",
+        &case.get(&new.key).await.ledger,
+        &ledger,
+    );
     let claim = case.hold(&new.key, LIVE).await;
     case.same("and claimed as it was inserted", &claim.ledger, &ledger);
     new.ledger = Ledger::default();
     case.insert(std::slice::from_ref(&new)).await;
-    case.same("the first one stays", &case.get(&new.key).await.ledger, &ledger);
+    case.same(
+        "the first one stays",
+        &case.get(&new.key).await.ledger,
+        &ledger,
+    );
 }
 
 /// Holds a store to sentence 11 of the [contract](crate::store::Store#contract).
 pub async fn attempts_come_back_as_they_were_written(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 11").await;
-    let mut outcomes: Vec<_> = [100, 301, 404, 999].map(|status| Outcome::Rejected { status }).to_vec();
+    let mut outcomes: Vec<_> = [100, 301, 404, 999]
+        .map(|status| Outcome::Rejected { status })
+        .to_vec();
     outcomes.extend([200, 204, 299].map(|status| Outcome::Accepted { status }));
     outcomes.extend(
         [
@@ -162,12 +216,23 @@ pub async fn attempts_come_back_as_they_were_written(harness: &impl Harness) {
         .map(|why| Outcome::NotSent { why }),
     );
     outcomes.extend(
-        [Unknown::TimedOut, Unknown::ConnectionLost, Unknown::BadReply, Unknown::Interrupted]
-            .map(|why| Outcome::Unknown { why }),
+        [
+            Unknown::TimedOut,
+            Unknown::ConnectionLost,
+            Unknown::BadReply,
+            Unknown::Interrupted,
+        ]
+        .map(|why| Outcome::Unknown { why }),
     );
     outcomes.extend(
-        [Blocked::Literal, Blocked::LocalName, Blocked::Port, Blocked::Address, Blocked::Metadata]
-            .map(|why| Outcome::Blocked { why }),
+        [
+            Blocked::Literal,
+            Blocked::LocalName,
+            Blocked::Port,
+            Blocked::Address,
+            Blocked::Metadata,
+        ]
+        .map(|why| Outcome::Blocked { why }),
     );
     let moments = [i64::MIN, -1, 0, 1, 1_772_359_200_123_456, i64::MAX].map(Timestamp::from_micros);
     let lengths = [0, 1, 59_999, 1 << 50].map(Duration::from_millis);
@@ -175,7 +240,13 @@ pub async fn attempts_come_back_as_they_were_written(harness: &impl Harness) {
         let text = AWKWARD[n % AWKWARD.len()];
         let id = EndpointId::from_stored(&format!("{n:032x}"));
         let endpoint = format!("https://a.example/{text}");
-        Attempt::new(endpoint, id, outcome, moments[n % moments.len()], lengths[n % lengths.len()])
+        Attempt::new(
+            endpoint,
+            id,
+            outcome,
+            moments[n % moments.len()],
+            lengths[n % lengths.len()],
+        )
     });
     // Some are equal: each of them was a POST of its own.
     let mut attempts: Vec<_> = attempts.collect();
@@ -184,14 +255,26 @@ pub async fn attempts_come_back_as_they_were_written(harness: &impl Harness) {
     let key = key("A-1");
     case.add(std::slice::from_ref(&key)).await;
     let claim = case.hold(&key, LIVE).await;
-    case.write(step(&claim, notified("R-1")).with_attempts(0, attempts.clone())).await;
+    case.write(step(&claim, notified("R-1")).with_attempts(0, attempts.clone()))
+        .await;
     let seen = case.get(&key).await.attempts;
     for (seen, written) in seen.iter().zip(&attempts) {
-        case.same("an attempt is as it was written, in its place", seen, written);
+        case.same(
+            "an attempt is as it was written, in its place",
+            seen,
+            written,
+        );
     }
     case.same("none is lost and none added", seen.len(), attempts.len());
-    let listed = case.list(&Filter::of(shop()), &Page::first(2)).await.notifications;
-    case.same("in listings too", listed.first().map(|seen| &seen.attempts), Some(&attempts));
+    let listed = case
+        .list(&Filter::of(shop()), &Page::first(2))
+        .await
+        .notifications;
+    case.same(
+        "in listings too",
+        listed.first().map(|seen| &seen.attempts),
+        Some(&attempts),
+    );
 }
 
 /// Holds a store to sentence 11 of the [contract](crate::store::Store#contract).
@@ -211,16 +294,29 @@ pub async fn names_come_back_as_they_were_given(harness: &impl Harness) {
         );
         case.add(std::slice::from_ref(&key)).await;
         case.same("it is found by its key", &case.get(&key).await.key, &key);
-        case.same("it is present by its key", case.insert(&[pending(&key)]).await[0], Inserted::Existing);
+        case.same(
+            "it is present by its key",
+            case.insert(&[pending(&key)]).await[0],
+            Inserted::Existing,
+        );
         let mut filter = Filter::of(key.source.clone());
         filter.order = Some(key.order.clone());
         filter.supplier = Some(key.supplier.clone());
         let listed = case.list(&filter, &Page::first(2)).await.notifications;
-        case.same("it is listed", listed.iter().map(|seen| &seen.key).collect::<Vec<_>>(), vec![&key]);
+        case.same(
+            "it is listed",
+            listed.iter().map(|seen| &seen.key).collect::<Vec<_>>(),
+            vec![&key],
+        );
         case.same("it is counted", case.count(&filter).await.pending, 1);
-        let request = ClaimRequest::new(key.source.clone(), Pick::DueOf(vec![key.clone()]), 2, LIVE);
+        let request =
+            ClaimRequest::new(key.source.clone(), Pick::DueOf(vec![key.clone()]), 2, LIVE);
         let claims = case.request(&request).await.claims;
-        case.same("it is claimed", claims.iter().map(|claim| &claim.key).collect::<Vec<_>>(), vec![&key]);
+        case.same(
+            "it is claimed",
+            claims.iter().map(|claim| &claim.key).collect::<Vec<_>>(),
+            vec![&key],
+        );
         case.settle(&claims[0], notified(text)).await;
     }
 }
@@ -253,49 +349,85 @@ pub async fn names_that_look_alike_are_told_apart(harness: &impl Harness) {
     ];
     case.add(&keys).await;
     for key in &keys {
-        case.same("each is found by its own key", &case.get(key).await.key, key);
+        case.same(
+            "each is found by its own key",
+            &case.get(key).await.key,
+            key,
+        );
     }
-    let listed = case.list(&Filter::of(shop()), &Page::first(100)).await.notifications;
+    let listed = case
+        .list(&Filter::of(shop()), &Page::first(100))
+        .await
+        .notifications;
     case.same("all are there", listed.len(), keys.len());
     let mut filter = Filter::of(shop());
     filter.order = Some(OrderCode::new("e\u{301}").expect("a name"));
-    case.same("a filter tells them apart too", case.count(&filter).await.total(), 1);
+    case.same(
+        "a filter tells them apart too",
+        case.count(&filter).await.total(),
+        1,
+    );
 }
 
 /// Holds a store to sentence 11 of the [contract](crate::store::Store#contract).
 pub async fn texts_come_back_as_they_were_given(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 11").await;
-    let texts = AWKWARD.into_iter().chain(["", " ", " a ", "line\r\nline\tend\u{7f}"]);
+    let texts = AWKWARD
+        .into_iter()
+        .chain(["", " ", " a ", "line\r\nline\tend\u{7f}"]);
     for (n, text) in texts.enumerate() {
         let told = key(&format!("told-{n}"));
-        let mut new = NewNotification::new(told.clone(), Start::Notified { reference: text.to_owned() });
+        let mut new = NewNotification::new(
+            told.clone(),
+            Start::Notified {
+                reference: text.to_owned(),
+            },
+        );
         new.traceparent = Some(text.to_owned());
-        new.event_id = EventId::from_stored(&format!("!\"#$%&'()*+,-./:;<=>?@[]^_`{{|}}~\\{n}")).expect("an id");
+        new.event_id = EventId::from_stored(&format!("!\"#$%&'()*+,-./:;<=>?@[]^_`{{|}}~\\{n}"))
+            .expect("an id");
         let mut digest = ContentDigest::of(text.as_bytes()).to_bytes();
         digest[0] = n as u8;
         new.content_digest = ContentDigest::from_bytes(&digest);
         case.insert(&[new.clone()]).await;
         let seen = case.get(&told).await;
-        case.same("the trace; an empty one is not none", &seen.traceparent, &new.traceparent);
+        case.same(
+            "the trace; an empty one is not none",
+            &seen.traceparent,
+            &new.traceparent,
+        );
         case.same("the event id", &seen.event_id, &new.event_id);
-        case.same("the digest with its version", seen.content_digest, new.content_digest);
-        let fits = |state: &State| matches!(state, State::Notified { reference, .. } if reference == text);
+        case.same(
+            "the digest with its version",
+            seen.content_digest,
+            new.content_digest,
+        );
+        let fits =
+            |state: &State| matches!(state, State::Notified { reference, .. } if reference == text);
         case.holds("the reference", fits(&seen.state), (&seen.state, text));
 
-        let (sent, withdrawn, marked) =
-            (key(&format!("sent-{n}")), key(&format!("withdrawn-{n}")), key(&format!("marked-{n}")));
+        let (sent, withdrawn, marked) = (
+            key(&format!("sent-{n}")),
+            key(&format!("withdrawn-{n}")),
+            key(&format!("marked-{n}")),
+        );
         if let Some(claim) = case.bring(&sent, Situation::Live).await {
             case.settle(&claim, notified(text)).await;
         }
         let state = case.get(&sent).await.state;
         case.holds("the reference of a step", fits(&state), (&state, text));
         case.add(&[withdrawn.clone(), marked.clone()]).await;
-        let withdraw = Intervention::Withdraw { reason: text.to_owned() };
-        case.intervene(std::slice::from_ref(&withdrawn), &withdraw).await;
+        let withdraw = Intervention::Withdraw {
+            reason: text.to_owned(),
+        };
+        case.intervene(std::slice::from_ref(&withdrawn), &withdraw)
+            .await;
         let state = case.get(&withdrawn).await.state;
         let as_given = matches!(&state, State::Closed { why: Closed::Withdrawn { reason }, .. } if reason == text);
         case.holds("the reason of a withdrawal", as_given, (&state, text));
-        let mark = Intervention::MarkNotified { reference: text.to_owned() };
+        let mark = Intervention::MarkNotified {
+            reference: text.to_owned(),
+        };
         case.intervene(std::slice::from_ref(&marked), &mark).await;
         let state = case.get(&marked).await.state;
         case.holds("the reference of a mark", fits(&state), (&state, text));

@@ -12,8 +12,8 @@ use crate::event::{Body, EventKind, Occurrence};
 use crate::notification::outcome::{Outcome, Unknown};
 use crate::notification::{Attempt, FailureReason, Key, Ledger, Notification, StreamRule};
 use crate::store::{
-    Claim, ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
-    Pick, Selection, Start, Step, Store, StoreError, Then, Written,
+    Claim, ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    NewNotification, Page, Pick, Selection, Start, Step, Store, StoreError, Then, Written,
 };
 use crate::supplier::EndpointId;
 use crate::value::names::{OrderCode, Source, SupplierId};
@@ -36,18 +36,29 @@ pub(super) struct Case<'h, H: Harness> {
 
 impl<'h, H: Harness> Case<'h, H> {
     pub(super) async fn open(harness: &'h H, sentence: &'static str) -> Self {
-        Case { sentence, harness, store: Arc::new(harness.open().await) }
+        Case {
+            sentence,
+            harness,
+            store: Arc::new(harness.open().await),
+        }
     }
 
     /// The same case through another handle of its store.
     pub(super) async fn beside(&self) -> Self {
         let store = Arc::new(self.harness.second_handle(&self.store).await);
-        Case { sentence: self.sentence, harness: self.harness, store }
+        Case {
+            sentence: self.sentence,
+            harness: self.harness,
+            store,
+        }
     }
 
     #[track_caller]
     pub(super) fn fails(&self, what: &str, seen: impl Debug) -> ! {
-        panic!("the contract does not hold, {}: {what}; seen: {seen:?}", self.sentence)
+        panic!(
+            "the contract does not hold, {}: {what}; seen: {seen:?}",
+            self.sentence
+        )
     }
 
     #[track_caller]
@@ -60,7 +71,10 @@ impl<'h, H: Harness> Case<'h, H> {
     #[track_caller]
     pub(super) fn same<T: PartialEq + Debug>(&self, what: &str, seen: T, wanted: T) {
         if seen != wanted {
-            panic!("the contract does not hold, {}: {what}; seen: {seen:?}; wanted: {wanted:?}", self.sentence)
+            panic!(
+                "the contract does not hold, {}: {what}; seen: {seen:?}; wanted: {wanted:?}",
+                self.sentence
+            )
         }
     }
 
@@ -79,7 +93,11 @@ impl<'h, H: Harness> Case<'h, H> {
         F: Future<Output = T> + Send + 'static,
         C: Fn(usize, Arc<H::Store>) -> F,
     {
-        let handles = [Arc::clone(&self.store), self.beside().await.store, self.beside().await.store];
+        let handles = [
+            Arc::clone(&self.store),
+            self.beside().await.store,
+            self.beside().await.store,
+        ];
         let start = Arc::new(Barrier::new(calls));
         let mut tasks = JoinSet::new();
         for number in 0..calls {
@@ -99,7 +117,11 @@ impl<'h, H: Harness> Case<'h, H> {
 
     pub(super) async fn insert(&self, new: &[NewNotification]) -> Vec<Inserted> {
         let answers = self.ok(self.store.insert(new).await);
-        self.same("there is one answer for each that was to be stored", answers.len(), new.len());
+        self.same(
+            "there is one answer for each that was to be stored",
+            answers.len(),
+            new.len(),
+        );
         answers
     }
 
@@ -107,7 +129,11 @@ impl<'h, H: Harness> Case<'h, H> {
     pub(super) async fn add(&self, keys: &[Key]) {
         for key in keys {
             let answers = self.insert(&[pending(key)]).await;
-            self.holds("an absent key is new", matches!(answers[..], [Inserted::New { .. }]), &answers);
+            self.holds(
+                "an absent key is new",
+                matches!(answers[..], [Inserted::New { .. }]),
+                &answers,
+            );
             self.pass(Duration::from_millis(1)).await;
         }
     }
@@ -117,7 +143,9 @@ impl<'h, H: Harness> Case<'h, H> {
     }
 
     pub(super) async fn claim(&self, pick: Pick, lease: Duration) -> Vec<Claim> {
-        self.request(&ClaimRequest::new(shop(), pick, 1000, lease)).await.claims
+        self.request(&ClaimRequest::new(shop(), pick, 1000, lease))
+            .await
+            .claims
     }
 
     /// What a claim of this kind hands out, in its order.
@@ -140,7 +168,11 @@ impl<'h, H: Harness> Case<'h, H> {
     /// Claims this one, which must be possible.
     pub(super) async fn hold(&self, key: &Key, lease: Duration) -> Claim {
         let mut claims = self.claim(Pick::NowOf(vec![key.clone()]), lease).await;
-        self.same("what is pending or abandoned, and first in its stream, can be claimed by its key", claims.len(), 1);
+        self.same(
+            "what is pending or abandoned, and first in its stream, can be claimed by its key",
+            claims.len(),
+            1,
+        );
         claims.remove(0)
     }
 
@@ -150,18 +182,29 @@ impl<'h, H: Harness> Case<'h, H> {
 
     pub(super) async fn write_all(&self, steps: &[Step]) -> Vec<Written> {
         let written = self.ok(self.store.write(steps).await);
-        self.same("there is one answer for each step", written.len(), steps.len());
+        self.same(
+            "there is one answer for each step",
+            written.len(),
+            steps.len(),
+        );
         written
     }
 
     /// What the holder of the claim writes, which must be recorded.
     pub(super) async fn settle(&self, claim: &Claim, then: Then) {
         let written = self.write(step(claim, then)).await;
-        self.same("a step with the token of the claim is recorded", written, Written::Applied);
+        self.same(
+            "a step with the token of the claim is recorded",
+            written,
+            Written::Applied,
+        );
     }
 
     pub(super) async fn intervene(&self, keys: &[Key], intervention: &Intervention) -> Intervened {
-        self.ok(self.store.intervene(&Selection::Keys(keys.to_vec()), intervention, 1000).await)
+        self.ok(self
+            .store
+            .intervene(&Selection::Keys(keys.to_vec()), intervention, 1000)
+            .await)
     }
 
     /// The notification, which must be there.
@@ -174,13 +217,21 @@ impl<'h, H: Harness> Case<'h, H> {
 
     pub(super) async fn list(&self, filter: &Filter, page: &Page) -> Listing {
         let listing = self.ok(self.store.list(filter, page).await);
-        self.holds("every row can be read", listing.refused.is_empty(), &listing.refused);
+        self.holds(
+            "every row can be read",
+            listing.refused.is_empty(),
+            &listing.refused,
+        );
         listing
     }
 
     pub(super) async fn settled(&self, page: &Page) -> Listing {
         let listing = self.ok(self.store.settled(&shop(), page).await);
-        self.holds("every row can be read", listing.refused.is_empty(), &listing.refused);
+        self.holds(
+            "every row can be read",
+            listing.refused.is_empty(),
+            &listing.refused,
+        );
         listing
     }
 
@@ -206,11 +257,16 @@ impl<'h, H: Harness> Case<'h, H> {
     /// Stores one and brings it there; the claim if there was one.
     pub(super) async fn bring(&self, key: &Key, situation: Situation) -> Option<Claim> {
         if situation == Situation::NotWanted {
-            self.insert(&[NewNotification::new(key.clone(), Start::NotWanted)]).await;
+            self.insert(&[NewNotification::new(key.clone(), Start::NotWanted)])
+                .await;
             return None;
         }
         self.add(std::slice::from_ref(key)).await;
-        let lease = if situation == Situation::Abandoned { SHORT } else { LIVE };
+        let lease = if situation == Situation::Abandoned {
+            SHORT
+        } else {
+            LIVE
+        };
         let claim = match situation {
             Situation::Due | Situation::Withdrawn | Situation::NotWanted => None,
             _ => Some(self.hold(key, lease).await),
@@ -219,7 +275,9 @@ impl<'h, H: Harness> Case<'h, H> {
             Situation::Waiting => Some(Then::Again { after: LIVE }),
             Situation::FailedHolding => Some(failed(FailureReason::Config, StreamRule::Holds)),
             Situation::FailedPassing => Some(failed(FailureReason::Exhausted, StreamRule::Passes)),
-            Situation::Notified => Some(Then::Notified { reference: "R-1".to_owned() }),
+            Situation::Notified => Some(Then::Notified {
+                reference: "R-1".to_owned(),
+            }),
             _ => None,
         };
         if let (Some(claim), Some(then)) = (&claim, then) {
@@ -228,9 +286,18 @@ impl<'h, H: Harness> Case<'h, H> {
         match situation {
             Situation::Abandoned => self.lapse().await,
             Situation::Withdrawn => {
-                let withdraw = Intervention::Withdraw { reason: "called off".to_owned() };
-                let changed = self.intervene(std::slice::from_ref(key), &withdraw).await.changed;
-                self.same("what is pending can be withdrawn", changed, vec![key.clone()]);
+                let withdraw = Intervention::Withdraw {
+                    reason: "called off".to_owned(),
+                };
+                let changed = self
+                    .intervene(std::slice::from_ref(key), &withdraw)
+                    .await
+                    .changed;
+                self.same(
+                    "what is pending can be withdrawn",
+                    changed,
+                    vec![key.clone()],
+                );
             }
             _ => {}
         }
@@ -268,7 +335,11 @@ impl Situation {
         Situation::Withdrawn,
         Situation::NotWanted,
     ];
-    pub(super) const FINAL: [Situation; 3] = [Situation::Notified, Situation::Withdrawn, Situation::NotWanted];
+    pub(super) const FINAL: [Situation; 3] = [
+        Situation::Notified,
+        Situation::Withdrawn,
+        Situation::NotWanted,
+    ];
 }
 
 pub(super) fn shop() -> Source {
@@ -303,7 +374,13 @@ pub(super) fn stage(code: &str, occurrence: &str) -> Key {
 
 pub(super) fn stage_for(id: &str, code: &str, occurrence: &str) -> Key {
     let kind = EventKind::new("order.stage").expect("a kind");
-    Key::new(shop(), supplier(id), order(code), kind, Occurrence::new(occurrence).expect("an occurrence"))
+    Key::new(
+        shop(),
+        supplier(id),
+        order(code),
+        kind,
+        Occurrence::new(occurrence).expect("an occurrence"),
+    )
 }
 
 pub(super) fn keys_of(claims: &[Claim]) -> Vec<Key> {
@@ -316,11 +393,15 @@ pub(super) fn body(text: &str) -> Body {
 
 /// A new pending notification; its body says which.
 pub(super) fn pending(key: &Key) -> NewNotification {
-    NewNotification::new(key.clone(), Start::Pending(body(&format!("{{\"about\":\"{key}\"}}"))))
+    NewNotification::new(
+        key.clone(),
+        Start::Pending(body(&format!("{{\"about\":\"{key}\"}}"))),
+    )
 }
 
 pub(super) fn step(claim: &Claim, then: Then) -> Step {
-    Step::new(claim.key.clone(), claim.token, claim.ledger.clone(), then).with_attempts(claim.attempts, Vec::new())
+    Step::new(claim.key.clone(), claim.token, claim.ledger.clone(), then)
+        .with_attempts(claim.attempts, Vec::new())
 }
 
 pub(super) fn failed(reason: FailureReason, stream: StreamRule) -> Then {
@@ -328,7 +409,9 @@ pub(super) fn failed(reason: FailureReason, stream: StreamRule) -> Then {
 }
 
 pub(super) fn notified(reference: &str) -> Then {
-    Then::Notified { reference: reference.to_owned() }
+    Then::Notified {
+        reference: reference.to_owned(),
+    }
 }
 
 /// Every end of a step, [`Then::Keep`] among them.
@@ -345,30 +428,52 @@ pub(super) fn every_then() -> Vec<Then> {
 pub(super) fn every_intervention() -> [Intervention; 3] {
     [
         Intervention::Reopen,
-        Intervention::Withdraw { reason: "called off".to_owned() },
-        Intervention::MarkNotified { reference: "by phone".to_owned() },
+        Intervention::Withdraw {
+            reason: "called off".to_owned(),
+        },
+        Intervention::MarkNotified {
+            reference: "by phone".to_owned(),
+        },
     ]
 }
 
 pub(super) fn every_pick(keys: &[Key]) -> [Pick; 5] {
     let suppliers = keys.iter().map(|key| key.supplier.clone()).collect();
-    [Pick::New, Pick::Due, Pick::PutOff(suppliers), Pick::DueOf(keys.to_vec()), Pick::NowOf(keys.to_vec())]
+    [
+        Pick::New,
+        Pick::Due,
+        Pick::PutOff(suppliers),
+        Pick::DueOf(keys.to_vec()),
+        Pick::NowOf(keys.to_vec()),
+    ]
 }
 
 /// Every pick that has what waited for its next try, when that is due.
 pub(super) fn every_pick_of_due(keys: &[Key]) -> [Pick; 3] {
-    [Pick::Due, Pick::DueOf(keys.to_vec()), Pick::NowOf(keys.to_vec())]
+    [
+        Pick::Due,
+        Pick::DueOf(keys.to_vec()),
+        Pick::NowOf(keys.to_vec()),
+    ]
 }
 
 /// An attempt that its number tells from others.
 pub(super) fn attempt(number: u32) -> Attempt {
     let outcome = match number % 2 {
         0 => Outcome::Rejected { status: 503 },
-        _ => Outcome::Unknown { why: Unknown::TimedOut },
+        _ => Outcome::Unknown {
+            why: Unknown::TimedOut,
+        },
     };
     let at = Timestamp::from_micros(1_772_359_200_000_001 + i64::from(number));
     let took = Duration::from_millis(u64::from(number));
-    Attempt::new("https://a.example/in".to_owned(), EndpointId::from_stored("a1"), outcome, at, took)
+    Attempt::new(
+        "https://a.example/in".to_owned(),
+        EndpointId::from_stored("a1"),
+        outcome,
+        at,
+        took,
+    )
 }
 
 /// A ledger that its number tells from others.

@@ -9,8 +9,8 @@ use crate::store::{ClaimRequest, Intervention, Pick, Store, Then};
 
 use super::Harness;
 use super::case::{
-    Case, LIVE, SHORT, Situation, attempt, every_pick, every_pick_of_due, failed, key, key_for, keys_of, ledger,
-    notified, other_source, pending, shop, step,
+    Case, LIVE, SHORT, Situation, attempt, every_pick, every_pick_of_due, failed, key, key_for,
+    keys_of, ledger, notified, other_source, pending, shop, step,
 };
 
 /// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
@@ -24,14 +24,35 @@ pub async fn what_is_due_is_claimed_oldest_first(harness: &impl Harness) {
         case.add(&keys).await;
         for (n, key) in order_of_due.iter().enumerate() {
             let claim = case.hold(key, LIVE).await;
-            case.settle(&claim, Then::Again { after: Duration::from_millis(20 * (n as u64 + 1)) }).await;
+            case.settle(
+                &claim,
+                Then::Again {
+                    after: Duration::from_millis(20 * (n as u64 + 1)),
+                },
+            )
+            .await;
         }
         case.lapse().await;
-        let first = case.request(&ClaimRequest::new(shop(), pick.clone(), 1, LIVE)).await.claims;
-        case.same(&format!("the oldest is claimed first ({pick:?})"), &keys_of(&first)[..], &order_of_due[..1]);
-        case.same("the others follow, oldest due first", &case.claimed(pick).await[..], &order_of_due[1..]);
+        let first = case
+            .request(&ClaimRequest::new(shop(), pick.clone(), 1, LIVE))
+            .await
+            .claims;
+        case.same(
+            &format!("the oldest is claimed first ({pick:?})"),
+            &keys_of(&first)[..],
+            &order_of_due[..1],
+        );
+        case.same(
+            "the others follow, oldest due first",
+            &case.claimed(pick).await[..],
+            &order_of_due[1..],
+        );
     }
-    case.same("where there is nothing, nothing is claimed", case.claimed_due().await, Vec::new());
+    case.same(
+        "where there is nothing, nothing is claimed",
+        case.claimed_due().await,
+        Vec::new(),
+    );
 }
 
 /// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
@@ -39,13 +60,25 @@ pub async fn what_is_not_due_yet_is_not_claimed(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 4").await;
     let key = key("A-1");
     case.bring(&key, Situation::Waiting).await;
-    case.same("it is left alone until it is due", case.claimed_due().await, Vec::new());
-    case.same("also by its key", case.claimed(Pick::DueOf(vec![key.clone()])).await, Vec::new());
+    case.same(
+        "it is left alone until it is due",
+        case.claimed_due().await,
+        Vec::new(),
+    );
+    case.same(
+        "also by its key",
+        case.claimed(Pick::DueOf(vec![key.clone()])).await,
+        Vec::new(),
+    );
 
     let claim = case.hold(&key, LIVE).await;
     case.settle(&claim, Then::Again { after: SHORT }).await;
     case.lapse().await;
-    case.same("it is claimed when it is", case.claimed_due().await, vec![key]);
+    case.same(
+        "it is claimed when it is",
+        case.claimed_due().await,
+        vec![key],
+    );
 }
 
 /// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
@@ -55,9 +88,17 @@ pub async fn what_is_not_due_yet_is_claimed_when_asked_for_now(harness: &impl Ha
     case.bring(&key, Situation::Waiting).await;
     case.bring(&other, Situation::Waiting).await;
     let claims = case.claim(Pick::NowOf(vec![key.clone()]), LIVE).await;
-    case.same("it is claimed before it is due, and no other is", keys_of(&claims), vec![key.clone()]);
+    case.same(
+        "it is claimed before it is due, and no other is",
+        keys_of(&claims),
+        vec![key.clone()],
+    );
     case.holds("it was not taken over", !claims[0].taken_over, &claims[0]);
-    case.same("it is held then", case.claimed(Pick::NowOf(vec![key])).await, Vec::new());
+    case.same(
+        "it is held then",
+        case.claimed(Pick::NowOf(vec![key])).await,
+        Vec::new(),
+    );
 }
 
 /// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
@@ -67,7 +108,11 @@ pub async fn what_is_under_a_live_lease_is_not_claimed(harness: &impl Harness) {
     case.bring(&key, Situation::Live).await;
     case.lapse().await;
     for pick in every_pick(std::slice::from_ref(&key)) {
-        case.same(&format!("a live lease is not broken ({pick:?})"), case.claimed(pick).await, Vec::new());
+        case.same(
+            &format!("a live lease is not broken ({pick:?})"),
+            case.claimed(pick).await,
+            Vec::new(),
+        );
     }
 }
 
@@ -75,17 +120,35 @@ pub async fn what_is_under_a_live_lease_is_not_claimed(harness: &impl Harness) {
 pub async fn what_was_abandoned_is_taken_over(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 4").await;
     let key = key("A-1");
-    let Some(first) = case.bring(&key, Situation::Abandoned).await else { return };
-    case.holds("the first claim takes nothing over", !first.taken_over, &first);
+    let Some(first) = case.bring(&key, Situation::Abandoned).await else {
+        return;
+    };
+    case.holds(
+        "the first claim takes nothing over",
+        !first.taken_over,
+        &first,
+    );
     // Its holder has recorded nothing: it may come with what is new or with what is due.
     let claims = case.claim_due(SHORT).await;
-    case.same("what was abandoned in its first claim is claimed", keys_of(&claims), vec![key.clone()]);
+    case.same(
+        "what was abandoned in its first claim is claimed",
+        keys_of(&claims),
+        vec![key.clone()],
+    );
     case.settle(&claims[0], Then::Keep { lease: SHORT }).await;
     case.lapse().await;
     for pick in every_pick_of_due(std::slice::from_ref(&key)) {
         let claims = case.claim(pick.clone(), SHORT).await;
-        case.same(&format!("what was abandoned is claimed ({pick:?})"), keys_of(&claims), vec![key.clone()]);
-        case.holds("it is marked as taken over", claims[0].taken_over, &claims[0]);
+        case.same(
+            &format!("what was abandoned is claimed ({pick:?})"),
+            keys_of(&claims),
+            vec![key.clone()],
+        );
+        case.holds(
+            "it is marked as taken over",
+            claims[0].taken_over,
+            &claims[0],
+        );
         case.lapse().await;
     }
 }
@@ -95,23 +158,50 @@ pub async fn what_its_holder_gave_back_is_not_taken_over(harness: &impl Harness)
     let case = Case::open(harness, "sentence 4").await;
     let key = key("A-1");
     case.add(std::slice::from_ref(&key)).await;
-    for then in [Then::HandBack { after: Duration::ZERO }, Then::Again { after: Duration::ZERO }] {
+    for then in [
+        Then::HandBack {
+            after: Duration::ZERO,
+        },
+        Then::Again {
+            after: Duration::ZERO,
+        },
+    ] {
         let claim = case.hold(&key, LIVE).await;
         case.settle(&claim, then.clone()).await;
         let claim = case.hold(&key, SHORT).await;
-        case.holds(&format!("after {then:?} nobody is interrupted"), !claim.taken_over, &claim);
+        case.holds(
+            &format!("after {then:?} nobody is interrupted"),
+            !claim.taken_over,
+            &claim,
+        );
         case.lapse().await;
         let claim = case.hold(&key, LIVE).await;
         case.settle(&claim, then).await;
         let claim = case.hold(&key, LIVE).await;
-        case.holds("a takeover that was settled is over", !claim.taken_over, &claim);
-        case.settle(&claim, Then::HandBack { after: Duration::ZERO }).await;
+        case.holds(
+            "a takeover that was settled is over",
+            !claim.taken_over,
+            &claim,
+        );
+        case.settle(
+            &claim,
+            Then::HandBack {
+                after: Duration::ZERO,
+            },
+        )
+        .await;
     }
     let claim = case.hold(&key, LIVE).await;
-    case.settle(&claim, failed(FailureReason::Config, StreamRule::Holds)).await;
-    case.intervene(std::slice::from_ref(&key), &Intervention::Reopen).await;
+    case.settle(&claim, failed(FailureReason::Config, StreamRule::Holds))
+        .await;
+    case.intervene(std::slice::from_ref(&key), &Intervention::Reopen)
+        .await;
     let claim = case.hold(&key, LIVE).await;
-    case.holds("after a reopening nobody is interrupted", !claim.taken_over, &claim);
+    case.holds(
+        "after a reopening nobody is interrupted",
+        !claim.taken_over,
+        &claim,
+    );
 }
 
 /// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
@@ -122,7 +212,11 @@ pub async fn what_has_failed_is_not_claimed(harness: &impl Harness) {
     case.bring(&keys[1], Situation::FailedPassing).await;
     case.lapse().await;
     for pick in every_pick(&keys) {
-        case.same(&format!("what has failed waits for a person ({pick:?})"), case.claimed(pick).await, Vec::new());
+        case.same(
+            &format!("what has failed waits for a person ({pick:?})"),
+            case.claimed(pick).await,
+            Vec::new(),
+        );
     }
 }
 
@@ -135,11 +229,28 @@ pub async fn what_is_of_another_source_is_not_claimed(harness: &impl Harness) {
     let both = [theirs.clone(), mine.clone()];
     for pick in every_pick(&both) {
         let claims = case.claim(pick.clone(), LIVE).await;
-        case.same(&format!("a claim is for one source ({pick:?})"), keys_of(&claims), vec![mine.clone()]);
-        case.settle(&claims[0], Then::HandBack { after: Duration::ZERO }).await;
+        case.same(
+            &format!("a claim is for one source ({pick:?})"),
+            keys_of(&claims),
+            vec![mine.clone()],
+        );
+        case.settle(
+            &claims[0],
+            Then::HandBack {
+                after: Duration::ZERO,
+            },
+        )
+        .await;
     }
-    let claims = case.request(&ClaimRequest::new(other_source(), Pick::New, 10, LIVE)).await.claims;
-    case.same("the other source has its own", keys_of(&claims), vec![theirs]);
+    let claims = case
+        .request(&ClaimRequest::new(other_source(), Pick::New, 10, LIVE))
+        .await
+        .claims;
+    case.same(
+        "the other source has its own",
+        keys_of(&claims),
+        vec![theirs],
+    );
 }
 
 /// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
@@ -150,11 +261,25 @@ pub async fn a_claim_of_certain_keys_has_no_others(harness: &impl Harness) {
     let keys = vec![wanted.clone(), absent, wanted.clone()];
     for pick in [Pick::DueOf(keys.clone()), Pick::NowOf(keys)] {
         let claims = case.claim(pick.clone(), LIVE).await;
-        case.same(&format!("only what was named, and once ({pick:?})"), keys_of(&claims), vec![wanted.clone()]);
-        case.settle(&claims[0], Then::HandBack { after: Duration::ZERO }).await;
+        case.same(
+            &format!("only what was named, and once ({pick:?})"),
+            keys_of(&claims),
+            vec![wanted.clone()],
+        );
+        case.settle(
+            &claims[0],
+            Then::HandBack {
+                after: Duration::ZERO,
+            },
+        )
+        .await;
     }
     for pick in [Pick::DueOf(Vec::new()), Pick::NowOf(Vec::new())] {
-        case.same("of no keys nothing is claimed", case.claimed(pick).await, Vec::new());
+        case.same(
+            "of no keys nothing is claimed",
+            case.claimed(pick).await,
+            Vec::new(),
+        );
     }
 }
 
@@ -168,7 +293,11 @@ pub async fn a_claim_has_all_that_its_holder_needs(harness: &impl Harness) {
     let claim = case.hold(&new.key, LIVE).await;
     case.same("the event id", &claim.event_id, &new.event_id);
     case.same("the position", claim.position, 1);
-    case.same("the body", Some(claim.body.clone()), case.get(&new.key).await.body);
+    case.same(
+        "the body",
+        Some(claim.body.clone()),
+        case.get(&new.key).await.body,
+    );
     case.same("the trace", &claim.traceparent, &new.traceparent);
     case.same("how often it was reopened", claim.reopened, 0);
     case.same("how many attempts there are", claim.attempts, 0);
@@ -177,7 +306,8 @@ pub async fn a_claim_has_all_that_its_holder_needs(harness: &impl Harness) {
     failure.attempts = vec![attempt(0), attempt(1)];
     failure.ledger = ledger(2);
     case.write(failure).await;
-    case.intervene(std::slice::from_ref(&new.key), &Intervention::Reopen).await;
+    case.intervene(std::slice::from_ref(&new.key), &Intervention::Reopen)
+        .await;
     let claim = case.hold(&new.key, LIVE).await;
     case.same("how often it was reopened", claim.reopened, 1);
     case.same("how many attempts there are", claim.attempts, 2);
@@ -191,18 +321,33 @@ pub async fn the_lease_of_a_claim_begins_at_its_time(harness: &impl Harness) {
     let key = key("A-1");
     case.add(std::slice::from_ref(&key)).await;
     let before = case.now().await;
-    let claims = case.request(&ClaimRequest::new(shop(), Pick::New, 1, LIVE)).await;
+    let claims = case
+        .request(&ClaimRequest::new(shop(), Pick::New, 1, LIVE))
+        .await;
     let after = case.now().await;
-    case.holds("the time of a claim is the store's", before <= claims.now && claims.now <= after, claims.now);
-    let wanted = State::Sending { until: claims.now.after(LIVE) };
-    case.same("its lease is as long as was asked for", case.get(&key).await.state, wanted);
+    case.holds(
+        "the time of a claim is the store's",
+        before <= claims.now && claims.now <= after,
+        claims.now,
+    );
+    let wanted = State::Sending {
+        until: claims.now.after(LIVE),
+    };
+    case.same(
+        "its lease is as long as was asked for",
+        case.get(&key).await.state,
+        wanted,
+    );
 }
 
 /// Holds a store to sentence 5 of the [contract](crate::store::Store#contract).
 pub async fn of_concurrent_claimers_each_notification_goes_to_one(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 5").await;
-    let keys: Vec<_> = (0..60).map(|n| key_for(&format!("supplier-{}", n % 3), &format!("A-{n}"))).collect();
-    case.insert(&keys.iter().map(pending).collect::<Vec<_>>()).await;
+    let keys: Vec<_> = (0..60)
+        .map(|n| key_for(&format!("supplier-{}", n % 3), &format!("A-{n}")))
+        .collect();
+    case.insert(&keys.iter().map(pending).collect::<Vec<_>>())
+        .await;
     let answers = case.side_by_side(12, |_, store| async move {
         let request = ClaimRequest::new(shop(), Pick::New, 4, LIVE);
         let mut held = Vec::new();
@@ -216,7 +361,11 @@ pub async fn of_concurrent_claimers_each_notification_goes_to_one(harness: &impl
         }
         Ok(held)
     });
-    let mut held: Vec<_> = answers.await.into_iter().flat_map(|held| case.ok(held)).collect();
+    let mut held: Vec<_> = answers
+        .await
+        .into_iter()
+        .flat_map(|held| case.ok(held))
+        .collect();
     // A store may pass over what another is about to claim, so that somebody finds nothing although something is left.
     held.extend(case.claim_due(LIVE).await);
     let mut times = BTreeMap::<Key, u32>::new();
@@ -239,8 +388,16 @@ pub async fn of_concurrent_claimers_of_one_key_one_has_it(harness: &impl Harness
             let request = request.clone();
             async move { store.claim(&request).await }
         });
-        let claims: Vec<_> = answers.await.into_iter().flat_map(|claims| case.ok(claims).claims).collect();
-        case.same(&format!("one of 32 has it ({situation:?})"), claims.len(), 1);
+        let claims: Vec<_> = answers
+            .await
+            .into_iter()
+            .flat_map(|claims| case.ok(claims).claims)
+            .collect();
+        case.same(
+            &format!("one of 32 has it ({situation:?})"),
+            claims.len(),
+            1,
+        );
     }
 }
 
@@ -251,20 +408,41 @@ pub async fn every_claim_has_a_token_that_none_had_before(harness: &impl Harness
     case.add(&keys).await;
     let mut tokens = HashSet::new();
     for round in 0..9 {
-        let claims = case.claim(Pick::NowOf(keys.to_vec()), if round % 3 == 0 { SHORT } else { LIVE }).await;
-        case.same("every one of them is claimed again", claims.len(), keys.len());
+        let claims = case
+            .claim(
+                Pick::NowOf(keys.to_vec()),
+                if round % 3 == 0 { SHORT } else { LIVE },
+            )
+            .await;
+        case.same(
+            "every one of them is claimed again",
+            claims.len(),
+            keys.len(),
+        );
         for claim in &claims {
-            case.holds("a token is new at every claim", tokens.insert(claim.token), claim);
+            case.holds(
+                "a token is new at every claim",
+                tokens.insert(claim.token),
+                claim,
+            );
         }
         match round % 3 {
             0 => case.lapse().await,
             1 => {
-                let back = claims.iter().map(|claim| step(claim, Then::HandBack { after: LIVE }));
+                let back = claims
+                    .iter()
+                    .map(|claim| step(claim, Then::HandBack { after: LIVE }));
                 case.write_all(&back.collect::<Vec<_>>()).await;
             }
             _ => {
                 let end = failed(FailureReason::Config, StreamRule::Holds);
-                case.write_all(&claims.iter().map(|claim| step(claim, end.clone())).collect::<Vec<_>>()).await;
+                case.write_all(
+                    &claims
+                        .iter()
+                        .map(|claim| step(claim, end.clone()))
+                        .collect::<Vec<_>>(),
+                )
+                .await;
                 case.intervene(&keys, &Intervention::Reopen).await;
             }
         }
@@ -282,13 +460,23 @@ pub async fn what_is_final_is_never_claimed(harness: &impl Harness) {
     }
     let (marked, late) = (key("marked"), key("late"));
     case.add(std::slice::from_ref(&marked)).await;
-    case.intervene(std::slice::from_ref(&marked), &Intervention::MarkNotified { reference: "R".to_owned() }).await;
+    case.intervene(
+        std::slice::from_ref(&marked),
+        &Intervention::MarkNotified {
+            reference: "R".to_owned(),
+        },
+    )
+    .await;
     if let Some(claim) = case.bring(&late, Situation::Abandoned).await {
         case.settle(&claim, notified("R")).await;
     }
     keys.extend([marked, late]);
     case.lapse().await;
     for pick in every_pick(&keys) {
-        case.same(&format!("what is notified or closed stays so ({pick:?})"), case.claimed(pick).await, Vec::new());
+        case.same(
+            &format!("what is notified or closed stays so ({pick:?})"),
+            case.claimed(pick).await,
+            Vec::new(),
+        );
     }
 }

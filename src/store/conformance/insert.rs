@@ -8,45 +8,85 @@ use crate::notification::{Closed, Ledger, State};
 use crate::store::{Append, ClaimRequest, Inserted, NewNotification, Pick, Start, Store};
 
 use super::Harness;
-use super::case::{Case, LIVE, Situation, attempt, body, key, keys_of, notified, pending, shop, step};
+use super::case::{
+    Case, LIVE, Situation, attempt, body, key, keys_of, notified, pending, shop, step,
+};
 
 /// Holds a store to sentence 1 of the [contract](crate::store::Store#contract).
 pub async fn an_absent_key_becomes_pending_and_due_now(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 1").await;
     let key = key("A-1");
-    case.same("an absent key is not found", case.ok(case.store.get(&key).await), None);
+    case.same(
+        "an absent key is not found",
+        case.ok(case.store.get(&key).await),
+        None,
+    );
     let before = case.now().await;
     let answers = case.insert(&[pending(&key)]).await;
     let after = case.now().await;
-    case.same("an absent key is new, and first in its stream", answers, vec![Inserted::New { position: 1 }]);
+    case.same(
+        "an absent key is new, and first in its stream",
+        answers,
+        vec![Inserted::New { position: 1 }],
+    );
 
     let stored = case.get(&key).await;
-    let State::Pending { due } = stored.state else { case.fails("it is pending", stored.state) };
-    case.holds("it is due from the moment of its insertion", before <= due && due <= after, (before, due, after));
+    let State::Pending { due } = stored.state else {
+        case.fails("it is pending", stored.state)
+    };
+    case.holds(
+        "it is due from the moment of its insertion",
+        before <= due && due <= after,
+        (before, due, after),
+    );
     let created_at = stored.created_at;
-    case.holds("it was stored then", before <= created_at && created_at <= after, (before, created_at, after));
+    case.holds(
+        "it was stored then",
+        before <= created_at && created_at <= after,
+        (before, created_at, after),
+    );
     case.same("it keeps its key", &stored.key, &key);
     case.same("it keeps its event id", &stored.event_id, &key.event_id());
     case.same("it has a position", stored.position, 1);
     case.same("it was never reopened", stored.reopened, 0);
     case.same("its ledger is empty", &stored.ledger, &Ledger::default());
     case.same("it has no attempts", &stored.attempts, &Vec::new());
-    case.holds("it has no digest, memo and trace", stored.content_digest.is_none(), stored.content_digest);
+    case.holds(
+        "it has no digest, memo and trace",
+        stored.content_digest.is_none(),
+        stored.content_digest,
+    );
     case.holds("it has no memo", stored.memo.is_none(), &stored.memo);
-    case.holds("it has no trace", stored.traceparent.is_none(), &stored.traceparent);
-    case.same("it can be claimed at once", case.claimed_due().await, vec![key]);
+    case.holds(
+        "it has no trace",
+        stored.traceparent.is_none(),
+        &stored.traceparent,
+    );
+    case.same(
+        "it can be claimed at once",
+        case.claimed_due().await,
+        vec![key],
+    );
 }
 
 /// Holds a store to sentence 1 of the [contract](crate::store::Store#contract).
 pub async fn what_nobody_wants_begins_closed(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 1").await;
     let key = key("A-1");
-    let answers = case.insert(&[NewNotification::new(key.clone(), Start::NotWanted)]).await;
+    let answers = case
+        .insert(&[NewNotification::new(key.clone(), Start::NotWanted)])
+        .await;
     case.same("it is new", answers, vec![Inserted::New { position: 1 }]);
     let stored = case.get(&key).await;
     case.holds(
         "what is not wanted is closed",
-        matches!(stored.state, State::Closed { why: Closed::NotWanted, .. }),
+        matches!(
+            stored.state,
+            State::Closed {
+                why: Closed::NotWanted,
+                ..
+            }
+        ),
         &stored.state,
     );
     case.same("it has no body", stored.body, None);
@@ -56,8 +96,12 @@ pub async fn what_nobody_wants_begins_closed(harness: &impl Harness) {
 pub async fn what_was_told_elsewhere_begins_notified(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 1").await;
     let key = key("A-1");
-    let start = Start::Notified { reference: "by phone".to_owned() };
-    let answers = case.insert(&[NewNotification::new(key.clone(), start)]).await;
+    let start = Start::Notified {
+        reference: "by phone".to_owned(),
+    };
+    let answers = case
+        .insert(&[NewNotification::new(key.clone(), start)])
+        .await;
     case.same("it is new", answers, vec![Inserted::New { position: 1 }]);
     let stored = case.get(&key).await;
     case.holds(
@@ -70,17 +114,36 @@ pub async fn what_was_told_elsewhere_begins_notified(harness: &impl Harness) {
 /// Holds a store to sentence 1 of the [contract](crate::store::Store#contract): one answer each, in their order.
 pub async fn each_that_is_to_be_stored_is_answered_in_its_place(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 1").await;
-    case.same("nothing to be stored has no answer", case.insert(&[]).await, Vec::new());
+    case.same(
+        "nothing to be stored has no answer",
+        case.insert(&[]).await,
+        Vec::new(),
+    );
     let (first, second, third) = (key("A-1"), key("A-2"), key("A-3"));
     let known = |key, text: &str| {
         let mut new = pending(key);
         new.content_digest = Some(ContentDigest::of(text.as_bytes()));
         new
     };
-    case.insert(&[known(&second, "two"), known(&third, "three")]).await;
-    let answers = case.insert(&[known(&third, "other"), known(&first, "one"), known(&second, "two")]).await;
-    let wanted = vec![Inserted::Differs, Inserted::New { position: 1 }, Inserted::Existing];
-    case.same("the answers are in the order of what was to be stored", answers, wanted);
+    case.insert(&[known(&second, "two"), known(&third, "three")])
+        .await;
+    let answers = case
+        .insert(&[
+            known(&third, "other"),
+            known(&first, "one"),
+            known(&second, "two"),
+        ])
+        .await;
+    let wanted = vec![
+        Inserted::Differs,
+        Inserted::New { position: 1 },
+        Inserted::Existing,
+    ];
+    case.same(
+        "the answers are in the order of what was to be stored",
+        answers,
+        wanted,
+    );
 }
 
 /// Holds a store to sentence 2 of the [contract](crate::store::Store#contract).
@@ -96,13 +159,27 @@ pub async fn a_present_key_changes_nothing(harness: &impl Harness) {
         again.content_digest = Some(ContentDigest::of(b"other content"));
         again.memo = Some(Memo::new(*b"other memo").expect("a memo"));
         again.traceparent = Some("other trace".to_owned());
-        for start in [again.start.clone(), Start::NotWanted, Start::Notified { reference: "other".to_owned() }] {
+        for start in [
+            again.start.clone(),
+            Start::NotWanted,
+            Start::Notified {
+                reference: "other".to_owned(),
+            },
+        ] {
             again.start = start;
             let answers = case.insert(&[again.clone()]).await;
-            case.same(&format!("a present key is existing ({situation:?})"), answers, vec![Inserted::Existing]);
+            case.same(
+                &format!("a present key is existing ({situation:?})"),
+                answers,
+                vec![Inserted::Existing],
+            );
         }
         let after = case.get(&key).await;
-        case.same(&format!("a present key changes nothing ({situation:?})"), after, before);
+        case.same(
+            &format!("a present key changes nothing ({situation:?})"),
+            after,
+            before,
+        );
     }
 }
 
@@ -110,9 +187,15 @@ pub async fn a_present_key_changes_nothing(harness: &impl Harness) {
 pub async fn a_present_key_leaves_the_claim_alone(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 2").await;
     let key = key("A-1");
-    let Some(claim) = case.bring(&key, Situation::Live).await else { return };
+    let Some(claim) = case.bring(&key, Situation::Live).await else {
+        return;
+    };
     case.insert(&[pending(&key)]).await;
-    case.same("it is still held", case.claimed(Pick::NowOf(vec![key])).await, Vec::new());
+    case.same(
+        "it is still held",
+        case.claimed(Pick::NowOf(vec![key])).await,
+        Vec::new(),
+    );
     case.settle(&claim, notified("R-1")).await;
 }
 
@@ -123,20 +206,32 @@ pub async fn other_content_under_a_present_key_differs(harness: &impl Harness) {
     let mut new = pending(&key);
     new.content_digest = Some(ContentDigest::of(b"one"));
     case.insert(&[new.clone()]).await;
-    case.same("the same content is existing", case.insert(&[new.clone()]).await, vec![Inserted::Existing]);
+    case.same(
+        "the same content is existing",
+        case.insert(&[new.clone()]).await,
+        vec![Inserted::Existing],
+    );
 
     let before = case.get(&key).await;
     let mut other = new.clone();
     other.content_digest = Some(ContentDigest::of(b"another"));
     other.start = Start::Pending(body("other bytes"));
     for _ in 0..2 {
-        case.same("other content differs", case.insert(&[other.clone()]).await, vec![Inserted::Differs]);
+        case.same(
+            "other content differs",
+            case.insert(&[other.clone()]).await,
+            vec![Inserted::Differs],
+        );
     }
     case.same("what differs changes nothing", case.get(&key).await, before);
 
     let claim = case.hold(&key, LIVE).await;
     case.settle(&claim, notified("R-1")).await;
-    case.same("other content differs ever after", case.insert(&[other]).await, vec![Inserted::Differs]);
+    case.same(
+        "other content differs ever after",
+        case.insert(&[other]).await,
+        vec![Inserted::Differs],
+    );
 }
 
 /// Holds a store to sentence 2 of the [contract](crate::store::Store#contract).
@@ -146,16 +241,31 @@ pub async fn contents_that_cannot_be_compared_do_not_differ(harness: &impl Harne
     older[0] = older[0].wrapping_add(1);
     let older = ContentDigest::from_bytes(&older);
     let digest = |text: &str| Some(ContentDigest::of(text.as_bytes()));
-    let pairs =
-        [(None, None), (None, digest("one")), (digest("one"), None), (digest("two"), older), (older, digest("two"))];
+    let pairs = [
+        (None, None),
+        (None, digest("one")),
+        (digest("one"), None),
+        (digest("two"), older),
+        (older, digest("two")),
+    ];
     for (n, (stored, again)) in pairs.into_iter().enumerate() {
         let mut new = pending(&key(&format!("A-{n}")));
         new.content_digest = stored;
         case.insert(&[new.clone()]).await;
         new.content_digest = again;
-        let what = format!("digests of which one is unknown, or of two versions, do not differ: {stored:?}, {again:?}");
-        case.same(&what, case.insert(&[new.clone()]).await, vec![Inserted::Existing]);
-        case.same("the first digest stays", case.get(&new.key).await.content_digest, stored);
+        let what = format!(
+            "digests of which one is unknown, or of two versions, do not differ: {stored:?}, {again:?}"
+        );
+        case.same(
+            &what,
+            case.insert(&[new.clone()]).await,
+            vec![Inserted::Existing],
+        );
+        case.same(
+            "the first digest stays",
+            case.get(&new.key).await.content_digest,
+            stored,
+        );
     }
 }
 
@@ -166,7 +276,12 @@ pub async fn a_slice_is_stored_whole_or_not_at_all(harness: &impl Harness) {
     case.add(std::slice::from_ref(&there)).await;
     let mut stale = pending(&key("A-3"));
     stale.append = Append::At(2);
-    let slice = [pending(&first), pending(&there), stale.clone(), pending(&last)];
+    let slice = [
+        pending(&first),
+        pending(&there),
+        stale.clone(),
+        pending(&last),
+    ];
     let answers = case.insert(&slice).await;
     let wanted = vec![
         Inserted::New { position: 1 },
@@ -174,12 +289,24 @@ pub async fn a_slice_is_stored_whole_or_not_at_all(harness: &impl Harness) {
         Inserted::Stale { next: 1 },
         Inserted::New { position: 1 },
     ];
-    case.same("beside a stale one the others answer what they would have", answers, wanted);
+    case.same(
+        "beside a stale one the others answer what they would have",
+        answers,
+        wanted,
+    );
     for key in [&first, &stale.key, &last] {
         let found = case.ok(case.store.get(key).await);
-        case.holds("nothing of a slice with a stale one is stored", found.is_none(), found);
+        case.holds(
+            "nothing of a slice with a stale one is stored",
+            found.is_none(),
+            found,
+        );
     }
-    case.same("nothing of it can be claimed", case.claimed_due().await, vec![there]);
+    case.same(
+        "nothing of it can be claimed",
+        case.claimed_due().await,
+        vec![there],
+    );
     let answers = case.insert(&[pending(&first), pending(&last)]).await;
     let wanted = vec![Inserted::New { position: 1 }, Inserted::New { position: 1 }];
     case.same("without it the others are stored", answers, wanted);
@@ -196,11 +323,28 @@ pub async fn a_key_that_stands_twice_in_a_slice_is_new_once(harness: &impl Harne
         new.append = append;
         new
     };
-    let slice =
-        [with("one", Append::Next), with("one", Append::Next), with("two", Append::Next), with("one", Append::At(9))];
-    let wanted = vec![Inserted::New { position: 1 }, Inserted::Existing, Inserted::Differs, Inserted::Existing];
-    case.same("a key that stands there again is present", case.insert(&slice).await, wanted);
-    case.same("the first body is stored", case.get(&key).await.body, Some(body("one")));
+    let slice = [
+        with("one", Append::Next),
+        with("one", Append::Next),
+        with("two", Append::Next),
+        with("one", Append::At(9)),
+    ];
+    let wanted = vec![
+        Inserted::New { position: 1 },
+        Inserted::Existing,
+        Inserted::Differs,
+        Inserted::Existing,
+    ];
+    case.same(
+        "a key that stands there again is present",
+        case.insert(&slice).await,
+        wanted,
+    );
+    case.same(
+        "the first body is stored",
+        case.get(&key).await.body,
+        Some(body("one")),
+    );
     case.same("it is there once", case.claimed_due().await, vec![key]);
 }
 
@@ -213,13 +357,29 @@ pub async fn of_concurrent_inserts_of_one_key_one_is_new(harness: &impl Harness)
         new.start = Start::Pending(body(&number.to_string()));
         async move { store.insert(&[new]).await }
     });
-    let answers: Vec<_> = answers.await.into_iter().flat_map(|answer| case.ok(answer)).collect();
-    let winners: Vec<_> =
-        answers.iter().enumerate().filter(|(_, answer)| **answer == Inserted::New { position: 1 }).collect();
-    let [(winner, _)] = winners[..] else { case.fails("exactly one of 64 is new", answers) };
-    let others = answers.iter().filter(|answer| **answer == Inserted::Existing).count();
+    let answers: Vec<_> = answers
+        .await
+        .into_iter()
+        .flat_map(|answer| case.ok(answer))
+        .collect();
+    let winners: Vec<_> = answers
+        .iter()
+        .enumerate()
+        .filter(|(_, answer)| **answer == Inserted::New { position: 1 })
+        .collect();
+    let [(winner, _)] = winners[..] else {
+        case.fails("exactly one of 64 is new", answers)
+    };
+    let others = answers
+        .iter()
+        .filter(|answer| **answer == Inserted::Existing)
+        .count();
     case.same("the others are existing", others, 63);
-    case.same("the body of the new one is stored", case.get(&key).await.body, Some(body(&winner.to_string())));
+    case.same(
+        "the body of the new one is stored",
+        case.get(&key).await.body,
+        Some(body(&winner.to_string())),
+    );
     case.same("it is there once", case.claimed_due().await, vec![key]);
 }
 
@@ -236,15 +396,30 @@ pub async fn of_concurrent_slices_each_key_is_new_in_one(harness: &impl Harness)
         }
         async move {
             let answers = store.insert(&slice).await?;
-            Ok(slice.into_iter().map(|new| new.key).zip(answers).collect::<Vec<_>>())
+            Ok(slice
+                .into_iter()
+                .map(|new| new.key)
+                .zip(answers)
+                .collect::<Vec<_>>())
         }
     });
-    let answers: Vec<_> = answers.await.into_iter().flat_map(|answer| case.ok(answer)).collect();
+    let answers: Vec<_> = answers
+        .await
+        .into_iter()
+        .flat_map(|answer| case.ok(answer))
+        .collect();
     for key in &keys {
-        let new = answers.iter().filter(|(of, answer)| of == key && matches!(answer, Inserted::New { .. })).count();
+        let new = answers
+            .iter()
+            .filter(|(of, answer)| of == key && matches!(answer, Inserted::New { .. }))
+            .count();
         case.same("each key is new in exactly one slice", new, 1);
     }
-    case.same("each is there once", case.claimed_due().await.len(), keys.len());
+    case.same(
+        "each is there once",
+        case.claimed_due().await.len(),
+        keys.len(),
+    );
 }
 
 /// Holds a store to the last paragraph of the [contract](crate::store::Store#contract): a call that is dropped happened
@@ -252,22 +427,41 @@ pub async fn of_concurrent_slices_each_key_is_new_in_one(harness: &impl Harness)
 pub async fn a_dropped_call_has_happened_or_has_not(harness: &impl Harness) {
     for polls in 1..=3 {
         let case = Case::open(harness, "the last paragraph").await;
-        let slice = [pending(&key("A-1")), pending(&key("A-2")), pending(&key("A-3"))];
+        let slice = [
+            pending(&key("A-1")),
+            pending(&key("A-2")),
+            pending(&key("A-3")),
+        ];
         drop_after(polls, case.store.insert(&slice)).await;
         let answers = case.insert(&slice).await;
-        let new = answers.iter().filter(|answer| matches!(answer, Inserted::New { .. })).count();
-        case.holds("a dropped insert has stored all of it or nothing", new == 0 || new == 3, &answers);
+        let new = answers
+            .iter()
+            .filter(|answer| matches!(answer, Inserted::New { .. }))
+            .count();
+        case.holds(
+            "a dropped insert has stored all of it or nothing",
+            new == 0 || new == 3,
+            &answers,
+        );
 
         let claim = case.hold(&slice[0].key, LIVE).await;
         let step = step(&claim, notified("R-1")).with_attempts(0, vec![attempt(0)]);
         drop_after(polls, case.store.write(std::slice::from_ref(&step))).await;
         let seen = case.get(&claim.key).await;
         let whole = matches!(seen.state, State::Notified { .. }) == (seen.attempts.len() == 1);
-        case.holds("a dropped step is recorded whole or not at all", whole, &seen);
+        case.holds(
+            "a dropped step is recorded whole or not at all",
+            whole,
+            &seen,
+        );
         case.write(step).await;
         let seen = case.get(&claim.key).await;
         let whole = matches!(seen.state, State::Notified { .. }) && seen.attempts.len() == 1;
-        case.holds("a step that is repeated after it was dropped is recorded once", whole, &seen);
+        case.holds(
+            "a step that is repeated after it was dropped is recorded once",
+            whole,
+            &seen,
+        );
     }
 }
 
@@ -279,13 +473,24 @@ pub async fn a_dropped_claim_strands_nothing(harness: &impl Harness) {
         let keys = [key("A-1"), key("A-2"), key("A-3")];
         case.add(&keys).await;
         let request = ClaimRequest::new(shop(), Pick::New, 9, LIVE);
-        if drop_after(polls, case.store.claim(&request)).await.is_some() {
+        if drop_after(polls, case.store.claim(&request))
+            .await
+            .is_some()
+        {
             continue;
         }
         let mut held = case.claim_due(LIVE).await;
         held.sort_by(|one, other| one.key.cmp(&other.key));
-        case.same("what a dropped claim was for can be claimed at once", &keys_of(&held)[..], &keys[..]);
-        case.holds("no holder was interrupted", held.iter().all(|claim| !claim.taken_over), &held);
+        case.same(
+            "what a dropped claim was for can be claimed at once",
+            &keys_of(&held)[..],
+            &keys[..],
+        );
+        case.holds(
+            "no holder was interrupted",
+            held.iter().all(|claim| !claim.taken_over),
+            &held,
+        );
     }
 }
 

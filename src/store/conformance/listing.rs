@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use crate::event::{ContentDigest, Memo};
 use crate::notification::{FailureReason, Key, StateName, StreamRule};
-use crate::store::{Append, Counts, Filter, Intervention, NewNotification, Page, Pick, Start, Then};
+use crate::store::{
+    Append, Counts, Filter, Intervention, NewNotification, Page, Pick, Start, Then,
+};
 
 use super::Harness;
 use super::case::{
-    Case, LIVE, Situation, attempt, failed, key, key_for, ledger, notified, order, other_source, pending, shop, step,
-    supplier,
+    Case, LIVE, Situation, attempt, failed, key, key_for, ledger, notified, order, other_source,
+    pending, shop, step, supplier,
 };
 
 /// Holds a store to sentence 15 of the [contract](crate::store::Store#contract).
@@ -18,18 +20,33 @@ pub async fn a_listing_is_in_the_order_of_insertion(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 15").await;
     let keys = ["A-5", "A-2", "A-9", "A-1", "A-7", "A-3"].map(key);
     case.add(&keys[..2]).await;
-    case.insert(&keys[2..5].iter().map(pending).collect::<Vec<_>>()).await;
+    case.insert(&keys[2..5].iter().map(pending).collect::<Vec<_>>())
+        .await;
     case.add(&keys[5..]).await;
     // What happens to them later does not move them.
     let claim = case.hold(&keys[0], LIVE).await;
     case.settle(&claim, Then::Again { after: LIVE }).await;
     case.hold(&keys[3], LIVE).await;
-    case.intervene(&keys[1..2], &Intervention::MarkNotified { reference: "R".to_owned() }).await;
+    case.intervene(
+        &keys[1..2],
+        &Intervention::MarkNotified {
+            reference: "R".to_owned(),
+        },
+    )
+    .await;
     case.insert(&[pending(&keys[0])]).await;
-    case.same("in the order of insertion", listed(&case, &Filter::of(shop()), 100).await, keys.to_vec());
+    case.same(
+        "in the order of insertion",
+        listed(&case, &Filter::of(shop()), 100).await,
+        keys.to_vec(),
+    );
     for limit in [1, 2, 4] {
         let what = format!("in pages of {limit} too");
-        case.same(&what, listed(&case, &Filter::of(shop()), limit).await, keys.to_vec());
+        case.same(
+            &what,
+            listed(&case, &Filter::of(shop()), limit).await,
+            keys.to_vec(),
+        );
     }
 }
 
@@ -49,9 +66,17 @@ pub async fn a_listing_has_all_but_the_bodies(harness: &impl Harness) {
     failure.attempts = vec![attempt(0), attempt(1)];
     failure.ledger = ledger(3);
     case.write(failure).await;
-    case.intervene(std::slice::from_ref(&new.key), &Intervention::Reopen).await;
-    let notifications = case.list(&Filter::of(shop()), &Page::first(100)).await.notifications;
-    case.same("all are listed", notifications.len(), Situation::ALL.len() + 1);
+    case.intervene(std::slice::from_ref(&new.key), &Intervention::Reopen)
+        .await;
+    let notifications = case
+        .list(&Filter::of(shop()), &Page::first(100))
+        .await
+        .notifications;
+    case.same(
+        "all are listed",
+        notifications.len(),
+        Situation::ALL.len() + 1,
+    );
     for seen in notifications {
         let mut wanted = case.get(&seen.key).await;
         wanted.body = None;
@@ -63,17 +88,29 @@ pub async fn a_listing_has_all_but_the_bodies(harness: &impl Harness) {
 pub async fn the_last_page_says_so(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 15").await;
     let empty = case.list(&Filter::of(shop()), &Page::first(3)).await;
-    case.holds("there is nothing after nothing", empty.notifications.is_empty() && empty.next.is_none(), &empty);
+    case.holds(
+        "there is nothing after nothing",
+        empty.notifications.is_empty() && empty.next.is_none(),
+        &empty,
+    );
     for n in 0..6 {
         case.add(&[key(&format!("A-{n}"))]).await;
     }
     let first = case.list(&Filter::of(shop()), &Page::first(4)).await;
     case.same("a page has as many as it may", first.notifications.len(), 4);
-    let Some(cursor) = first.next else { case.fails("there is more", first) };
+    let Some(cursor) = first.next else {
+        case.fails("there is more", first)
+    };
     for limit in [2, 3] {
-        let last = case.list(&Filter::of(shop()), &Page::after(cursor.clone(), limit)).await;
+        let last = case
+            .list(&Filter::of(shop()), &Page::after(cursor.clone(), limit))
+            .await;
         case.same("the rest is on the last page", last.notifications.len(), 2);
-        case.holds("the last page has none after it", last.next.is_none(), &last);
+        case.holds(
+            "the last page has none after it",
+            last.next.is_none(),
+            &last,
+        );
     }
     let whole = case.list(&Filter::of(shop()), &Page::first(6)).await;
     case.holds("also when it is full", whole.next.is_none(), &whole.next);
@@ -85,20 +122,39 @@ pub async fn paging_neither_skips_nor_repeats_while_others_change(harness: &impl
     only_pending.states = vec![StateName::Pending];
     for filter in [Filter::of(shop()), only_pending] {
         let case = Case::open(harness, "sentence 15").await;
-        let keys: Vec<_> = (0..12).map(|n| key_for(&format!("supplier-{}", n % 2), &format!("A-{}", 90 - n))).collect();
+        let keys: Vec<_> = (0..12)
+            .map(|n| key_for(&format!("supplier-{}", n % 2), &format!("A-{}", 90 - n)))
+            .collect();
         case.add(&keys).await;
         // The even ones are left alone; these have to be seen whatever happens beside them.
         let mut page = Page::first(4);
         let mut seen: Vec<Key> = Vec::new();
         for number in 0..50 {
             let listing = case.list(&filter, &page).await;
-            seen.extend(listing.notifications.iter().map(|notification| notification.key.clone()));
+            seen.extend(
+                listing
+                    .notifications
+                    .iter()
+                    .map(|notification| notification.key.clone()),
+            );
             let Some(next) = listing.next else { break };
             page = Page::after(next, 4);
             // Two that were listed and one that is to come leave the filter; a new one enters it.
-            let listed = listing.notifications.iter().rev().map(|notification| &notification.key);
-            let odd = |key: &&Key| keys.iter().position(|known| known == *key).is_some_and(|n| n % 2 == 1);
-            let to_come = keys.iter().rev().filter(odd).find(|key| !seen.contains(key));
+            let listed = listing
+                .notifications
+                .iter()
+                .rev()
+                .map(|notification| &notification.key);
+            let odd = |key: &&Key| {
+                keys.iter()
+                    .position(|known| known == *key)
+                    .is_some_and(|n| n % 2 == 1)
+            };
+            let to_come = keys
+                .iter()
+                .rev()
+                .filter(odd)
+                .find(|key| !seen.contains(key));
             for key in listed.filter(odd).take(2).chain(to_come) {
                 let claims = case.claim(Pick::NowOf(vec![key.clone()]), LIVE).await;
                 for claim in &claims {
@@ -106,14 +162,21 @@ pub async fn paging_neither_skips_nor_repeats_while_others_change(harness: &impl
                 }
             }
             if number < 3 {
-                case.add(&[key_for("supplier-0", &format!("new-{number}"))]).await;
+                case.add(&[key_for("supplier-0", &format!("new-{number}"))])
+                    .await;
             }
         }
         let distinct: BTreeSet<_> = seen.iter().collect();
         case.same("nothing is repeated", distinct.len(), seen.len());
-        let skipped: Vec<_> = keys.iter().step_by(2).filter(|key| !distinct.contains(key)).collect();
+        let skipped: Vec<_> = keys
+            .iter()
+            .step_by(2)
+            .filter(|key| !distinct.contains(key))
+            .collect();
         case.holds("nothing is skipped", skipped.is_empty(), skipped);
-        let places = seen.iter().filter_map(|key| keys.iter().position(|known| known == key));
+        let places = seen
+            .iter()
+            .filter_map(|key| keys.iter().position(|known| known == key));
         case.holds("the order holds over the pages", places.is_sorted(), &seen);
     }
 }
@@ -125,7 +188,12 @@ pub async fn a_filter_names_what_is_listed_and_counted(harness: &impl Harness) {
     elsewhere.source = other_source();
     case.add(std::slice::from_ref(&elsewhere)).await;
     let mut all = Vec::new();
-    for (id, code) in [("north", "A-1"), ("south", "A-1"), ("north", "A-2"), ("south", "A-3")] {
+    for (id, code) in [
+        ("north", "A-1"),
+        ("south", "A-1"),
+        ("north", "A-2"),
+        ("south", "A-3"),
+    ] {
         all.push((key_for(id, code), StateName::Pending));
     }
     for (key, _) in &all {
@@ -138,39 +206,88 @@ pub async fn a_filter_names_what_is_listed_and_counted(harness: &impl Harness) {
     }
     type Wanted<'a> = &'a (dyn Fn(&Key, StateName) -> bool + Sync);
     let check = async |what: &str, filter: Filter, wanted: Wanted<'_>| {
-        let matching: Vec<_> = all.iter().filter(|(key, state)| wanted(key, *state)).cloned().collect();
+        let matching: Vec<_> = all
+            .iter()
+            .filter(|(key, state)| wanted(key, *state))
+            .cloned()
+            .collect();
         let keys: Vec<_> = matching.iter().map(|(key, _)| key.clone()).collect();
-        case.same(&format!("listed: {what}"), listed(&case, &filter, 3).await, keys);
+        case.same(
+            &format!("listed: {what}"),
+            listed(&case, &filter, 3).await,
+            keys,
+        );
         let mut counts = Counts::default();
         matching.iter().for_each(|(_, state)| counts.add(*state, 1));
-        case.same(&format!("counted: {what}"), case.count(&filter).await, counts);
+        case.same(
+            &format!("counted: {what}"),
+            case.count(&filter).await,
+            counts,
+        );
     };
     let every = Filter::of(shop());
     check("everything of a source", every.clone(), &|_, _| true).await;
-    let of_order = Filter { order: Some(order("A-1")), ..every.clone() };
-    check("of an order", of_order.clone(), &|key, _| key.order.as_str() == "A-1").await;
-    let of_supplier = Filter { supplier: Some(supplier("south")), ..every.clone() };
-    check("of a supplier", of_supplier, &|key, _| key.supplier.as_str() == "south").await;
-    let of_both = Filter { supplier: Some(supplier("north")), ..of_order };
-    check("of both", of_both, &|key, _| key.supplier.as_str() == "north" && key.order.as_str() == "A-1").await;
-    let absent = Filter { order: Some(order("absent")), ..every.clone() };
+    let of_order = Filter {
+        order: Some(order("A-1")),
+        ..every.clone()
+    };
+    check("of an order", of_order.clone(), &|key, _| {
+        key.order.as_str() == "A-1"
+    })
+    .await;
+    let of_supplier = Filter {
+        supplier: Some(supplier("south")),
+        ..every.clone()
+    };
+    check("of a supplier", of_supplier, &|key, _| {
+        key.supplier.as_str() == "south"
+    })
+    .await;
+    let of_both = Filter {
+        supplier: Some(supplier("north")),
+        ..of_order
+    };
+    check("of both", of_both, &|key, _| {
+        key.supplier.as_str() == "north" && key.order.as_str() == "A-1"
+    })
+    .await;
+    let absent = Filter {
+        order: Some(order("absent")),
+        ..every.clone()
+    };
     check("of what is not there", absent, &|_, _| false).await;
     for name in StateName::ALL {
-        let in_state = Filter { states: vec![name], ..every.clone() };
+        let in_state = Filter {
+            states: vec![name],
+            ..every.clone()
+        };
         check("in a state", in_state, &|_, state| state == name).await;
     }
     let states = vec![StateName::Failed, StateName::Sending, StateName::Failed];
-    let in_states = Filter { states: states.clone(), ..every.clone() };
-    check("in one of several states", in_states, &|_, state| states.contains(&state)).await;
+    let in_states = Filter {
+        states: states.clone(),
+        ..every.clone()
+    };
+    check("in one of several states", in_states, &|_, state| {
+        states.contains(&state)
+    })
+    .await;
     let all_three = Filter {
         states: vec![StateName::Pending],
         supplier: Some(supplier("east")),
         older_than: Some(Duration::ZERO),
         ..every
     };
-    check("all at once", all_three, &|key, state| key.supplier.as_str() == "east" && state == StateName::Pending).await;
+    check("all at once", all_three, &|key, state| {
+        key.supplier.as_str() == "east" && state == StateName::Pending
+    })
+    .await;
     let other = Filter::of(other_source());
-    case.same("the other source has its own", listed(&case, &other, 3).await, vec![elsewhere]);
+    case.same(
+        "the other source has its own",
+        listed(&case, &other, 3).await,
+        vec![elsewhere],
+    );
 }
 
 /// Holds a store to sentence 15 of the [contract](crate::store::Store#contract).
@@ -181,44 +298,102 @@ pub async fn a_filter_by_age_leaves_out_what_is_younger(harness: &impl Harness) 
     case.add(std::slice::from_ref(&old)).await;
     case.lapse().await;
     case.add(std::slice::from_ref(&young)).await;
-    let created = [case.get(&old).await.created_at, case.get(&young).await.created_at];
-    let filter = Filter { older_than: Some(age), ..Filter::of(shop()) };
+    let created = [
+        case.get(&old).await.created_at,
+        case.get(&young).await.created_at,
+    ];
+    let filter = Filter {
+        older_than: Some(age),
+        ..Filter::of(shop())
+    };
     let began = case.now().await;
     let seen = listed(&case, &filter, 10).await;
     let counted = case.count(&filter).await.pending;
     let over = case.now().await;
-    case.holds("what is older is listed", began.since(created[0]) < age || seen.contains(&old), &seen);
-    case.holds("what is older is counted", began.since(created[0]) < age || counted >= 1, counted);
+    case.holds(
+        "what is older is listed",
+        began.since(created[0]) < age || seen.contains(&old),
+        &seen,
+    );
+    case.holds(
+        "what is older is counted",
+        began.since(created[0]) < age || counted >= 1,
+        counted,
+    );
     // Where the store was so slow that the young one has come of age meanwhile nothing follows.
-    case.holds("what is younger is not listed", over.since(created[1]) >= age || !seen.contains(&young), &seen);
-    case.holds("what is younger is not counted", over.since(created[1]) >= age || counted <= 1, counted);
-    let filter = Filter { older_than: Some(LIVE * 60), ..Filter::of(shop()) };
-    case.same("nothing is an hour old", listed(&case, &filter, 10).await, Vec::new());
-    case.same("nothing of that age is counted", case.count(&filter).await, Counts::default());
-    let filter = Filter { older_than: Some(Duration::ZERO), ..Filter::of(shop()) };
-    case.same("everything has some age", case.count(&filter).await.pending, 2);
+    case.holds(
+        "what is younger is not listed",
+        over.since(created[1]) >= age || !seen.contains(&young),
+        &seen,
+    );
+    case.holds(
+        "what is younger is not counted",
+        over.since(created[1]) >= age || counted <= 1,
+        counted,
+    );
+    let filter = Filter {
+        older_than: Some(LIVE * 60),
+        ..Filter::of(shop())
+    };
+    case.same(
+        "nothing is an hour old",
+        listed(&case, &filter, 10).await,
+        Vec::new(),
+    );
+    case.same(
+        "nothing of that age is counted",
+        case.count(&filter).await,
+        Counts::default(),
+    );
+    let filter = Filter {
+        older_than: Some(Duration::ZERO),
+        ..Filter::of(shop())
+    };
+    case.same(
+        "everything has some age",
+        case.count(&filter).await.pending,
+        2,
+    );
 }
 
 /// Holds a store to sentence 15 of the [contract](crate::store::Store#contract): counts follow every change.
 pub async fn counts_are_of_what_is_there_now(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 15").await;
     let filter = Filter::of(shop());
-    case.same("nothing is there", case.count(&filter).await, Counts::default());
+    case.same(
+        "nothing is there",
+        case.count(&filter).await,
+        Counts::default(),
+    );
     let mut wanted = Counts::default();
     for (situation, name) in SITUATIONS {
         case.bring(&key(&format!("{situation:?}")), situation).await;
         wanted.add(name, 1);
-        case.same(&format!("one more is {name}"), case.count(&filter).await, wanted);
+        case.same(
+            &format!("one more is {name}"),
+            case.count(&filter).await,
+            wanted,
+        );
     }
     case.insert(&[pending(&key("Due"))]).await;
     let mut stale = pending(&key("stale"));
     stale.append = Append::At(7);
-    case.insert(&[stale, NewNotification::new(key("beside"), Start::NotWanted)]).await;
-    case.same("what was not stored does not count", case.count(&filter).await, wanted);
-    case.intervene(&[key("FailedHolding")], &Intervention::Reopen).await;
+    case.insert(&[stale, NewNotification::new(key("beside"), Start::NotWanted)])
+        .await;
+    case.same(
+        "what was not stored does not count",
+        case.count(&filter).await,
+        wanted,
+    );
+    case.intervene(&[key("FailedHolding")], &Intervention::Reopen)
+        .await;
     wanted.failed -= 1;
     wanted.pending += 1;
-    case.same("a reopened one is pending", case.count(&filter).await, wanted);
+    case.same(
+        "a reopened one is pending",
+        case.count(&filter).await,
+        wanted,
+    );
 }
 
 /// What each counts as.
@@ -240,8 +415,17 @@ async fn listed<H: Harness>(case: &Case<'_, H>, filter: &Filter, limit: u32) -> 
     let mut page = Page::first(limit);
     loop {
         let listing = case.list(filter, &page).await;
-        case.holds("a page has no more than its limit", listing.notifications.len() <= limit as usize, &listing);
-        keys.extend(listing.notifications.into_iter().map(|notification| notification.key));
+        case.holds(
+            "a page has no more than its limit",
+            listing.notifications.len() <= limit as usize,
+            &listing,
+        );
+        keys.extend(
+            listing
+                .notifications
+                .into_iter()
+                .map(|notification| notification.key),
+        );
         match listing.next {
             Some(next) if keys.len() < 1000 => page = Page::after(next, limit),
             Some(next) => case.fails("paging comes to an end", next),

@@ -15,31 +15,66 @@ pub async fn what_settled_is_listed_in_the_order_in_which_it_did(harness: &impl 
     case.add(&keys).await;
     let mut elsewhere = keys[0].clone();
     elsewhere.source = other_source();
-    let told = Start::Notified { reference: "R-0".to_owned() };
-    case.insert(&[NewNotification::new(elsewhere, told.clone()), NewNotification::new(key("A-0"), told)]).await;
-    for (n, then) in [(3, notified("R-3")), (1, failed(FailureReason::Exhausted, StreamRule::Holds))] {
+    let told = Start::Notified {
+        reference: "R-0".to_owned(),
+    };
+    case.insert(&[
+        NewNotification::new(elsewhere, told.clone()),
+        NewNotification::new(key("A-0"), told),
+    ])
+    .await;
+    for (n, then) in [
+        (3, notified("R-3")),
+        (1, failed(FailureReason::Exhausted, StreamRule::Holds)),
+    ] {
         let claim = case.hold(&keys[n], LIVE).await;
         case.settle(&claim, then).await;
     }
     case.hold(&keys[2], LIVE).await;
-    case.intervene(&keys[4..], &Intervention::Withdraw { reason: "refunded".to_owned() }).await;
-    case.intervene(&keys[..1], &Intervention::MarkNotified { reference: "R-1".to_owned() }).await;
-    let wanted = [key("A-0"), keys[3].clone(), keys[1].clone(), keys[0].clone()];
+    case.intervene(
+        &keys[4..],
+        &Intervention::Withdraw {
+            reason: "refunded".to_owned(),
+        },
+    )
+    .await;
+    case.intervene(
+        &keys[..1],
+        &Intervention::MarkNotified {
+            reference: "R-1".to_owned(),
+        },
+    )
+    .await;
+    let wanted = [
+        key("A-0"),
+        keys[3].clone(),
+        keys[1].clone(),
+        keys[0].clone(),
+    ];
     let listing = case.settled(&Page::first(10)).await;
-    case.same("what is notified or failed, as it became so", names(&listing), wanted.to_vec());
+    case.same(
+        "what is notified or failed, as it became so",
+        names(&listing),
+        wanted.to_vec(),
+    );
     for seen in listing.notifications {
         let mut wanted = case.get(&seen.key).await;
         wanted.body = None;
         case.same("all of it but the body", seen, wanted);
     }
-    case.same("page by page too", all_from(&case, None, 1).await.0, wanted.to_vec());
+    case.same(
+        "page by page too",
+        all_from(&case, None, 1).await.0,
+        wanted.to_vec(),
+    );
 }
 
 /// Holds a store to sentence 17 of the [contract](crate::store::Store#contract).
 pub async fn what_settles_later_comes_after_the_cursor(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 17").await;
     let keys = ["A-1", "A-2", "A-3"].map(key);
-    case.insert(&keys.iter().map(pending).collect::<Vec<_>>()).await;
+    case.insert(&keys.iter().map(pending).collect::<Vec<_>>())
+        .await;
     let mut claims = Vec::new();
     for key in &keys {
         claims.push(case.hold(key, LIVE).await);
@@ -47,26 +82,49 @@ pub async fn what_settles_later_comes_after_the_cursor(harness: &impl Harness) {
     case.settle(&claims[2], notified("R")).await;
     let (seen, after) = all_from(&case, None, 2).await;
     case.same("the first that settled", seen, vec![keys[2].clone()]);
-    let again = case.settled(&Page::after(cursor(&case, after.clone()), 2)).await;
+    let again = case
+        .settled(&Page::after(cursor(&case, after.clone()), 2))
+        .await;
     case.same("nothing new", names(&again), Vec::new());
     case.holds("where to go on is kept", again.next == after, &again.next);
 
-    case.settle(&claims[0], failed(FailureReason::Config, StreamRule::Holds)).await;
+    case.settle(&claims[0], failed(FailureReason::Config, StreamRule::Holds))
+        .await;
     case.settle(&claims[1], notified("R")).await;
     let page = case.settled(&Page::after(cursor(&case, after), 1)).await;
-    case.same("a page ends where it says", names(&page), vec![keys[0].clone()]);
+    case.same(
+        "a page ends where it says",
+        names(&page),
+        vec![keys[0].clone()],
+    );
     let (seen, after) = all_from(&case, page.next, 1).await;
-    case.same("what settled later, the older row first or not", seen, vec![keys[1].clone()]);
+    case.same(
+        "what settled later, the older row first or not",
+        seen,
+        vec![keys[1].clone()],
+    );
 
     case.intervene(&keys[..1], &Intervention::Reopen).await;
-    case.same("what was reopened is not settled", all_from(&case, None, 10).await.0.len(), 2);
+    case.same(
+        "what was reopened is not settled",
+        all_from(&case, None, 10).await.0.len(),
+        2,
+    );
     let claim = case.hold(&keys[0], LIVE).await;
     case.settle(&claim, notified("R")).await;
-    case.same("what settles again comes again", all_from(&case, after, 10).await.0, vec![keys[0].clone()]);
+    case.same(
+        "what settles again comes again",
+        all_from(&case, after, 10).await.0,
+        vec![keys[0].clone()],
+    );
 }
 
 fn names(listing: &Listing) -> Vec<Key> {
-    listing.notifications.iter().map(|notification| notification.key.clone()).collect()
+    listing
+        .notifications
+        .iter()
+        .map(|notification| notification.key.clone())
+        .collect()
 }
 
 fn cursor<H: Harness>(case: &Case<'_, H>, next: Option<Cursor>) -> Cursor {
@@ -77,7 +135,11 @@ fn cursor<H: Harness>(case: &Case<'_, H>, next: Option<Cursor>) -> Cursor {
 }
 
 /// Pages until nothing new comes, and where to go on.
-async fn all_from<H: Harness>(case: &Case<'_, H>, mut after: Option<Cursor>, limit: u32) -> (Vec<Key>, Option<Cursor>) {
+async fn all_from<H: Harness>(
+    case: &Case<'_, H>,
+    mut after: Option<Cursor>,
+    limit: u32,
+) -> (Vec<Key>, Option<Cursor>) {
     let mut seen = Vec::new();
     loop {
         let page = match &after {

@@ -6,19 +6,31 @@ use crate::notification::{FailureReason, State, StreamRule};
 use crate::store::{Intervention, Pick, Step, Store, Then, Token, Written};
 
 use super::Harness;
-use super::case::{Case, LIVE, SHORT, Situation, attempt, every_then, failed, key, ledger, notified, pending, step};
+use super::case::{
+    Case, LIVE, SHORT, Situation, attempt, every_then, failed, key, ledger, notified, pending, step,
+};
 
 /// Holds a store to sentence 7 of the [contract](crate::store::Store#contract).
 pub async fn a_newer_claim_makes_a_token_stale(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 7").await;
     let key = key("A-1");
-    let Some(old) = case.bring(&key, Situation::Abandoned).await else { return };
+    let Some(old) = case.bring(&key, Situation::Abandoned).await else {
+        return;
+    };
     let new = case.hold(&key, LIVE).await;
     let before = case.get(&key).await;
     for then in every_then() {
         let written = case.write(tried(step(&old, then.clone()))).await;
-        case.same(&format!("the token of the older claim is stale ({then:?})"), written, Written::Stale);
-        case.same("a stale step changes nothing", &case.get(&key).await, &before);
+        case.same(
+            &format!("the token of the older claim is stale ({then:?})"),
+            written,
+            Written::Stale,
+        );
+        case.same(
+            "a stale step changes nothing",
+            &case.get(&key).await,
+            &before,
+        );
     }
     case.settle(&new, notified("R-1")).await;
 }
@@ -26,7 +38,11 @@ pub async fn a_newer_claim_makes_a_token_stale(harness: &impl Harness) {
 /// Holds a store to sentence 7 of the [contract](crate::store::Store#contract).
 pub async fn an_end_makes_a_token_stale(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 7").await;
-    for (n, end) in every_then().into_iter().filter(|then| !matches!(then, Then::Keep { .. })).enumerate() {
+    for (n, end) in every_then()
+        .into_iter()
+        .filter(|then| !matches!(then, Then::Keep { .. }))
+        .enumerate()
+    {
         let key = key(&format!("A-{n}"));
         case.add(std::slice::from_ref(&key)).await;
         let claim = case.hold(&key, LIVE).await;
@@ -34,8 +50,16 @@ pub async fn an_end_makes_a_token_stale(harness: &impl Harness) {
         let before = case.get(&key).await;
         for then in every_then() {
             let written = case.write(tried(step(&claim, then.clone()))).await;
-            case.same(&format!("after {end:?} the token is stale ({then:?})"), written, Written::Stale);
-            case.same("a stale step changes nothing", &case.get(&key).await, &before);
+            case.same(
+                &format!("after {end:?} the token is stale ({then:?})"),
+                written,
+                Written::Stale,
+            );
+            case.same(
+                "a stale step changes nothing",
+                &case.get(&key).await,
+                &before,
+            );
         }
     }
 }
@@ -44,25 +68,42 @@ pub async fn an_end_makes_a_token_stale(harness: &impl Harness) {
 pub async fn an_intervention_makes_a_token_stale(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 7").await;
     let interventions = [
-        Intervention::Withdraw { reason: "called off".to_owned() },
-        Intervention::MarkNotified { reference: "by phone".to_owned() },
+        Intervention::Withdraw {
+            reason: "called off".to_owned(),
+        },
+        Intervention::MarkNotified {
+            reference: "by phone".to_owned(),
+        },
     ];
     for (n, intervention) in interventions.iter().enumerate() {
         let key = key(&format!("A-{n}"));
-        let Some(claim) = case.bring(&key, Situation::Abandoned).await else { return };
-        case.intervene(std::slice::from_ref(&key), intervention).await;
+        let Some(claim) = case.bring(&key, Situation::Abandoned).await else {
+            return;
+        };
+        case.intervene(std::slice::from_ref(&key), intervention)
+            .await;
         let before = case.get(&key).await;
         for then in every_then() {
             let written = case.write(tried(step(&claim, then.clone()))).await;
-            case.same(&format!("after {intervention:?} the token is stale ({then:?})"), written, Written::Stale);
-            case.same("a stale step changes nothing", &case.get(&key).await, &before);
+            case.same(
+                &format!("after {intervention:?} the token is stale ({then:?})"),
+                written,
+                Written::Stale,
+            );
+            case.same(
+                "a stale step changes nothing",
+                &case.get(&key).await,
+                &before,
+            );
         }
     }
     let key = key("A-9");
     case.add(std::slice::from_ref(&key)).await;
     let claim = case.hold(&key, LIVE).await;
-    case.settle(&claim, failed(FailureReason::Config, StreamRule::Holds)).await;
-    case.intervene(std::slice::from_ref(&key), &Intervention::Reopen).await;
+    case.settle(&claim, failed(FailureReason::Config, StreamRule::Holds))
+        .await;
+    case.intervene(std::slice::from_ref(&key), &Intervention::Reopen)
+        .await;
     let written = case.write(step(&claim, notified("R-1"))).await;
     case.same("a reopening brings no token back", written, Written::Stale);
 }
@@ -72,12 +113,22 @@ pub async fn a_late_outcome_is_recorded_when_nobody_took_over(harness: &impl Har
     let case = Case::open(harness, "sentence 7").await;
     for (n, then) in every_then().into_iter().enumerate() {
         let key = key(&format!("A-{n}"));
-        let Some(claim) = case.bring(&key, Situation::Abandoned).await else { return };
+        let Some(claim) = case.bring(&key, Situation::Abandoned).await else {
+            return;
+        };
         let written = case.write(tried(step(&claim, then.clone()))).await;
-        case.same(&format!("its lease alone makes no token stale ({then:?})"), written, Written::Applied);
+        case.same(
+            &format!("its lease alone makes no token stale ({then:?})"),
+            written,
+            Written::Applied,
+        );
         let seen = case.get(&key).await;
         case.same("what was tried is recorded", seen.attempts.len(), 1);
-        case.holds("it is as the step says", became(&seen.state, &then), &seen.state);
+        case.holds(
+            "it is as the step says",
+            became(&seen.state, &then),
+            &seen.state,
+        );
     }
 }
 
@@ -92,8 +143,16 @@ pub async fn a_token_is_good_for_its_own_notification_only(harness: &impl Harnes
         let before = case.get(other).await;
         let mut wrong = tried(step(&of_one, notified("R-1")));
         wrong.key = other.clone();
-        case.same("the token of another notification is stale", case.write(wrong).await, Written::Stale);
-        case.same("a stale step changes nothing", case.get(other).await, before);
+        case.same(
+            "the token of another notification is stale",
+            case.write(wrong).await,
+            Written::Stale,
+        );
+        case.same(
+            "a stale step changes nothing",
+            case.get(other).await,
+            before,
+        );
     }
     case.settle(&of_one, notified("R-1")).await;
 }
@@ -106,7 +165,11 @@ pub async fn a_step_for_an_unknown_key_is_stale(harness: &impl Harness) {
     let claim = case.hold(&known, LIVE).await;
     for token in [claim.token, Token::new(0), Token::new(i64::MAX)] {
         let nobodys = Step::new(unknown.clone(), token, ledger(1), notified("R-1"));
-        case.same("nobody holds what is not there", case.write(nobodys).await, Written::Stale);
+        case.same(
+            "nobody holds what is not there",
+            case.write(nobodys).await,
+            Written::Stale,
+        );
     }
     let found = case.ok(case.store.get(&unknown).await);
     case.holds("nothing is stored by it", found.is_none(), found);
@@ -122,11 +185,17 @@ pub async fn a_claim_that_is_kept_keeps_its_token_and_lives_longer(harness: &imp
     case.settle(&claim, Then::Keep { lease: LIVE }).await;
     let after = case.now().await;
     let state = case.get(&key).await.state;
-    let State::Sending { until } = state else { case.fails("it is still held", state) };
+    let State::Sending { until } = state else {
+        case.fails("it is still held", state)
+    };
     let fits = before.after(LIVE) <= until && until <= after.after(LIVE);
     case.holds("its lease begins anew", fits, (before, until, after));
     case.lapse().await;
-    case.same("nobody takes it over", case.claimed(Pick::NowOf(vec![key])).await, Vec::new());
+    case.same(
+        "nobody takes it over",
+        case.claimed(Pick::NowOf(vec![key])).await,
+        Vec::new(),
+    );
     case.settle(&claim, Then::Keep { lease: LIVE }).await;
     case.settle(&claim, notified("R-1")).await;
 }
@@ -141,8 +210,16 @@ pub async fn a_lease_that_was_kept_runs_out_too(harness: &impl Harness) {
     case.lapse().await;
     let claims = case.claim_due(LIVE).await;
     case.same("it can be taken over", claims.len(), 1);
-    case.holds("it is marked as taken over", claims[0].taken_over, &claims[0]);
-    case.same("the older token is stale", case.write(step(&claim, notified("R-1"))).await, Written::Stale);
+    case.holds(
+        "it is marked as taken over",
+        claims[0].taken_over,
+        &claims[0],
+    );
+    case.same(
+        "the older token is stale",
+        case.write(step(&claim, notified("R-1"))).await,
+        Written::Stale,
+    );
 }
 
 /// Holds a store to sentence 7 of the [contract](crate::store::Store#contract).
@@ -152,14 +229,29 @@ pub async fn of_concurrent_ends_with_one_token_one_is_recorded(harness: &impl Ha
     case.add(std::slice::from_ref(&key)).await;
     let claim = case.hold(&key, LIVE).await;
     let written = case.side_by_side(24, |number, store| {
-        let step = step(&claim, notified(&format!("R-{number}"))).with_attempts(0, vec![attempt(number as u32)]);
+        let step = step(&claim, notified(&format!("R-{number}")))
+            .with_attempts(0, vec![attempt(number as u32)]);
         async move { store.write(&[step]).await }
     });
-    let written: Vec<_> = written.await.into_iter().flat_map(|written| case.ok(written)).collect();
-    let winners: Vec<_> = written.iter().enumerate().filter(|(_, written)| **written == Written::Applied).collect();
-    let [(winner, _)] = winners[..] else { case.fails("exactly one end is recorded", written) };
+    let written: Vec<_> = written
+        .await
+        .into_iter()
+        .flat_map(|written| case.ok(written))
+        .collect();
+    let winners: Vec<_> = written
+        .iter()
+        .enumerate()
+        .filter(|(_, written)| **written == Written::Applied)
+        .collect();
+    let [(winner, _)] = winners[..] else {
+        case.fails("exactly one end is recorded", written)
+    };
     let seen = case.get(&key).await;
-    case.same("its attempt is the only one", &seen.attempts, &vec![attempt(winner as u32)]);
+    case.same(
+        "its attempt is the only one",
+        &seen.attempts,
+        &vec![attempt(winner as u32)],
+    );
     let reference = format!("R-{winner}");
     let fits = matches!(&seen.state, State::Notified { reference: seen, .. } if *seen == reference);
     case.holds("its reference is the one", fits, &seen.state);
@@ -181,11 +273,23 @@ pub async fn a_step_records_attempts_ledger_and_state_together(harness: &impl Ha
         let seen = case.get(&key).await;
         case.same("its attempts are there", &seen.attempts, &vec![attempt(0)]);
         case.same("its ledger is there", &seen.ledger, &ledger(7));
-        case.holds(&format!("its state is there ({then:?})"), became(&seen.state, &then), &seen.state);
+        case.holds(
+            &format!("its state is there ({then:?})"),
+            became(&seen.state, &then),
+            &seen.state,
+        );
         if let State::Notified { at, .. } | State::Failed { at, .. } = seen.state {
-            case.holds("an end has its moment", before <= at && at <= after, (before, at, after));
+            case.holds(
+                "an end has its moment",
+                before <= at && at <= after,
+                (before, at, after),
+            );
         }
-        case.same("nothing else is changed", (&seen.body, seen.position), (&unchanged.body, unchanged.position));
+        case.same(
+            "nothing else is changed",
+            (&seen.body, seen.position),
+            (&unchanged.body, unchanged.position),
+        );
     }
 }
 
@@ -199,8 +303,19 @@ pub async fn a_failure_keeps_its_reason_and_what_it_means_for_its_stream(harness
             let claim = case.hold(&key, LIVE).await;
             case.settle(&claim, failed(reason, rule)).await;
             let state = case.get(&key).await.state;
-            let State::Failed { reason: seen_reason, stream, .. } = state else { case.fails("it has failed", state) };
-            case.same("reason and rule are as they were written", (seen_reason, stream), (reason, rule));
+            let State::Failed {
+                reason: seen_reason,
+                stream,
+                ..
+            } = state
+            else {
+                case.fails("it has failed", state)
+            };
+            case.same(
+                "reason and rule are as they were written",
+                (seen_reason, stream),
+                (reason, rule),
+            );
         }
     }
 }
@@ -218,12 +333,22 @@ pub async fn what_is_given_back_is_due_after_the_wait_asked_for(harness: &impl H
             case.settle(&claim, then.clone()).await;
             let over = case.now().await;
             let state = case.get(&key).await.state;
-            let State::Pending { due } = state else { case.fails("it is pending again", state) };
+            let State::Pending { due } = state else {
+                case.fails("it is pending again", state)
+            };
             let fits = began.after(after) <= due && due <= over.after(after);
-            case.holds(&format!("it is due then ({then:?})"), fits, (began, due, over));
+            case.holds(
+                &format!("it is due then ({then:?})"),
+                fits,
+                (began, due, over),
+            );
         }
     }
-    case.same("without a wait it is due at once", case.claimed_due().await, vec![key]);
+    case.same(
+        "without a wait it is due at once",
+        case.claimed_due().await,
+        vec![key],
+    );
 }
 
 /// Holds a store to sentence 8 of the [contract](crate::store::Store#contract).
@@ -234,16 +359,30 @@ pub async fn attempts_are_appended_over_steps_and_claims(harness: &impl Harness)
     let mut wanted = Vec::new();
     for _ in 0..3 {
         let claim = case.hold(&key, LIVE).await;
-        case.same("a claim says how many there are", claim.attempts as usize, wanted.len());
-        for then in [Then::Keep { lease: LIVE }, Then::Keep { lease: LIVE }, Then::Again { after: LIVE }] {
+        case.same(
+            "a claim says how many there are",
+            claim.attempts as usize,
+            wanted.len(),
+        );
+        for then in [
+            Then::Keep { lease: LIVE },
+            Then::Keep { lease: LIVE },
+            Then::Again { after: LIVE },
+        ] {
             let first = wanted.len() as u32;
             let tried = vec![attempt(first), attempt(first + 1)];
             wanted.extend(tried.clone());
-            let written = case.write(step(&claim, then).with_attempts(first, tried)).await;
+            let written = case
+                .write(step(&claim, then).with_attempts(first, tried))
+                .await;
             case.same("it is recorded", written, Written::Applied);
         }
     }
-    case.same("all are there, in their order", case.get(&key).await.attempts, wanted);
+    case.same(
+        "all are there, in their order",
+        case.get(&key).await.attempts,
+        wanted,
+    );
 }
 
 /// Holds a store to sentence 8 of the [contract](crate::store::Store#contract).
@@ -252,28 +391,57 @@ pub async fn a_step_that_is_repeated_is_recorded_once(harness: &impl Harness) {
     let key = key("A-1");
     case.add(std::slice::from_ref(&key)).await;
     let claim = case.hold(&key, LIVE).await;
-    let keep = |first, attempts| step(&claim, Then::Keep { lease: LIVE }).with_attempts(first, attempts);
+    let keep =
+        |first, attempts| step(&claim, Then::Keep { lease: LIVE }).with_attempts(first, attempts);
     for _ in 0..3 {
-        case.same("the same step is recorded", case.write(keep(0, vec![attempt(0)])).await, Written::Applied);
-        case.same("its attempt is there once", case.get(&key).await.attempts, vec![attempt(0)]);
+        case.same(
+            "the same step is recorded",
+            case.write(keep(0, vec![attempt(0)])).await,
+            Written::Applied,
+        );
+        case.same(
+            "its attempt is there once",
+            case.get(&key).await.attempts,
+            vec![attempt(0)],
+        );
     }
     case.write(keep(0, vec![attempt(8), attempt(1)])).await;
     let seen = case.get(&key).await.attempts;
-    case.same("numbers that are there are left alone, others appended", seen, vec![attempt(0), attempt(1)]);
+    case.same(
+        "numbers that are there are left alone, others appended",
+        seen,
+        vec![attempt(0), attempt(1)],
+    );
     let ends = keep(1, vec![attempt(9), attempt(2)]);
     let twice = case.write_all(&[ends.clone(), ends]).await;
-    case.same("in one slice too", twice, vec![Written::Applied, Written::Applied]);
+    case.same(
+        "in one slice too",
+        twice,
+        vec![Written::Applied, Written::Applied],
+    );
     let seen = case.get(&key).await.attempts;
-    case.same("each number is there once", seen, vec![attempt(0), attempt(1), attempt(2)]);
+    case.same(
+        "each number is there once",
+        seen,
+        vec![attempt(0), attempt(1), attempt(2)],
+    );
 }
 
 /// Holds a store to sentence 8 of the [contract](crate::store::Store#contract).
 pub async fn the_steps_of_a_slice_are_answered_in_their_place(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 8").await;
-    case.same("no step has no answer", case.write_all(&[]).await, Vec::new());
+    case.same(
+        "no step has no answer",
+        case.write_all(&[]).await,
+        Vec::new(),
+    );
     let keys = ["A-1", "A-2", "A-3"].map(key);
     case.insert(&keys.each_ref().map(pending)).await;
-    let claims = [case.hold(&keys[0], LIVE).await, case.hold(&keys[1], LIVE).await, case.hold(&keys[2], LIVE).await];
+    let claims = [
+        case.hold(&keys[0], LIVE).await,
+        case.hold(&keys[1], LIVE).await,
+        case.hold(&keys[2], LIVE).await,
+    ];
     case.settle(&claims[1], notified("R-1")).await;
     let slice = [
         step(&claims[2], Then::Keep { lease: LIVE }).with_attempts(0, vec![attempt(0)]),
@@ -284,12 +452,24 @@ pub async fn the_steps_of_a_slice_are_answered_in_their_place(harness: &impl Har
     ];
     let (applied, stale) = (Written::Applied, Written::Stale);
     let wanted = vec![applied, stale, applied, applied, stale];
-    case.same("one after another, a stale one stops none", case.write_all(&slice).await, wanted);
+    case.same(
+        "one after another, a stale one stops none",
+        case.write_all(&slice).await,
+        wanted,
+    );
     let seen = case.get(&keys[2]).await;
-    case.same("only what was not stale is recorded", &seen.attempts, &vec![attempt(0), attempt(1)]);
+    case.same(
+        "only what was not stale is recorded",
+        &seen.attempts,
+        &vec![attempt(0), attempt(1)],
+    );
     for key in &keys {
         let state = case.get(key).await.state;
-        case.holds("each is notified", matches!(state, State::Notified { .. }), &state);
+        case.holds(
+            "each is notified",
+            matches!(state, State::Notified { .. }),
+            &state,
+        );
     }
 }
 
@@ -310,7 +490,11 @@ pub async fn a_reader_sees_a_step_whole_or_not_at_all(harness: &impl Harness) {
                     seen.extend(store.get(&claim.key).await?);
                     continue;
                 }
-                let then = if n < STEPS { Then::Keep { lease: LIVE } } else { notified("R-1") };
+                let then = if n < STEPS {
+                    Then::Keep { lease: LIVE }
+                } else {
+                    notified("R-1")
+                };
                 let mut step = step(&claim, then).with_attempts(n - 1, vec![attempt(n)]);
                 step.ledger = ledger(n);
                 store.write(&[step]).await?;
@@ -320,7 +504,11 @@ pub async fn a_reader_sees_a_step_whole_or_not_at_all(harness: &impl Harness) {
     });
     for seen in work.await.into_iter().flat_map(|seen| case.ok(seen)) {
         let steps = seen.attempts.len() as u32;
-        let ledger = if steps == 0 { claim.ledger.clone() } else { ledger(steps) };
+        let ledger = if steps == 0 {
+            claim.ledger.clone()
+        } else {
+            ledger(steps)
+        };
         case.same("attempts and ledger belong together", &seen.ledger, &ledger);
         let ended = matches!(seen.state, State::Notified { .. });
         case.same("attempts and state belong together", ended, steps == STEPS);
@@ -339,7 +527,10 @@ fn became(state: &State, then: &Then) -> bool {
             matches!(state, State::Notified { reference, .. } if reference == wanted)
         }
         Then::Again { .. } | Then::HandBack { .. } => matches!(state, State::Pending { .. }),
-        Then::Failed { reason: wanted, stream: rule } => {
+        Then::Failed {
+            reason: wanted,
+            stream: rule,
+        } => {
             matches!(state, State::Failed { reason, stream, .. } if reason == wanted && stream == rule)
         }
     }

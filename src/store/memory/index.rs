@@ -24,7 +24,12 @@ impl Index {
         loop {
             match self.rows.get(&hash) {
                 None => return Place { hash, row: None },
-                Some(row) if is_it(*row) => return Place { hash, row: Some(*row) },
+                Some(row) if is_it(*row) => {
+                    return Place {
+                        hash,
+                        row: Some(*row),
+                    };
+                }
                 Some(_) => hash = hash.wrapping_add(1),
             }
         }
@@ -46,7 +51,9 @@ impl Hasher for AsItIs {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |so_far, byte| so_far.rotate_left(8) ^ u64::from(*byte));
+        self.0 = bytes.iter().fold(self.0, |so_far, byte| {
+            so_far.rotate_left(8) ^ u64::from(*byte)
+        });
     }
 
     fn write_u64(&mut self, number: u64) {
@@ -63,7 +70,10 @@ pub(super) struct Shared<T> {
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
-        Shared { numbers: HashMap::new(), values: Vec::new() }
+        Shared {
+            numbers: HashMap::new(),
+            values: Vec::new(),
+        }
     }
 }
 
@@ -102,7 +112,9 @@ mod tests {
     fn names_of_one_hash_are_told_apart() {
         let names = ["north", "south", "east"];
         let mut index = Index::default();
-        let is = |name: &'static str| move |row: u64| names.get(usize::try_from(row).unwrap()) == Some(&name);
+        let is = |name: &'static str| {
+            move |row: u64| names.get(usize::try_from(row).unwrap()) == Some(&name)
+        };
         for (row, name) in (0..).zip(names) {
             let place = index.place(&Same, is(name));
             assert_eq!(place.row, None);

@@ -21,7 +21,11 @@ impl Table {
             notification.body = None;
             notification
         };
-        let notifications = wanted.by_ref().take(page.limit as usize).map(shown).collect();
+        let notifications = wanted
+            .by_ref()
+            .take(page.limit as usize)
+            .map(shown)
+            .collect();
         let next = wanted.next().map(|_| Cursor::new(last.to_string()));
         Listing::new(notifications, next)
     }
@@ -32,7 +36,9 @@ impl Table {
         let after = usize::try_from(last).unwrap_or(usize::MAX);
         for (number, id) in (last + 1..).zip(self.settled.get(after..).unwrap_or_default()) {
             let found = if *id > 0 { self.read(*id) } else { None };
-            let Some(mut notification) = found.filter(|found| found.key.source == *source) else { continue };
+            let Some(mut notification) = found.filter(|found| found.key.source == *source) else {
+                continue;
+            };
             if notifications.len() == page.limit as usize {
                 break;
             }
@@ -40,7 +46,10 @@ impl Table {
             notifications.push(notification);
             last = number;
         }
-        Listing::new(notifications, (last > 0).then(|| Cursor::new(last.to_string())))
+        Listing::new(
+            notifications,
+            (last > 0).then(|| Cursor::new(last.to_string())),
+        )
     }
 
     pub(super) fn count(&self, filter: &Filter) -> Counts {
@@ -63,10 +72,12 @@ impl Table {
         let mut next = self.last_of_order(&filter.source, order);
         while let Some(id) = next.filter(|id| *id > after) {
             of_order.push(id);
-            next = place(id).and_then(|place| self.rows.get(place)).map(|row| match row {
-                Row::Whole(whole) => whole.previous,
-                Row::Mark(mark) => mark.previous(),
-            });
+            next = place(id)
+                .and_then(|place| self.rows.get(place))
+                .map(|row| match row {
+                    Row::Whole(whole) => whole.previous,
+                    Row::Mark(mark) => mark.previous(),
+                });
         }
         Box::new(of_order.into_iter().rev())
     }
@@ -74,14 +85,25 @@ impl Table {
 
 /// Where the page begins; a cursor that is none of ours is the beginning.
 fn number(page: &Page) -> u64 {
-    page.after.as_ref().and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0)
+    page.after
+        .as_ref()
+        .and_then(|cursor| cursor.as_str().parse().ok())
+        .unwrap_or(0)
 }
 
 fn matches(filter: &Filter, notification: &Notification, now: Timestamp) -> bool {
     let key = &notification.key;
     filter.source == key.source
-        && filter.order.as_ref().is_none_or(|order| *order == key.order)
-        && filter.supplier.as_ref().is_none_or(|supplier| *supplier == key.supplier)
+        && filter
+            .order
+            .as_ref()
+            .is_none_or(|order| *order == key.order)
+        && filter
+            .supplier
+            .as_ref()
+            .is_none_or(|supplier| *supplier == key.supplier)
         && (filter.states.is_empty() || filter.states.contains(&notification.state.name()))
-        && filter.older_than.is_none_or(|age| now.since(notification.created_at) >= age)
+        && filter
+            .older_than
+            .is_none_or(|age| now.since(notification.created_at) >= age)
 }

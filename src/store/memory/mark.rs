@@ -30,18 +30,37 @@ const NOT_WANTED: u8 = 3;
 impl Mark {
     /// Packs what stays of a notification, and the number of the row before it in its order. `None` when it has not come to
     /// its end.
-    pub(super) fn pack(notification: &Notification, previous: u64, names: &mut Names) -> Option<Mark> {
+    pub(super) fn pack(
+        notification: &Notification,
+        previous: u64,
+        names: &mut Names,
+    ) -> Option<Mark> {
         let key = &notification.key;
         let (word, at, text) = match &notification.state {
-            State::Notified { at, reference } if reference == key.order.as_str() => (NOTIFIED_AS_ORDER, at, ""),
+            State::Notified { at, reference } if reference == key.order.as_str() => {
+                (NOTIFIED_AS_ORDER, at, "")
+            }
             State::Notified { at, reference } => (NOTIFIED, at, reference.as_str()),
-            State::Closed { at, why: Closed::Withdrawn { reason } } => (WITHDRAWN, at, reason.as_str()),
-            State::Closed { at, why: Closed::NotWanted } => (NOT_WANTED, at, ""),
-            State::Pending { .. } | State::Sending { .. } | State::Failed { .. } | State::Unreadable { .. } => {
+            State::Closed {
+                at,
+                why: Closed::Withdrawn { reason },
+            } => (WITHDRAWN, at, reason.as_str()),
+            State::Closed {
+                at,
+                why: Closed::NotWanted,
+            } => (NOT_WANTED, at, ""),
+            State::Pending { .. }
+            | State::Sending { .. }
+            | State::Failed { .. }
+            | State::Unreadable { .. } => {
                 return None;
             }
         };
-        let event_id = if notification.event_id == key.event_id() { "" } else { notification.event_id.as_str() };
+        let event_id = if notification.event_id == key.event_id() {
+            ""
+        } else {
+            notification.event_id.as_str()
+        };
         let mut packed = Packed(vec![word]);
         packed.number(previous);
         packed.number(names.sources.number(&key.source));
@@ -55,7 +74,13 @@ impl Mark {
         packed.moment(notification.created_at);
         packed.bytes(text.as_bytes());
         packed.bytes(event_id.as_bytes());
-        packed.bytes(notification.content_digest.map(|digest| digest.to_bytes()).as_ref().map_or(&[], |it| &it[..]));
+        packed.bytes(
+            notification
+                .content_digest
+                .map(|digest| digest.to_bytes())
+                .as_ref()
+                .map_or(&[], |it| &it[..]),
+        );
         match &notification.memo {
             None => packed.number(0),
             Some(memo) => {
@@ -88,10 +113,22 @@ impl Mark {
         let (at, created_at) = (packed.moment()?, packed.moment()?);
         let text = packed.text()?.to_owned();
         let state = match *word {
-            NOTIFIED => State::Notified { at, reference: text },
-            NOTIFIED_AS_ORDER => State::Notified { at, reference: key.order.as_str().to_owned() },
-            WITHDRAWN => State::Closed { at, why: Closed::Withdrawn { reason: text } },
-            _ => State::Closed { at, why: Closed::NotWanted },
+            NOTIFIED => State::Notified {
+                at,
+                reference: text,
+            },
+            NOTIFIED_AS_ORDER => State::Notified {
+                at,
+                reference: key.order.as_str().to_owned(),
+            },
+            WITHDRAWN => State::Closed {
+                at,
+                why: Closed::Withdrawn { reason: text },
+            },
+            _ => State::Closed {
+                at,
+                why: Closed::NotWanted,
+            },
         };
         let event_id = match packed.text()? {
             "" => key.event_id(),
@@ -175,21 +212,38 @@ mod tests {
         let reason = "called off".to_owned();
         let mut names = Names::default();
         for (n, state) in [
-            State::Notified { at: at(1_800_000_000_000_001), reference: "A-1".to_owned() },
-            State::Notified { at: at(5), reference: "R-\u{1f4de}".to_owned() },
-            State::Closed { at: at(0), why: Closed::Withdrawn { reason } },
-            State::Closed { at: at(300), why: Closed::NotWanted },
+            State::Notified {
+                at: at(1_800_000_000_000_001),
+                reference: "A-1".to_owned(),
+            },
+            State::Notified {
+                at: at(5),
+                reference: "R-\u{1f4de}".to_owned(),
+            },
+            State::Closed {
+                at: at(0),
+                why: Closed::Withdrawn { reason },
+            },
+            State::Closed {
+                at: at(300),
+                why: Closed::NotWanted,
+            },
         ]
         .into_iter()
         .enumerate()
         {
-            let mut key =
-                Key::order_created(Source::new("shop").unwrap(), SupplierId::new("north").unwrap(), name("A-1"));
-            let mut notification = Notification::new(key.clone(), key.event_id(), 300, state.clone(), at(7));
+            let mut key = Key::order_created(
+                Source::new("shop").unwrap(),
+                SupplierId::new("north").unwrap(),
+                name("A-1"),
+            );
+            let mut notification =
+                Notification::new(key.clone(), key.event_id(), 300, state.clone(), at(7));
             if n % 2 == 1 {
                 key.occurrence = Occurrence::new("child-1").unwrap();
                 let event_id = EventId::from_stored("msg_of_its_own").unwrap();
-                notification = Notification::new(key, event_id, 1, state, at(1_700_000_000_000_000));
+                notification =
+                    Notification::new(key, event_id, 1, state, at(1_700_000_000_000_000));
                 notification.content_digest = Some(ContentDigest::of(b"content"));
                 notification.memo = Some(Memo::new([0_u8; 0]).unwrap());
                 notification.reopened = 3;
@@ -199,7 +253,11 @@ mod tests {
             assert_eq!(mark.unpack(&names), Some(notification));
         }
         let pending = State::Pending { due: at(1) };
-        let key = Key::order_created(Source::new("shop").unwrap(), SupplierId::new("north").unwrap(), name("A-1"));
+        let key = Key::order_created(
+            Source::new("shop").unwrap(),
+            SupplierId::new("north").unwrap(),
+            name("A-1"),
+        );
         let notification = Notification::new(key.clone(), key.event_id(), 1, pending, at(1));
         assert!(Mark::pack(&notification, 0, &mut names).is_none());
     }

@@ -26,7 +26,10 @@ impl Queues {
             Queue::Due | Queue::PutOff => self.due.insert(turn),
         };
         if queue == Queue::PutOff {
-            self.put_off.entry(supplier.clone()).or_default().insert(turn);
+            self.put_off
+                .entry(supplier.clone())
+                .or_default()
+                .insert(turn);
         }
     }
 
@@ -46,7 +49,12 @@ impl Queues {
     }
 
     /// What is due at the front of a queue, and when the first is due that is not handed out.
-    pub(super) fn front(&self, queue: Queue, limit: u32, now: Timestamp) -> (Vec<Turn>, Option<Timestamp>) {
+    pub(super) fn front(
+        &self,
+        queue: Queue,
+        limit: u32,
+        now: Timestamp,
+    ) -> (Vec<Turn>, Option<Timestamp>) {
         let mut turns = match queue {
             Queue::New => self.new.iter(),
             Queue::Due | Queue::PutOff => self.due.iter(),
@@ -64,8 +72,13 @@ impl Queues {
     /// What is put off of these suppliers, earliest first.
     pub(super) fn put_off(&self, suppliers: &[SupplierId], request: &ClaimRequest) -> Vec<Turn> {
         let suppliers: BTreeSet<_> = suppliers.iter().take(Pick::MOST_SUPPLIERS).collect();
-        let queues = suppliers.into_iter().filter_map(|supplier| self.put_off.get(supplier));
-        let mut turns: Vec<_> = queues.flat_map(|queue| queue.iter().take(request.limit as usize)).copied().collect();
+        let queues = suppliers
+            .into_iter()
+            .filter_map(|supplier| self.put_off.get(supplier));
+        let mut turns: Vec<_> = queues
+            .flat_map(|queue| queue.iter().take(request.limit as usize))
+            .copied()
+            .collect();
         turns.sort_unstable();
         turns
     }

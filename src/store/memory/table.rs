@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use crate::notification::transition::{self, Change, Intervening, Judge, Present, Queue};
 use crate::notification::{Claim, Key, Notification, State, Stream, Token};
 use crate::store::{
-    ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Pick, Selection, Step, Written,
+    ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Pick, Selection,
+    Step, Written,
 };
 use crate::value::clock::Moment;
 use crate::value::names::{OrderCode, Source};
@@ -93,7 +94,9 @@ impl Table {
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        self.began_at.after(self.began.elapsed()).after(self.advanced)
+        self.began_at
+            .after(self.began.elapsed())
+            .after(self.advanced)
     }
 
     fn whole(&self, id: u64) -> Option<&Whole> {
@@ -121,7 +124,9 @@ impl Table {
     fn key_of(&self, id: u64) -> Option<Key> {
         match self.rows.get(place(id)?)? {
             Row::Whole(whole) => Some(whole.notification.key.clone()),
-            Row::Mark(mark) => mark.unpack(&self.names).map(|notification| notification.key),
+            Row::Mark(mark) => mark
+                .unpack(&self.names)
+                .map(|notification| notification.key),
         }
     }
 
@@ -133,17 +138,21 @@ impl Table {
     }
 
     fn place_of(&self, key: &Key) -> Place {
-        self.by_key.place(key, |id| self.has_key(id, |of_row| of_row == key))
+        self.by_key
+            .place(key, |id| self.has_key(id, |of_row| of_row == key))
     }
 
     fn place_of_order(&self, source: &Source, order: &OrderCode) -> Place {
         let is_it = |key: &Key| key.source == *source && key.order == *order;
-        self.by_order.place(&(source, order), |id| self.has_key(id, is_it))
+        self.by_order
+            .place(&(source, order), |id| self.has_key(id, is_it))
     }
 
     fn place_of_stream(&self, key: &Key) -> Place {
         let stream = |key: &Key| key.stream();
-        self.by_stream.place(&stream(key), |id| self.has_key(id, |of_row| stream(of_row) == stream(key)))
+        self.by_stream.place(&stream(key), |id| {
+            self.has_key(id, |of_row| stream(of_row) == stream(key))
+        })
     }
 
     fn find(&self, key: &Key) -> Option<u64> {
@@ -161,9 +170,15 @@ impl Table {
 
     pub(super) fn insert(&mut self, new: &[NewNotification]) -> Vec<Inserted> {
         let now = self.now();
-        let present = new.iter().map(|new| self.present(&new.key)).collect::<Vec<_>>();
+        let present = new
+            .iter()
+            .map(|new| self.present(&new.key))
+            .collect::<Vec<_>>();
         let answers = Judge::new().judge(new, present);
-        if answers.iter().any(|answer| matches!(answer, Inserted::Stale { .. })) {
+        if answers
+            .iter()
+            .any(|answer| matches!(answer, Inserted::Stale { .. }))
+        {
             return answers;
         }
         for (new, answer) in new.iter().zip(&answers) {
@@ -184,22 +199,36 @@ impl Table {
             return Present::Yes { digest };
         }
         let last = self.place_of_stream(key).row.and_then(|id| self.read(id));
-        Present::No { stream_end: last.map_or(0, |last| last.position) }
+        Present::No {
+            stream_end: last.map_or(0, |last| last.position),
+        }
     }
 
     fn add(&mut self, new: &NewNotification, position: u64, now: Timestamp) {
         let (change, body) = transition::start(&new.start, now);
         let (key, state) = (new.key.clone(), change.state.clone());
-        let mut notification = Notification::new(key.clone(), new.event_id.clone(), position, state, now);
+        let mut notification =
+            Notification::new(key.clone(), new.event_id.clone(), position, state, now);
         notification.body = body.cloned();
         notification.content_digest = new.content_digest;
         notification.ledger = new.ledger.clone();
         notification.memo = new.memo.clone();
         notification.traceparent = new.traceparent.clone();
 
-        let places = (self.place_of(&key), self.place_of_order(&key.source, &key.order), self.place_of_stream(&key));
+        let places = (
+            self.place_of(&key),
+            self.place_of_order(&key.source, &key.order),
+            self.place_of_stream(&key),
+        );
         let previous = self.last_of_order(&key.source, &key.order).unwrap_or(0);
-        let whole = Whole { notification, token: None, queue: change.queue, waits: None, settled: None, previous };
+        let whole = Whole {
+            notification,
+            token: None,
+            queue: change.queue,
+            waits: None,
+            settled: None,
+            previous,
+        };
         self.rows.push(Row::Whole(Box::new(whole)));
         let id = self.rows.len() as u64;
         self.by_key.put(places.0, id);
@@ -212,23 +241,35 @@ impl Table {
         let now = self.now();
         let mut answer = Claims::at(now);
         let queues = self.queues.get(&request.source);
-        let front = |queue| queues.map(|queues| queues.front(queue, request.limit, now)).unwrap_or_default();
+        let front = |queue| {
+            queues
+                .map(|queues| queues.front(queue, request.limit, now))
+                .unwrap_or_default()
+        };
         let chosen = match &request.pick {
             Pick::New | Pick::Due => {
-                let queue = if matches!(request.pick, Pick::New) { Queue::New } else { Queue::Due };
+                let queue = if matches!(request.pick, Pick::New) {
+                    Queue::New
+                } else {
+                    Queue::Due
+                };
                 let (chosen, next) = front(queue);
                 answer.next_due = next;
                 chosen
             }
-            Pick::PutOff(suppliers) => queues.map(|queues| queues.put_off(suppliers, request)).unwrap_or_default(),
+            Pick::PutOff(suppliers) => queues
+                .map(|queues| queues.put_off(suppliers, request))
+                .unwrap_or_default(),
             Pick::DueOf(keys) => self.waiting_of(request, keys, |at, _| at <= now),
-            Pick::NowOf(keys) => {
-                self.waiting_of(request, keys, |at, state| at <= now || matches!(state, State::Pending { .. }))
-            }
+            Pick::NowOf(keys) => self.waiting_of(request, keys, |at, state| {
+                at <= now || matches!(state, State::Pending { .. })
+            }),
         };
         let until = now.after(request.lease);
         let chosen = chosen.into_iter().take(request.limit as usize);
-        answer.claims = chosen.filter_map(|(_, id)| self.hand_out(id, until)).collect();
+        answer.claims = chosen
+            .filter_map(|(_, id)| self.hand_out(id, until))
+            .collect();
         answer
     }
 
@@ -241,7 +282,9 @@ impl Table {
         let place = |key: &Key| {
             let id = self.find(key)?;
             let row = self.whole(id)?;
-            let (_, at) = row.waits.filter(|(_, at)| wanted(*at, &row.notification.state))?;
+            let (_, at) = row
+                .waits
+                .filter(|(_, at)| wanted(*at, &row.notification.state))?;
             Some((at, id))
         };
         let ours = keys.iter().filter(|key| key.source == request.source);
@@ -267,8 +310,13 @@ impl Table {
     }
 
     fn write_one(&mut self, step: &Step, now: Timestamp) -> Written {
-        let Some(id) = self.find(&step.key) else { return Written::Stale };
-        let Some(row) = self.whole_mut(id).filter(|row| row.token == Some(step.token)) else {
+        let Some(id) = self.find(&step.key) else {
+            return Written::Stale;
+        };
+        let Some(row) = self
+            .whole_mut(id)
+            .filter(|row| row.token == Some(step.token))
+        else {
             return Written::Stale;
         };
         let attempts = &mut row.notification.attempts;
@@ -278,7 +326,12 @@ impl Table {
         Written::Applied
     }
 
-    pub(super) fn intervene(&mut self, selection: &Selection, intervention: &Intervention, limit: u32) -> Intervened {
+    pub(super) fn intervene(
+        &mut self,
+        selection: &Selection,
+        intervention: &Intervention,
+        limit: u32,
+    ) -> Intervened {
         let now = self.now();
         let mut answer = Intervened::default();
         for id in self.selected(selection) {
@@ -303,9 +356,17 @@ impl Table {
     fn selected(&self, selection: &Selection) -> BTreeSet<u64> {
         match selection {
             Selection::Keys(keys) => keys.iter().filter_map(|key| self.find(key)).collect(),
-            Selection::FailedFor { source, supplier, reasons } => {
+            Selection::FailedFor {
+                source,
+                supplier,
+                reasons,
+            } => {
                 let wanted = |id: &&u64| {
-                    let Some(Whole { notification: Notification { key, state, .. }, .. }) = self.whole(**id) else {
+                    let Some(Whole {
+                        notification: Notification { key, state, .. },
+                        ..
+                    }) = self.whole(**id)
+                    else {
                         return false;
                     };
                     (&key.source, &key.supplier) == (source, supplier)
@@ -319,7 +380,9 @@ impl Table {
     /// The one place where a state changes: keeps streams and queues in step.
     fn change(&mut self, id: u64, change: Change) {
         let settled = change.settles().then_some(self.settled.len());
-        let Some(row) = self.whole_mut(id) else { return };
+        let Some(row) = self.whole_mut(id) else {
+            return;
+        };
         if !change.keeps_token() {
             row.token = None;
         }
@@ -363,9 +426,16 @@ impl Table {
 
     /// Puts it where it belongs in the queues.
     fn enqueue(&mut self, id: u64, is_head: bool) {
-        let Some(row) = self.rows.get_mut(place(id).unwrap_or(usize::MAX)) else { return };
+        let Some(row) = self.rows.get_mut(place(id).unwrap_or(usize::MAX)) else {
+            return;
+        };
         let Row::Whole(row) = row else { return };
-        let waits = row.notification.state.claimable_from().filter(|_| is_head).map(|at| (row.queue, at));
+        let waits = row
+            .notification
+            .state
+            .claimable_from()
+            .filter(|_| is_head)
+            .map(|at| (row.queue, at));
         if waits == row.waits {
             return;
         }
@@ -383,8 +453,12 @@ impl Table {
     /// Of what came to its end long ago only the mark is kept.
     fn pack_the_oldest(&mut self) {
         while self.whole.len() > WHOLE {
-            let Some(id) = self.whole.pop_front() else { return };
-            let Some(row) = place(id).and_then(|place| self.rows.get_mut(place)) else { continue };
+            let Some(id) = self.whole.pop_front() else {
+                return;
+            };
+            let Some(row) = place(id).and_then(|place| self.rows.get_mut(place)) else {
+                continue;
+            };
             if let Row::Whole(whole) = row
                 && let Some(mark) = Mark::pack(&whole.notification, whole.previous, &mut self.names)
             {

@@ -30,16 +30,21 @@ const JOIN: &str = "UPDATE orderhook_meta SET last_seen = last_seen WHERE id = 1
         (SELECT synchronous FROM pragma_synchronous) \
     FROM orderhook_meta WHERE id = 1";
 
-const COUNTERS: &str =
-    "UPDATE orderhook_meta SET last_token = ?1, last_settled = ?2, last_seen = max(last_seen, ?3) WHERE id = 1";
+const COUNTERS: &str = "UPDATE orderhook_meta SET last_token = ?1, last_settled = ?2, last_seen = max(last_seen, ?3) WHERE id = 1";
 
 const COMMIT: &str = "UPDATE orderhook_meta SET last_token = ?1, last_settled = ?2, last_seen = max(last_seen, ?3) WHERE id = 1; \
     COMMIT";
 
 impl<'c> Batch<'c> {
     /// Begins a transaction of the store's own.
-    pub(super) async fn begin(connection: &'c mut SqliteConnection, clock: &Clock) -> Result<Batch<'c>, Error> {
-        let row = sqlx::query(BEGIN).bind(clock.boot()).fetch_one(&mut *connection).await?;
+    pub(super) async fn begin(
+        connection: &'c mut SqliteConnection,
+        clock: &Clock,
+    ) -> Result<Batch<'c>, Error> {
+        let row = sqlx::query(BEGIN)
+            .bind(clock.boot())
+            .fetch_one(&mut *connection)
+            .await?;
         let offset = Self::offset(&row, clock)?;
         Self::with(connection, clock, &row, offset).await
     }
@@ -51,10 +56,16 @@ impl<'c> Batch<'c> {
         file_id: &str,
     ) -> Result<Result<Batch<'c>, StoreError>, Error> {
         let unusable = |what| Ok(Err(StoreError::new(StoreErrorKind::Unusable, what)));
-        let row = match sqlx::query(JOIN).bind(clock.boot()).fetch_optional(&mut *connection).await {
+        let row = match sqlx::query(JOIN)
+            .bind(clock.boot())
+            .fetch_optional(&mut *connection)
+            .await
+        {
             Ok(Some(row)) if row.try_get::<&str, _>(4)? == file_id => row,
             Err(error) if !is_refused(&error) => return Err(error),
-            Ok(_) | Err(_) => return unusable("the transaction is one of another database file than the store's"),
+            Ok(_) | Err(_) => {
+                return unusable("the transaction is one of another database file than the store's");
+            }
         };
         if !is_durable(row.try_get(5)?) {
             return unusable(
@@ -87,7 +98,13 @@ impl<'c> Batch<'c> {
                 .execute(&mut *connection)
                 .await?;
         }
-        Ok(Batch { connection, now, last_token, last_settled, changed: offset.is_new })
+        Ok(Batch {
+            connection,
+            now,
+            last_token,
+            last_settled,
+            changed: offset.is_new,
+        })
     }
 
     /// A fencing token that no claim had before.
@@ -122,7 +139,10 @@ impl<'c> Batch<'c> {
     }
 
     async fn counters(self, sql: &'static str) -> Result<(), Error> {
-        let query = sqlx::query(sql).bind(self.last_token).bind(self.last_settled).bind(self.now.as_micros());
+        let query = sqlx::query(sql)
+            .bind(self.last_token)
+            .bind(self.last_settled)
+            .bind(self.now.as_micros());
         query.execute(self.connection).await.map(drop)
     }
 }

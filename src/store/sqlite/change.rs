@@ -122,12 +122,21 @@ pub(super) struct RowChange<'a> {
 impl<'a> RowChange<'a> {
     /// A change of the state alone.
     pub(super) fn to(key: &'a Key, fence: Fence, change: Change) -> Self {
-        RowChange { key, fence, change, attempts: None, ledger: None }
+        RowChange {
+            key,
+            fence,
+            change,
+            attempts: None,
+            ledger: None,
+        }
     }
 }
 
 /// Makes the changes, one after another; `false` for one whose fence is closed, of which nothing is changed.
-pub(super) async fn apply(batch: &mut Batch<'_>, changes: Vec<RowChange<'_>>) -> Result<Vec<bool>, Error> {
+pub(super) async fn apply(
+    batch: &mut Batch<'_>,
+    changes: Vec<RowChange<'_>>,
+) -> Result<Vec<bool>, Error> {
     let mut changed = vec![false; changes.len()];
     let mut left = changes.into_iter().enumerate();
     while left.len() > 0 {
@@ -147,7 +156,12 @@ pub(super) async fn apply(batch: &mut Batch<'_>, changes: Vec<RowChange<'_>>) ->
     Ok(changed)
 }
 
-fn bind<'q>(query: Bound<'q>, batch: &mut Batch<'_>, number: usize, change: RowChange<'_>) -> Bound<'q> {
+fn bind<'q>(
+    query: Bound<'q>,
+    batch: &mut Batch<'_>,
+    number: usize,
+    change: RowChange<'_>,
+) -> Bound<'q> {
     let columns = Columns::of(&change.change, batch);
     let (attempts, first) = change.attempts.unzip();
     let token = match change.fence {
@@ -160,7 +174,9 @@ fn bind<'q>(query: Bound<'q>, batch: &mut Batch<'_>, number: usize, change: RowC
         .bind(first.map_or(0, i64::from))
         .bind(change.ledger)
         .bind(i64::from(change.change.reopens));
-    bind_columns(query, columns).bind(change.change.keeps_token()).bind(i64::try_from(number).unwrap_or(i64::MAX))
+    bind_columns(query, columns)
+        .bind(change.change.keeps_token())
+        .bind(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 /// A statement with some of its arguments.

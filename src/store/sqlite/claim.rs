@@ -84,7 +84,10 @@ pub(super) const HAND_OUT_ONE: &str = "UPDATE orderhook_notifications SET state 
 type Candidate = (i64, i64);
 
 /// Answers the requests as if they had come one after another, those with keys first.
-pub(super) async fn claim(batch: &mut Batch<'_>, requests: &[&ClaimRequest]) -> Result<Vec<Claims>, Error> {
+pub(super) async fn claim(
+    batch: &mut Batch<'_>,
+    requests: &[&ClaimRequest],
+) -> Result<Vec<Claims>, Error> {
     let mut answers: Vec<_> = requests.iter().map(|_| Claims::at(batch.now)).collect();
     of_keys(batch, requests, &mut answers).await?;
     for (request, answer) in requests.iter().zip(&mut answers) {
@@ -99,7 +102,11 @@ pub(super) async fn claim(batch: &mut Batch<'_>, requests: &[&ClaimRequest]) -> 
         }
         let ids = Value::from(candidates.iter().map(|(_, id)| *id).collect::<Vec<_>>()).to_string();
         let mut given = Given::default();
-        for row in sqlx::query(READ).bind(ids).fetch_all(&mut *batch.connection).await? {
+        for row in sqlx::query(READ)
+            .bind(ids)
+            .fetch_all(&mut *batch.connection)
+            .await?
+        {
             given.give(batch, &row, request.lease, answer);
         }
         given.record(batch).await?;
@@ -114,12 +121,19 @@ async fn front(
     request: &ClaimRequest,
     answer: &mut Claims,
 ) -> Result<Vec<Candidate>, Error> {
-    let query = sqlx::query(sql).bind(request.source.as_str()).bind(i64::from(request.limit) + 1);
+    let query = sqlx::query(sql)
+        .bind(request.source.as_str())
+        .bind(i64::from(request.limit) + 1);
     let mut candidates = candidates(query.fetch_all(&mut *batch.connection).await?)?;
     let now = batch.now.as_micros();
-    let due = candidates.iter().take_while(|(ready_at, _)| *ready_at <= now).count();
+    let due = candidates
+        .iter()
+        .take_while(|(ready_at, _)| *ready_at <= now)
+        .count();
     let most = usize::try_from(request.limit).unwrap_or(usize::MAX);
-    answer.next_due = candidates.get(due.min(most)).map(|(ready_at, _)| Timestamp::from_micros(*ready_at));
+    answer.next_due = candidates
+        .get(due.min(most))
+        .map(|(ready_at, _)| Timestamp::from_micros(*ready_at));
     candidates.truncate(due.min(most));
     Ok(candidates)
 }
@@ -132,7 +146,11 @@ async fn put_off(
 ) -> Result<Vec<Candidate>, Error> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
-    let mut left = suppliers.iter().take(Pick::MOST_SUPPLIERS).filter(|id| seen.insert(*id)).collect::<Vec<_>>();
+    let mut left = suppliers
+        .iter()
+        .take(Pick::MOST_SUPPLIERS)
+        .filter(|id| seen.insert(*id))
+        .collect::<Vec<_>>();
     while !left.is_empty() {
         let (sql, times) = FRONTS_PUT_OFF.for_first_of(left.len());
         let mut query = sqlx::query(sql);
@@ -150,15 +168,23 @@ async fn put_off(
 }
 
 fn candidates(rows: Vec<SqliteRow>) -> Result<Vec<Candidate>, Error> {
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect()
 }
 
 /// Answers the requests that name their notifications, one after another and with one look at the tables.
-async fn of_keys(batch: &mut Batch<'_>, requests: &[&ClaimRequest], answers: &mut [Claims]) -> Result<(), Error> {
+async fn of_keys(
+    batch: &mut Batch<'_>,
+    requests: &[&ClaimRequest],
+    answers: &mut [Claims],
+) -> Result<(), Error> {
     let mut keys = Vec::new();
     let mut asked_by = Vec::new();
     for (number, request) in requests.iter().enumerate() {
-        let (Pick::DueOf(wanted) | Pick::NowOf(wanted)) = &request.pick else { continue };
+        let (Pick::DueOf(wanted) | Pick::NowOf(wanted)) = &request.pick else {
+            continue;
+        };
         keys.extend(wanted);
         asked_by.resize(keys.len(), number);
     }
@@ -166,13 +192,28 @@ async fn of_keys(batch: &mut Batch<'_>, requests: &[&ClaimRequest], answers: &mu
         return Ok(());
     }
     let now = batch.now.as_micros();
-    let query = sqlx::query(READ_KEYS).bind(keys_json(keys.into_iter())).bind(now);
-    let mut found: Vec<BTreeMap<Candidate, SqliteRow>> = requests.iter().map(|_| BTreeMap::new()).collect();
+    let query = sqlx::query(READ_KEYS)
+        .bind(keys_json(keys.into_iter()))
+        .bind(now);
+    let mut found: Vec<BTreeMap<Candidate, SqliteRow>> =
+        requests.iter().map(|_| BTreeMap::new()).collect();
     for row in query.fetch_all(&mut *batch.connection).await? {
-        let (ready_at, place) = (row.try_get::<i64, _>(READY_AT)?, row.try_get::<i64, _>(PLACE)?);
-        let number = usize::try_from(place).ok().and_then(|place| asked_by.get(place)).copied();
-        let Some((number, request)) = number.and_then(|number| Some((number, requests.get(number)?))) else { continue };
-        let ours = row.try_get::<&str, _>(column::SOURCE).is_ok_and(|source| source == request.source.as_str());
+        let (ready_at, place) = (
+            row.try_get::<i64, _>(READY_AT)?,
+            row.try_get::<i64, _>(PLACE)?,
+        );
+        let number = usize::try_from(place)
+            .ok()
+            .and_then(|place| asked_by.get(place))
+            .copied();
+        let Some((number, request)) =
+            number.and_then(|number| Some((number, requests.get(number)?)))
+        else {
+            continue;
+        };
+        let ours = row
+            .try_get::<&str, _>(column::SOURCE)
+            .is_ok_and(|source| source == request.source.as_str());
         if ours && (ready_at <= now || matches!(request.pick, Pick::NowOf(_))) {
             found[number].insert((ready_at, row::id(&row)), row);
         }
@@ -181,7 +222,11 @@ async fn of_keys(batch: &mut Batch<'_>, requests: &[&ClaimRequest], answers: &mu
     let mut given = Given::default();
     for ((request, answer), rows) in requests.iter().zip(answers).zip(found) {
         let most = usize::try_from(request.limit).unwrap_or(usize::MAX);
-        let free: Vec<_> = rows.iter().filter(|((_, id), _)| !gone.contains(id)).take(most).collect();
+        let free: Vec<_> = rows
+            .iter()
+            .filter(|((_, id), _)| !gone.contains(id))
+            .take(most)
+            .collect();
         for ((_, id), row) in free {
             gone.insert(*id);
             given.give(batch, row, request.lease, answer);
@@ -197,13 +242,23 @@ struct Given {
 }
 
 impl Given {
-    fn give(&mut self, batch: &mut Batch<'_>, row: &SqliteRow, lease: Duration, answer: &mut Claims) {
+    fn give(
+        &mut self,
+        batch: &mut Batch<'_>,
+        row: &SqliteRow,
+        lease: Duration,
+        answer: &mut Claims,
+    ) {
         let id = row::id(row);
         let token = batch.next_token();
         match row::claim(row, Token::new(token)) {
             Ok(claim) => {
                 answer.claims.push(claim);
-                self.rows.push((id, Some(token), hand_out(row::queue(row), batch.now.after(lease))));
+                self.rows.push((
+                    id,
+                    Some(token),
+                    hand_out(row::queue(row), batch.now.after(lease)),
+                ));
             }
             Err(damage) => {
                 answer.refused.push(damage.of_row(id));
@@ -219,7 +274,9 @@ impl Given {
             let (sql, times) = HAND_OUT.for_first_of(left.len());
             let mut query = sqlx::query(sql);
             for (id, token, change) in left.by_ref().take(times) {
-                query = bind_columns(query, Columns::of(&change, batch)).bind(id).bind(token);
+                query = bind_columns(query, Columns::of(&change, batch))
+                    .bind(id)
+                    .bind(token);
             }
             query.execute(&mut *batch.connection).await?;
         }

@@ -39,11 +39,20 @@ impl Offset {
     pub(super) fn settle(stored: Option<i64>, reading: Reading, last_seen: Timestamp) -> Offset {
         let least = last_seen.as_micros().saturating_sub(reading.clock);
         match stored {
-            Some(micros) if micros >= least => Offset { micros, is_new: false },
-            Some(_) => Offset { micros: least, is_new: true },
+            Some(micros) if micros >= least => Offset {
+                micros,
+                is_new: false,
+            },
+            Some(_) => Offset {
+                micros: least,
+                is_new: true,
+            },
             None => {
                 let from_wall = reading.wall.as_micros().saturating_sub(reading.clock);
-                Offset { micros: from_wall.max(least), is_new: true }
+                Offset {
+                    micros: from_wall.max(least),
+                    is_new: true,
+                }
             }
         }
     }
@@ -63,7 +72,9 @@ impl Clock {
             Ok(id) => {
                 // Boot time differs between time namespaces; without the link there is only one.
                 let space = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
-                Clock { boot: format!("{} {}", id.trim(), space.display()) }
+                Clock {
+                    boot: format!("{} {}", id.trim(), space.display()),
+                }
             }
             Err(_) => Clock::without_boot_id(Clock::read_both()),
         }
@@ -71,7 +82,9 @@ impl Clock {
 
     fn without_boot_id(reading: Reading) -> Clock {
         let began = reading.wall.as_micros().saturating_sub(reading.clock) / 1_000_000;
-        Clock { boot: format!("{BEGAN_AT}{began}") }
+        Clock {
+            boot: format!("{BEGAN_AT}{began}"),
+        }
     }
 
     /// What it shows.
@@ -82,7 +95,10 @@ impl Clock {
     fn read_both() -> Reading {
         let wall = Timestamp::from(SystemTime::now());
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let clock = time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_nsec / 1_000);
+        let clock = time
+            .tv_sec
+            .saturating_mul(1_000_000)
+            .saturating_add(time.tv_nsec / 1_000);
         Reading { clock, wall }
     }
 }
@@ -91,13 +107,18 @@ impl Clock {
 impl Clock {
     /// The wall clock.
     pub(super) fn new() -> Clock {
-        Clock { boot: WALL.to_owned() }
+        Clock {
+            boot: WALL.to_owned(),
+        }
     }
 
     /// What it shows.
     pub(super) fn read(&self) -> Reading {
         let wall = Timestamp::from(SystemTime::now());
-        Reading { clock: wall.as_micros(), wall }
+        Reading {
+            clock: wall.as_micros(),
+            wall,
+        }
     }
 }
 
@@ -109,10 +130,17 @@ impl Clock {
     /// timeline go slow by no more than that, and never back.
     pub(super) fn known_as<'a>(self, names: impl Iterator<Item = &'a str>) -> Clock {
         let began = |name: &str| name.strip_prefix(BEGAN_AT)?.parse::<i64>().ok();
-        let Some(mine) = began(&self.boot) else { return self };
+        let Some(mine) = began(&self.boot) else {
+            return self;
+        };
         let distance = |name: &&str| began(name).map_or(u64::MAX, |theirs| theirs.abs_diff(mine));
-        match names.min_by_key(distance).filter(|name| distance(name) <= SAME_BOOT) {
-            Some(name) => Clock { boot: name.to_owned() },
+        match names
+            .min_by_key(distance)
+            .filter(|name| distance(name) <= SAME_BOOT)
+        {
+            Some(name) => Clock {
+                boot: name.to_owned(),
+            },
             None => self,
         }
     }
@@ -143,14 +171,23 @@ mod tests {
     }
 
     fn reading(clock: i64, wall: i64) -> Reading {
-        Reading { clock, wall: at(wall) }
+        Reading {
+            clock,
+            wall: at(wall),
+        }
     }
 
     #[test]
     fn the_first_time_is_the_wall_clock() {
         let first = reading(5 * HOUR, 900 * HOUR);
         let offset = Offset::settle(None, first, at(0));
-        assert_eq!(offset, Offset { micros: 895 * HOUR, is_new: true });
+        assert_eq!(
+            offset,
+            Offset {
+                micros: 895 * HOUR,
+                is_new: true
+            }
+        );
         assert_eq!(offset.at(first), at(900 * HOUR));
     }
 
@@ -159,7 +196,13 @@ mod tests {
         for wall in [899 * HOUR, 901 * HOUR, 0] {
             let later = reading(6 * HOUR, wall);
             let offset = Offset::settle(Some(895 * HOUR), later, at(900 * HOUR));
-            assert_eq!(offset, Offset { micros: 895 * HOUR, is_new: false });
+            assert_eq!(
+                offset,
+                Offset {
+                    micros: 895 * HOUR,
+                    is_new: false
+                }
+            );
             assert_eq!(offset.at(later), at(901 * HOUR));
         }
     }
@@ -178,7 +221,10 @@ mod tests {
         let offset = Offset::settle(None, booted, at(901 * HOUR));
         assert_eq!(offset.at(booted), at(901 * HOUR));
         let later = reading(1_000 + HOUR, 11 * HOUR);
-        assert_eq!(Offset::settle(Some(offset.micros), later, at(901 * HOUR)).at(later), at(902 * HOUR));
+        assert_eq!(
+            Offset::settle(Some(offset.micros), later, at(901 * HOUR)).at(later),
+            at(902 * HOUR)
+        );
     }
 
     #[test]
@@ -186,7 +232,13 @@ mod tests {
         // The wall clock as the only clock: set back by an hour, time goes on from where it was.
         let back = reading(899 * HOUR, 899 * HOUR);
         let offset = Offset::settle(Some(0), back, at(900 * HOUR));
-        assert_eq!(offset, Offset { micros: HOUR, is_new: true });
+        assert_eq!(
+            offset,
+            Offset {
+                micros: HOUR,
+                is_new: true
+            }
+        );
         assert_eq!(offset.at(back), at(900 * HOUR));
     }
 
@@ -197,7 +249,11 @@ mod tests {
         let first = clock(5 * HOUR, 900 * HOUR);
         // Later, and with a wall clock that was put right by some seconds in between.
         let later = clock(6 * HOUR, 901 * HOUR + 7_000_000);
-        let names = [clock(HOUR, 700 * HOUR), first.clone(), clock(HOUR, 903 * HOUR)];
+        let names = [
+            clock(HOUR, 700 * HOUR),
+            first.clone(),
+            clock(HOUR, 903 * HOUR),
+        ];
         let names = || names.iter().map(Clock::boot).chain(["0f3b wall clock"]);
         assert_ne!(later.boot(), first.boot());
         assert_eq!(later.known_as(names()).boot(), first.boot());
@@ -205,7 +261,9 @@ mod tests {
         let booted = clock(1_000_000, 900 * HOUR + 60_000_000);
         assert_eq!(booted.clone().known_as(names()).boot(), booted.boot());
         // A boot that the kernel names is known by that name alone.
-        let named = Clock { boot: "0f3b".to_owned() };
+        let named = Clock {
+            boot: "0f3b".to_owned(),
+        };
         assert_eq!(named.known_as(names()).boot(), "0f3b");
     }
 

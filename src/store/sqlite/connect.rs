@@ -37,18 +37,27 @@ impl Opener {
     pub(super) fn of_file(path: &Path) -> Result<Opener, StoreError> {
         let unusable = |what| StoreError::new(StoreErrorKind::Unusable, what);
         if path.as_os_str().is_empty() || path == Path::new(":memory:") {
-            return Err(unusable("a path to a file is needed; what need not be kept goes into a `MemoryStore`"));
+            return Err(unusable(
+                "a path to a file is needed; what need not be kept goes into a `MemoryStore`",
+            ));
         }
         // Absolute, so that SQLite does not read a name that begins with `file:` as a URI.
-        let path = std::path::absolute(path)
-            .map_err(|error| unusable("the path of the database file cannot be resolved").caused_by(error))?;
+        let path = std::path::absolute(path).map_err(|error| {
+            unusable("the path of the database file cannot be resolved").caused_by(error)
+        })?;
         let options = SqliteConnectOptions::new().filename(path);
-        Ok(Opener { options: Self::ours(options), file: Arc::default() })
+        Ok(Opener {
+            options: Self::ours(options),
+            file: Arc::default(),
+        })
     }
 
     /// For the file of an application's pool.
     pub(super) fn of_pool(options: &SqliteConnectOptions) -> Opener {
-        Opener { options: Self::ours(options.clone().create_if_missing(false)), file: Arc::default() }
+        Opener {
+            options: Self::ours(options.clone().create_if_missing(false)),
+            file: Arc::default(),
+        }
     }
 
     fn ours(options: SqliteConnectOptions) -> SqliteConnectOptions {
@@ -70,7 +79,9 @@ impl Opener {
     /// Refuses to go on when the path does not name that file any more: SQLite would go on writing into a file that no
     /// other process can find. A path that cannot be looked at for another reason says nothing.
     pub(super) fn check_file(&self) -> Result<(), StoreError> {
-        let Some(opened) = self.file.get() else { return Ok(()) };
+        let Some(opened) = self.file.get() else {
+            return Ok(());
+        };
         let (is_there, cause) = match FileIdentity::of(self.options.get_filename()) {
             Ok(found) => (found == *opened, None),
             Err(error) => (error.kind() != std::io::ErrorKind::NotFound, Some(error)),
@@ -91,17 +102,31 @@ impl Opener {
 
     /// The one that writes. It does not wait for locks: SQLite's own waiting lets several writers starve each other.
     pub(super) async fn writer(&self) -> Result<SqliteConnection, Error> {
-        self.options.clone().busy_timeout(Duration::ZERO).connect().await
+        self.options
+            .clone()
+            .busy_timeout(Duration::ZERO)
+            .connect()
+            .await
     }
 
     /// The same, of a file that is made when it is not there.
     pub(super) async fn creator(&self) -> Result<SqliteConnection, Error> {
-        self.options.clone().create_if_missing(true).busy_timeout(Duration::ZERO).connect().await
+        self.options
+            .clone()
+            .create_if_missing(true)
+            .busy_timeout(Duration::ZERO)
+            .connect()
+            .await
     }
 
     /// One that only reads. In WAL mode nobody keeps it waiting but whoever opens or repairs the file.
     pub(super) async fn reader(&self) -> Result<SqliteConnection, Error> {
-        self.options.clone().pragma("query_only", "ON").busy_timeout(PATIENCE).connect().await
+        self.options
+            .clone()
+            .pragma("query_only", "ON")
+            .busy_timeout(PATIENCE)
+            .connect()
+            .await
     }
 }
 
@@ -119,7 +144,10 @@ impl FileIdentity {
     fn of(path: &Path) -> std::io::Result<FileIdentity> {
         use std::os::unix::fs::MetadataExt;
         let file = std::fs::metadata(path)?;
-        Ok(FileIdentity { device: file.dev(), number: file.ino() })
+        Ok(FileIdentity {
+            device: file.dev(),
+            number: file.ino(),
+        })
     }
 
     /// Elsewhere an open file cannot be replaced.
@@ -131,13 +159,19 @@ impl FileIdentity {
 
 /// Puts a file of the store's own into WAL mode, where it stays. Has to be repeated while others are at it.
 pub(super) async fn switch_to_wal(connection: &mut SqliteConnection) -> Result<(), Error> {
-    sqlx::query("PRAGMA journal_mode = WAL").execute(connection).await.map(drop)
+    sqlx::query("PRAGMA journal_mode = WAL")
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// Whether what this connection commits survives a power cut.
 pub(super) async fn check_durability(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let refused = |what| Err(StoreError::new(StoreErrorKind::Unusable, what));
-    let journal = sqlx::query("PRAGMA journal_mode").fetch_one(&mut *connection).await.map_err(store_error)?;
+    let journal = sqlx::query("PRAGMA journal_mode")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(store_error)?;
     let journal: String = journal.try_get(0).map_err(store_error)?;
     if journal.eq_ignore_ascii_case("memory") {
         return refused(
@@ -151,7 +185,10 @@ pub(super) async fn check_durability(connection: &mut SqliteConnection) -> Resul
              `journal_mode(SqliteJournalMode::Wal)`",
         );
     }
-    let synchronous = sqlx::query("PRAGMA synchronous").fetch_one(&mut *connection).await.map_err(store_error)?;
+    let synchronous = sqlx::query("PRAGMA synchronous")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(store_error)?;
     if is_durable(synchronous.try_get(0).map_err(store_error)?) {
         return Ok(());
     }
@@ -189,7 +226,9 @@ pub(super) struct Wait {
 
 impl Wait {
     pub(super) fn new() -> Wait {
-        Wait { began: Instant::now() }
+        Wait {
+            began: Instant::now(),
+        }
     }
 
     /// A nap; or the error, when it has been too many.
@@ -201,7 +240,12 @@ impl Wait {
         // Half a millisecond to two; four times as long after a second.
         let random = RandomState::new().hash_one(0_u8) % 1_500 + 500;
         let nap = Duration::from_micros(random);
-        tokio::time::sleep(if waited > Duration::from_secs(1) { nap * 4 } else { nap }).await;
+        tokio::time::sleep(if waited > Duration::from_secs(1) {
+            nap * 4
+        } else {
+            nap
+        })
+        .await;
         Ok(())
     }
 }

@@ -23,7 +23,9 @@ const NOTADB: i32 = 26;
 
 /// SQLite's primary result code, when it was SQLite that failed.
 fn code(error: &Error) -> Option<i32> {
-    let Error::Database(error) = error else { return None };
+    let Error::Database(error) = error else {
+        return None;
+    };
     let extended: i32 = error.code()?.parse().ok()?;
     Some(extended & 0xff)
 }
@@ -48,25 +50,41 @@ pub(super) fn is_full(error: &Error) -> bool {
 pub(super) fn is_broken(error: &Error) -> bool {
     match code(error) {
         Some(code) => matches!(code, IOERR | CORRUPT | NOTADB | NOMEM),
-        None => matches!(error, Error::WorkerCrashed | Error::Io(_) | Error::Protocol(_)),
+        None => matches!(
+            error,
+            Error::WorkerCrashed | Error::Io(_) | Error::Protocol(_)
+        ),
     }
 }
 
 /// The error for whoever called.
 pub(super) fn store_error(error: Error) -> StoreError {
     let (kind, what) = match code(&error) {
-        Some(BUSY | LOCKED | PROTOCOL) => {
-            (StoreErrorKind::Unavailable, "the database file is locked by another connection")
-        }
-        Some(FULL) => (StoreErrorKind::Full, "the disk, or what the database file may take of it, is full"),
-        Some(IOERR) => (StoreErrorKind::Unavailable, "the database file cannot be read or written at the moment"),
-        Some(NOMEM) => (StoreErrorKind::Unavailable, "there is no memory left for the database"),
+        Some(BUSY | LOCKED | PROTOCOL) => (
+            StoreErrorKind::Unavailable,
+            "the database file is locked by another connection",
+        ),
+        Some(FULL) => (
+            StoreErrorKind::Full,
+            "the disk, or what the database file may take of it, is full",
+        ),
+        Some(IOERR) => (
+            StoreErrorKind::Unavailable,
+            "the database file cannot be read or written at the moment",
+        ),
+        Some(NOMEM) => (
+            StoreErrorKind::Unavailable,
+            "there is no memory left for the database",
+        ),
         Some(INTERRUPT) => (StoreErrorKind::Unavailable, "the database was interrupted"),
         Some(CORRUPT) => (
             StoreErrorKind::Corrupt,
             "the database file is damaged: check it with `PRAGMA integrity_check` or restore it",
         ),
-        Some(NOTADB) => (StoreErrorKind::Incompatible, "the file is not an SQLite database: give another path"),
+        Some(NOTADB) => (
+            StoreErrorKind::Incompatible,
+            "the file is not an SQLite database: give another path",
+        ),
         Some(CANTOPEN) => (
             StoreErrorKind::Unusable,
             "the database file cannot be opened: its directory must exist, and both must be readable and writable",
@@ -75,17 +93,23 @@ pub(super) fn store_error(error: Error) -> StoreError {
             StoreErrorKind::Unusable,
             "the database file cannot be written: this process needs permission for the file and its directory",
         ),
-        Some(_) => {
-            (StoreErrorKind::Unusable, "the database refused a statement: its tables are not as this library made them")
-        }
+        Some(_) => (
+            StoreErrorKind::Unusable,
+            "the database refused a statement: its tables are not as this library made them",
+        ),
         None => match &error {
-            Error::ColumnDecode { .. } | Error::Decode(_) => {
-                (StoreErrorKind::Corrupt, "a row of the database cannot be read")
-            }
-            Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => {
-                (StoreErrorKind::Unavailable, "there is no connection to the database file")
-            }
-            _ => (StoreErrorKind::Unusable, "the database cannot be used in this way"),
+            Error::ColumnDecode { .. } | Error::Decode(_) => (
+                StoreErrorKind::Corrupt,
+                "a row of the database cannot be read",
+            ),
+            Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => (
+                StoreErrorKind::Unavailable,
+                "there is no connection to the database file",
+            ),
+            _ => (
+                StoreErrorKind::Unusable,
+                "the database cannot be used in this way",
+            ),
         },
     };
     StoreError::new(kind, what).caused_by(error)

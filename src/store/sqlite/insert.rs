@@ -35,20 +35,43 @@ pub(super) const ADD_ONE: &str = "INSERT INTO orderhook_notifications (source, o
     INSERT INTO orderhook_bodies (notification, body) SELECT last_insert_rowid(), ?22 WHERE ?22 IS NOT NULL";
 
 /// Stores each slice whole or, when a position in it is stale, nothing of it.
-pub(super) async fn insert(batch: &mut Batch<'_>, slices: &[&[NewNotification]]) -> Result<Vec<Vec<Inserted>>, Error> {
-    let keys = keys_json(slices.iter().flat_map(|slice| slice.iter()).map(|new| &new.key));
-    let found = sqlx::query(LOOK).bind(keys).fetch_all(&mut *batch.connection).await?;
-    let mut present = found.iter().map(present).collect::<Result<Vec<_>, _>>()?.into_iter();
+pub(super) async fn insert(
+    batch: &mut Batch<'_>,
+    slices: &[&[NewNotification]],
+) -> Result<Vec<Vec<Inserted>>, Error> {
+    let keys = keys_json(
+        slices
+            .iter()
+            .flat_map(|slice| slice.iter())
+            .map(|new| &new.key),
+    );
+    let found = sqlx::query(LOOK)
+        .bind(keys)
+        .fetch_all(&mut *batch.connection)
+        .await?;
+    let mut present = found
+        .iter()
+        .map(present)
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter();
     let mut judge = Judge::new();
     let mut answers = Vec::with_capacity(slices.len());
     let mut wanted = Vec::new();
     for slice in slices {
         let judged = judge.judge(slice, present.by_ref().take(slice.len()));
-        if !judged.iter().any(|answer| matches!(answer, Inserted::Stale { .. })) {
-            wanted.extend(slice.iter().zip(&judged).filter_map(|(new, answer)| match answer {
-                Inserted::New { position } => Some((new, *position)),
-                _ => None,
-            }));
+        if !judged
+            .iter()
+            .any(|answer| matches!(answer, Inserted::Stale { .. }))
+        {
+            wanted.extend(
+                slice
+                    .iter()
+                    .zip(&judged)
+                    .filter_map(|(new, answer)| match answer {
+                        Inserted::New { position } => Some((new, *position)),
+                        _ => None,
+                    }),
+            );
         }
         answers.push(judged);
     }
@@ -60,11 +83,19 @@ pub(super) async fn insert(batch: &mut Batch<'_>, slices: &[&[NewNotification]])
 fn present(row: &SqliteRow) -> Result<Present, Error> {
     if row.try_get(0)? {
         // A damaged digest compares with nothing; reading the row itself says so.
-        let digest = row.try_get::<Option<&[u8]>, _>(1).ok().flatten().and_then(ContentDigest::from_bytes);
+        let digest = row
+            .try_get::<Option<&[u8]>, _>(1)
+            .ok()
+            .flatten()
+            .and_then(ContentDigest::from_bytes);
         return Ok(Present::Yes { digest });
     }
-    let end = row.try_get::<Option<i64>, _>(2)?.and_then(|end| u64::try_from(end).ok());
-    Ok(Present::No { stream_end: end.unwrap_or(0) })
+    let end = row
+        .try_get::<Option<i64>, _>(2)?
+        .and_then(|end| u64::try_from(end).ok());
+    Ok(Present::No {
+        stream_end: end.unwrap_or(0),
+    })
 }
 
 async fn add(batch: &mut Batch<'_>, new: Vec<(&NewNotification, u64)>) -> Result<(), Error> {
@@ -81,7 +112,12 @@ async fn add(batch: &mut Batch<'_>, new: Vec<(&NewNotification, u64)>) -> Result
     Ok(())
 }
 
-fn bind<'q>(query: Bound<'q>, batch: &mut Batch<'_>, new: &NewNotification, position: u64) -> Bound<'q> {
+fn bind<'q>(
+    query: Bound<'q>,
+    batch: &mut Batch<'_>,
+    new: &NewNotification,
+    position: u64,
+) -> Bound<'q> {
     let now = batch.now;
     let (change, body) = transition::start(&new.start, now);
     let columns = Columns::of(&change, batch);

@@ -58,7 +58,9 @@ pub(super) async fn intervene(
             break;
         }
         // Nothing can be decided about a row whose key or state cannot be read; listings show it as refused.
-        let (Ok(key), Ok(state)) = (row::key(&row), row::state(&row)) else { continue };
+        let (Ok(key), Ok(state)) = (row::key(&row), row::state(&row)) else {
+            continue;
+        };
         match transition::intervene(&state, intervention, now) {
             Intervening::Changes(change) => {
                 if change.state.claimable_from().is_none() {
@@ -72,7 +74,11 @@ pub(super) async fn intervene(
         }
     }
     drop_what_cannot_be_read(batch, ends).await?;
-    let changes = answer.changed.iter().zip(changes).map(|(key, change)| RowChange::to(key, Fence::Looked, change));
+    let changes = answer
+        .changed
+        .iter()
+        .zip(changes)
+        .map(|(key, change)| RowChange::to(key, Fence::Looked, change));
     apply(batch, changes.collect()).await?;
     Ok(answer)
 }
@@ -83,24 +89,45 @@ async fn drop_what_cannot_be_read(batch: &mut Batch<'_>, ids: Vec<i64>) -> Resul
     if ids.is_empty() {
         return Ok(());
     }
-    for row in sqlx::query(EXTRAS).bind(Value::from(ids).to_string()).fetch_all(&mut *batch.connection).await? {
+    for row in sqlx::query(EXTRAS)
+        .bind(Value::from(ids).to_string())
+        .fetch_all(&mut *batch.connection)
+        .await?
+    {
         let (columns, attempts) = row::unreadable_extras(&row);
         for column in columns {
             let sql = format!("UPDATE orderhook_notifications SET {column} = NULL WHERE id = ?1");
-            sqlx::query(AssertSqlSafe(sql)).bind(row::id(&row)).execute(&mut *batch.connection).await?;
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(row::id(&row))
+                .execute(&mut *batch.connection)
+                .await?;
         }
         if attempts {
-            sqlx::query(DROP_ATTEMPTS).bind(row::id(&row)).execute(&mut *batch.connection).await?;
+            sqlx::query(DROP_ATTEMPTS)
+                .bind(row::id(&row))
+                .execute(&mut *batch.connection)
+                .await?;
         }
     }
     Ok(())
 }
 
-async fn selected(batch: &mut Batch<'_>, selection: &Selection, limit: u32) -> Result<Vec<SqliteRow>, Error> {
+async fn selected(
+    batch: &mut Batch<'_>,
+    selection: &Selection,
+    limit: u32,
+) -> Result<Vec<SqliteRow>, Error> {
     let query = match selection {
         Selection::Keys(keys) => sqlx::query(OF_KEYS).bind(keys_json(keys.iter())),
-        Selection::FailedFor { source, supplier, reasons } => {
-            let reasons = reasons.iter().map(|reason| Value::from(reason.as_str())).collect::<Vec<_>>();
+        Selection::FailedFor {
+            source,
+            supplier,
+            reasons,
+        } => {
+            let reasons = reasons
+                .iter()
+                .map(|reason| Value::from(reason.as_str()))
+                .collect::<Vec<_>>();
             sqlx::query(FAILED_FOR)
                 .bind(source.as_str())
                 .bind(supplier.as_str())

@@ -34,7 +34,12 @@ async fn fill(connection: &mut SqliteConnection, rows: i64, finished: i64) {
         SELECT 'shop', 'supplier-' || (n % 7), 'A-' || n, 'order.created', '', 'msg_' || n, 1, \
             iif(n <= ?2, 'notified', 'pending'), n > ?2, iif(n > ?2, n, NULL), iif(n > ?2, n, NULL), 0, n, \
             iif(n <= ?2, n, NULL), iif(n <= ?2, n, NULL), iif(n % 2, NULL, x'7b7d'), iif(n % 6, NULL, n) FROM n";
-    sqlx::query(sql).bind(rows).bind(finished).execute(connection).await.unwrap();
+    sqlx::query(sql)
+        .bind(rows)
+        .bind(finished)
+        .execute(connection)
+        .await
+        .unwrap();
 }
 
 /// A file whose statistics are of this kind, seen by a connection that has just been opened.
@@ -49,7 +54,10 @@ async fn file_with(statistics: Statistics, directory: &std::path::Path) -> Sqlit
         Statistics::OfABacklog => fill(&mut connection, 50_000, 0).await,
     }
     if !matches!(statistics, Statistics::None) {
-        sqlx::query("ANALYZE").execute(&mut connection).await.unwrap();
+        sqlx::query("ANALYZE")
+            .execute(&mut connection)
+            .await
+            .unwrap();
     }
     connection.close().await.unwrap();
     opener.writer().await.unwrap()
@@ -65,15 +73,27 @@ fn statements() -> Vec<String> {
         filter
     };
     let now = Timestamp::UNIX_EPOCH;
-    let listings = [filter(Some("A-1"), None), filter(None, Some("north")), filter(Some("A-1"), Some("north"))];
-    let dynamic = listings
-        .iter()
-        .flat_map(|filter| [read::list_query(filter, now, 5, 9).into_sql(), read::count_query(filter, now).into_sql()]);
+    let listings = [
+        filter(Some("A-1"), None),
+        filter(None, Some("north")),
+        filter(Some("A-1"), Some("north")),
+    ];
+    let dynamic = listings.iter().flat_map(|filter| {
+        [
+            read::list_query(filter, now, 5, 9).into_sql(),
+            read::count_query(filter, now).into_sql(),
+        ]
+    });
     [insert::LOOK, insert::ADD_ONE, change::CHANGE_ONE]
         .into_iter()
         .chain([claim::FRONT_NEW, claim::FRONT_DUE, claim::FRONT_PUT_OFF])
         .chain([claim::READ, claim::READ_KEYS, claim::HAND_OUT_ONE])
-        .chain([intervene::OF_KEYS, intervene::FAILED_FOR, intervene::EXTRAS, intervene::DROP_ATTEMPTS])
+        .chain([
+            intervene::OF_KEYS,
+            intervene::FAILED_FOR,
+            intervene::EXTRAS,
+            intervene::DROP_ATTEMPTS,
+        ])
         .chain([read::GET, read::SETTLED])
         .flat_map(|sql| sql.split("; "))
         .map(str::to_owned)
@@ -89,14 +109,30 @@ async fn plan(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
 
 /// The program that SQLite makes of a statement, instruction by instruction.
 async fn program(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
-    let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN {sql}"))).fetch_all(connection).await.unwrap();
+    let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN {sql}")))
+        .fetch_all(connection)
+        .await
+        .unwrap();
     let number = |row: &SqliteRow, column| row.get::<i64, _>(column);
     let instruction = |row: &SqliteRow| {
         let text = row.get::<Option<String>, _>(5).unwrap_or_default();
         // An address in memory, and the number of the schema's version.
-        let text = if text.starts_with("vtab:") { String::new() } else { text };
-        let third = if row.get::<&str, _>(1) == "Transaction" { 0 } else { number(row, 4) };
-        format!("{} {} {} {third} {text}", row.get::<&str, _>(1), number(row, 2), number(row, 3))
+        let text = if text.starts_with("vtab:") {
+            String::new()
+        } else {
+            text
+        };
+        let third = if row.get::<&str, _>(1) == "Transaction" {
+            0
+        } else {
+            number(row, 4)
+        };
+        format!(
+            "{} {} {} {third} {text}",
+            row.get::<&str, _>(1),
+            number(row, 2),
+            number(row, 3)
+        )
     };
     rows.iter().map(instruction).collect()
 }
@@ -108,18 +144,29 @@ async fn no_statement_goes_over_a_table_and_none_depends_on_statistics() {
     for sql in statements() {
         for step in plan(&mut without, &sql).await {
             let over = ["SCAN n", "SCAN e", "SCAN b", "SCAN a"];
-            let over_it = over.iter().any(|scan| step == *scan || step.starts_with(&format!("{scan} ")));
-            assert!(!over_it && !step.starts_with("SCAN orderhook"), "{step}\n{sql}");
+            let over_it = over
+                .iter()
+                .any(|scan| step == *scan || step.starts_with(&format!("{scan} ")));
+            assert!(
+                !over_it && !step.starts_with("SCAN orderhook"),
+                "{step}\n{sql}"
+            );
         }
     }
-    for statistics in
-        [Statistics::OfAnEmptyFile, Statistics::OfTenRows, Statistics::OfFinishedRows, Statistics::OfABacklog]
-    {
+    for statistics in [
+        Statistics::OfAnEmptyFile,
+        Statistics::OfTenRows,
+        Statistics::OfFinishedRows,
+        Statistics::OfABacklog,
+    ] {
         let mut with = file_with(statistics, directory.path()).await;
         for sql in statements() {
             let (before, after) = (plan(&mut without, &sql).await, plan(&mut with, &sql).await);
             assert_eq!(before, after, "{statistics:?}\n{sql}");
-            let (before, after) = (program(&mut without, &sql).await, program(&mut with, &sql).await);
+            let (before, after) = (
+                program(&mut without, &sql).await,
+                program(&mut with, &sql).await,
+            );
             assert!(before == after, "{statistics:?}: another program\n{sql}");
         }
     }
@@ -142,14 +189,25 @@ async fn the_front_of_a_queue_is_read_in_the_order_of_its_index() {
 #[tokio::test]
 async fn a_page_of_everything_is_read_from_where_the_last_one_ended() {
     let directory = tempfile::tempdir().unwrap();
-    for statistics in [Statistics::None, Statistics::OfTenRows, Statistics::OfABacklog] {
+    for statistics in [
+        Statistics::None,
+        Statistics::OfTenRows,
+        Statistics::OfABacklog,
+    ] {
         let mut connection = file_with(statistics, directory.path()).await;
         let filter = Filter::of(Source::new("shop").unwrap());
         let sql = read::list_query(&filter, Timestamp::UNIX_EPOCH, 5, 9).into_sql();
         let steps = plan(&mut connection, sql.as_str()).await;
-        assert!(steps.iter().any(|step| step.contains("SEARCH n USING INTEGER PRIMARY KEY (rowid>?)")), "{steps:?}");
         assert!(
-            !steps.iter().any(|step| step.contains("SCAN n") || step.ends_with("TEMP B-TREE FOR ORDER BY")),
+            steps
+                .iter()
+                .any(|step| step.contains("SEARCH n USING INTEGER PRIMARY KEY (rowid>?)")),
+            "{steps:?}"
+        );
+        assert!(
+            !steps
+                .iter()
+                .any(|step| step.contains("SCAN n") || step.ends_with("TEMP B-TREE FOR ORDER BY")),
             "{steps:?}"
         );
     }

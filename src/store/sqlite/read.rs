@@ -34,8 +34,13 @@ pub(super) const SETTLED: &str = concat!(
 );
 
 /// The row of one key, body and all.
-pub(super) async fn get(connection: &mut SqliteConnection, key: &Key) -> Result<Option<SqliteRow>, Error> {
-    bind_key(sqlx::query(GET), key).fetch_optional(connection).await
+pub(super) async fn get(
+    connection: &mut SqliteConnection,
+    key: &Key,
+) -> Result<Option<SqliteRow>, Error> {
+    bind_key(sqlx::query(GET), key)
+        .fetch_optional(connection)
+        .await
 }
 
 /// One page in the order of insertion.
@@ -64,21 +69,44 @@ pub(super) async fn list(
 }
 
 /// The ids first, so that only what is on the page is read and sorted as a whole.
-pub(super) fn list_query(filter: &Filter, now: Timestamp, after: i64, limit: i64) -> QueryBuilder<Sqlite> {
-    const ROWS: &str =
-        concat!("SELECT ", row::columns!(), ", ", row::attempt_lines!(), ", NULL FROM (SELECT n.id AS id");
+pub(super) fn list_query(
+    filter: &Filter,
+    now: Timestamp,
+    after: i64,
+    limit: i64,
+) -> QueryBuilder<Sqlite> {
+    const ROWS: &str = concat!(
+        "SELECT ",
+        row::columns!(),
+        ", ",
+        row::attempt_lines!(),
+        ", NULL FROM (SELECT n.id AS id"
+    );
     let mut query = QueryBuilder::<Sqlite>::new(ROWS);
     narrow(&mut query, filter, now);
-    query.push(if is_narrow(filter) { " AND +n.id > " } else { " AND n.id > " }).push_bind(after);
+    query
+        .push(if is_narrow(filter) {
+            " AND +n.id > "
+        } else {
+            " AND n.id > "
+        })
+        .push_bind(after);
     query.push(" ORDER BY n.id LIMIT ").push_bind(limit);
     query.push(") p CROSS JOIN orderhook_notifications n ON n.id = p.id ORDER BY p.id");
     query
 }
 
 /// What is notified or failed, in the order in which it became so.
-pub(super) async fn settled(connection: &mut SqliteConnection, source: &Source, page: &Page) -> Result<Listing, Error> {
+pub(super) async fn settled(
+    connection: &mut SqliteConnection,
+    source: &Source,
+    page: &Page,
+) -> Result<Listing, Error> {
     let mut last = number(page);
-    let query = sqlx::query(SETTLED).bind(source.as_str().to_owned()).bind(last).bind(i64::from(page.limit));
+    let query = sqlx::query(SETTLED)
+        .bind(source.as_str().to_owned())
+        .bind(last)
+        .bind(i64::from(page.limit));
     let mut listing = Listing::default();
     for row in query.fetch_all(connection).await? {
         last = row.try_get(column::BODY + 1)?;
@@ -92,7 +120,11 @@ pub(super) async fn settled(connection: &mut SqliteConnection, source: &Source, 
 }
 
 /// How many there are in each state.
-pub(super) async fn count(connection: &mut SqliteConnection, filter: &Filter, now: Timestamp) -> Result<Counts, Error> {
+pub(super) async fn count(
+    connection: &mut SqliteConnection,
+    filter: &Filter,
+    now: Timestamp,
+) -> Result<Counts, Error> {
     let mut query = count_query(filter, now);
     let mut counts = Counts::default();
     for row in query.build().fetch_all(connection).await? {
@@ -113,7 +145,10 @@ pub(super) fn count_query(filter: &Filter, now: Timestamp) -> QueryBuilder<Sqlit
 
 /// Where the page begins; a cursor that is none of ours is the beginning.
 fn number(page: &Page) -> i64 {
-    page.after.as_ref().and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0)
+    page.after
+        .as_ref()
+        .and_then(|cursor| cursor.as_str().parse().ok())
+        .unwrap_or(0)
 }
 
 /// Whether an index leads to what the filter selects; otherwise the table is read in its order.
@@ -125,23 +160,39 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter, now: Timestamp) {
     // Named here, so that it does not depend on statistics.
     let index = match filter {
         Filter { order: Some(_), .. } => "INDEXED BY orderhook_notifications_key",
-        Filter { supplier: Some(_), .. } => "INDEXED BY orderhook_notifications_stream",
+        Filter {
+            supplier: Some(_), ..
+        } => "INDEXED BY orderhook_notifications_stream",
         _ => "NOT INDEXED",
     };
     query.push(" FROM orderhook_notifications n ").push(index);
-    query.push(" WHERE n.source = ").push_bind(filter.source.as_str().to_owned());
+    query
+        .push(" WHERE n.source = ")
+        .push_bind(filter.source.as_str().to_owned());
     if let Some(order) = &filter.order {
-        query.push(" AND n.order_code = ").push_bind(order.as_str().to_owned());
+        query
+            .push(" AND n.order_code = ")
+            .push_bind(order.as_str().to_owned());
     }
     if let Some(supplier) = &filter.supplier {
-        query.push(" AND n.supplier = ").push_bind(supplier.as_str().to_owned());
+        query
+            .push(" AND n.supplier = ")
+            .push_bind(supplier.as_str().to_owned());
     }
     if !filter.states.is_empty() {
-        let states = filter.states.iter().map(|state| Value::from(state.as_str())).collect::<Vec<_>>();
-        query.push(" AND n.state IN (SELECT value FROM json_each(").push_bind(Value::from(states).to_string());
+        let states = filter
+            .states
+            .iter()
+            .map(|state| Value::from(state.as_str()))
+            .collect::<Vec<_>>();
+        query
+            .push(" AND n.state IN (SELECT value FROM json_each(")
+            .push_bind(Value::from(states).to_string());
         query.push("))");
     }
     if let Some(age) = filter.older_than {
-        query.push(" AND n.created_at <= ").push_bind(now.before(age).as_micros());
+        query
+            .push(" AND n.created_at <= ")
+            .push_bind(now.before(age).as_micros());
     }
 }

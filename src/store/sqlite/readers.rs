@@ -49,7 +49,11 @@ pub(super) struct Reader<'a> {
 
 impl Readers {
     pub(super) fn new(opener: Opener) -> Readers {
-        Readers { opener, permits: Arc::new(Semaphore::new(READERS)), idle: Mutex::new(Vec::new()) }
+        Readers {
+            opener,
+            permits: Arc::new(Semaphore::new(READERS)),
+            idle: Mutex::new(Vec::new()),
+        }
     }
 
     /// Reads on one of the connections.
@@ -58,20 +62,29 @@ impl Readers {
         read: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, Error>,
     ) -> Result<Result<T, Error>, StoreError> {
         let mut reader = self.take().await?;
-        let Some(connection) = &mut reader.connection else { return Err(closed()) };
+        let Some(connection) = &mut reader.connection else {
+            return Err(closed());
+        };
         let done = read(connection).await;
         Ok(reader.back(done))
     }
 
     async fn take(&self) -> Result<Reader<'_>, StoreError> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())?;
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| closed())?;
         let idle = self.idle().pop();
         let Idle { connection, work } = match idle {
             Some(idle) => idle,
             None => self.open().await?,
         };
         *work.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
-        Ok(Reader { readers: self, connection: Some(connection), work })
+        Ok(Reader {
+            readers: self,
+            connection: Some(connection),
+            work,
+        })
     }
 
     async fn open(&self) -> Result<Idle, StoreError> {
@@ -80,10 +93,16 @@ impl Readers {
             let mut connection = self.opener.reader().await?;
             let work = Arc::clone(&work);
             let goes_on = move || !work.is_dropped.load(Ordering::Relaxed);
-            connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, goes_on);
+            connection
+                .lock_handle()
+                .await?
+                .set_progress_handler(INSTRUCTIONS, goes_on);
             Ok(connection)
         });
-        Ok(Idle { connection: connection.await?, work })
+        Ok(Idle {
+            connection: connection.await?,
+            work,
+        })
     }
 
     pub(super) fn close(&self) {
@@ -104,10 +123,19 @@ fn closed() -> StoreError {
 impl Reader<'_> {
     /// Gives the connection back, unless the work has shown that it is of no more use.
     fn back<T>(mut self, work: Result<T, Error>) -> Result<T, Error> {
-        let usable = !matches!(&work, Err(error) if is_broken(error)) && !self.readers.permits.is_closed();
+        let usable =
+            !matches!(&work, Err(error) if is_broken(error)) && !self.readers.permits.is_closed();
         if let Some(connection) = self.connection.take_if(|_| usable) {
-            let permit = self.work.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
-            self.readers.idle().push(Idle { connection, work: Arc::clone(&self.work) });
+            let permit = self
+                .work
+                .permit
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            self.readers.idle().push(Idle {
+                connection,
+                work: Arc::clone(&self.work),
+            });
             drop(permit);
         }
         work

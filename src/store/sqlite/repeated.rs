@@ -14,18 +14,27 @@ pub(super) struct Repeated {
 
 impl Repeated {
     pub(super) const fn new(sql: &'static str, parameters: usize) -> Repeated {
-        Repeated { sql, parameters, texts: [const { OnceLock::new() }; TIMES.len()] }
+        Repeated {
+            sql,
+            parameters,
+            texts: [const { OnceLock::new() }; TIMES.len()],
+        }
     }
 
     /// The statement for the first of so many rows, and for how many it is. There must be one at least.
     pub(super) fn for_first_of(&'static self, rows: usize) -> (&'static str, usize) {
-        let size = TIMES.iter().position(|times| *times <= rows).unwrap_or(TIMES.len() - 1);
+        let size = TIMES
+            .iter()
+            .position(|times| *times <= rows)
+            .unwrap_or(TIMES.len() - 1);
         let times = TIMES[size];
         (self.texts[size].get_or_init(|| self.write(times)), times)
     }
 
     fn write(&self, times: usize) -> String {
-        let copies: Vec<_> = (0..times).map(|copy| shifted(self.sql, copy * self.parameters)).collect();
+        let copies: Vec<_> = (0..times)
+            .map(|copy| shifted(self.sql, copy * self.parameters))
+            .collect();
         copies.join("; ")
     }
 }
@@ -37,7 +46,9 @@ fn shifted(sql: &str, by: usize) -> String {
     let mut parts = sql.split('?');
     text.push_str(parts.next().unwrap_or_default());
     for part in parts {
-        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        let end = part
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(part.len());
         let (number, rest) = part.split_at(end);
         let number = number.parse::<usize>().map_or(by, |number| number + by);
         text.push_str(&format!("${number}{rest}"));
@@ -52,10 +63,16 @@ mod tests {
     #[test]
     fn parameters_are_counted_on() {
         static STATEMENT: Repeated = Repeated::new("UPDATE t SET a = ?1, b = ?12 WHERE c = ?1", 12);
-        assert_eq!(STATEMENT.for_first_of(3), ("UPDATE t SET a = $1, b = $12 WHERE c = $1", 1));
+        assert_eq!(
+            STATEMENT.for_first_of(3),
+            ("UPDATE t SET a = $1, b = $12 WHERE c = $1", 1)
+        );
         let (sql, times) = STATEMENT.for_first_of(7);
         assert_eq!(times, 4);
-        assert!(sql.ends_with("; UPDATE t SET a = $37, b = $48 WHERE c = $37"), "{sql}");
+        assert!(
+            sql.ends_with("; UPDATE t SET a = $37, b = $48 WHERE c = $37"),
+            "{sql}"
+        );
         assert_eq!(STATEMENT.for_first_of(99).1, 16);
     }
 }

@@ -5,7 +5,9 @@ use sqlx::{Row, Sqlite, ValueRef};
 
 use crate::event::{Body, ContentDigest, EventId, EventKind, Memo, Occurrence};
 use crate::notification::transition::Queue;
-use crate::notification::{Attempt, Claim, Closed, Key, Ledger, Notification, State, StateName, Token, transition};
+use crate::notification::{
+    Attempt, Claim, Closed, Key, Ledger, Notification, State, StateName, Token, transition,
+};
 use crate::store::{Refused, StoreError, StoreErrorKind};
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
@@ -69,7 +71,13 @@ impl Damage {
 
     /// For a caller who wanted just this row.
     pub(super) fn error(self, id: i64) -> StoreError {
-        StoreError::new(StoreErrorKind::Corrupt, format!("the row with id {id} of orderhook_notifications: {}", self.0))
+        StoreError::new(
+            StoreErrorKind::Corrupt,
+            format!(
+                "the row with id {id} of orderhook_notifications: {}",
+                self.0
+            ),
+        )
     }
 }
 
@@ -82,11 +90,27 @@ pub(super) fn id(row: &SqliteRow) -> i64 {
 pub(super) fn notification(row: &SqliteRow) -> Read<Notification> {
     let event_id = EventId::from_stored(get(row, column::EVENT_ID, "its event_id cannot be read")?);
     let event_id = event_id.map_err(|_| Damage("its event_id is not one"))?;
-    let position = u64::try_from(get::<i64>(row, column::POSITION, "its position cannot be read")?);
-    let position = position.ok().filter(|position| *position > 0).ok_or(Damage("its position is not above 0"))?;
-    let created_at = moment(get(row, column::CREATED_AT, "its created_at cannot be read")?);
-    let mut notification = Notification::new(key(row)?, event_id, position, state(row)?, created_at);
-    let reopened = u32::try_from(get::<i64>(row, column::REOPENED, "its reopened cannot be read")?);
+    let position = u64::try_from(get::<i64>(
+        row,
+        column::POSITION,
+        "its position cannot be read",
+    )?);
+    let position = position
+        .ok()
+        .filter(|position| *position > 0)
+        .ok_or(Damage("its position is not above 0"))?;
+    let created_at = moment(get(
+        row,
+        column::CREATED_AT,
+        "its created_at cannot be read",
+    )?);
+    let mut notification =
+        Notification::new(key(row)?, event_id, position, state(row)?, created_at);
+    let reopened = u32::try_from(get::<i64>(
+        row,
+        column::REOPENED,
+        "its reopened cannot be read",
+    )?);
     notification.reopened = reopened.map_err(|_| Damage("its reopened is out of range"))?;
     notification.ledger = ledger(row)?;
     notification.memo = memo(get(row, column::MEMO, "its memo cannot be read")?)?;
@@ -101,8 +125,9 @@ pub(super) fn notification(row: &SqliteRow) -> Read<Notification> {
 /// A claim on a row that is read before it is handed out.
 pub(super) fn claim(row: &SqliteRow, token: Token) -> Read<Claim> {
     let notification = notification(row)?;
-    transition::claim(notification, token)
-        .ok_or(Damage("it is to be sent, and its state or its missing body does not allow that"))
+    transition::claim(notification, token).ok_or(Damage(
+        "it is to be sent, and its state or its missing body does not allow that",
+    ))
 }
 
 /// Which columns of a row cannot be read of those that a notification can be without, and whether its attempts cannot.
@@ -117,12 +142,22 @@ pub(super) fn unreadable_extras(row: &SqliteRow) -> (Vec<&'static str>, bool) {
         ("traceparent", traceparent.is_err()),
     ];
     let attempts = get(row, column::ATTEMPTS, "").and_then(attempts);
-    (columns.into_iter().filter(|(_, is_damaged)| *is_damaged).map(|(name, _)| name).collect(), attempts.is_err())
+    (
+        columns
+            .into_iter()
+            .filter(|(_, is_damaged)| *is_damaged)
+            .map(|(name, _)| name)
+            .collect(),
+        attempts.is_err(),
+    )
 }
 
 /// The queue that a row waits in, as far as it matters once the row is handed out.
 pub(super) fn queue(row: &SqliteRow) -> Queue {
-    match row.try_get_raw(column::LEDGER).is_ok_and(|ledger| ledger.is_null()) {
+    match row
+        .try_get_raw(column::LEDGER)
+        .is_ok_and(|ledger| ledger.is_null())
+    {
         true => Queue::New,
         false => Queue::Due,
     }
@@ -133,8 +168,10 @@ pub(super) fn key(row: &SqliteRow) -> Read<Key> {
     let damaged = Damage(PROBLEM);
     Ok(Key::new(
         Source::from_stored(get::<&str>(row, column::SOURCE, PROBLEM)?).map_err(|_| damaged)?,
-        SupplierId::from_stored(get::<&str>(row, column::SUPPLIER, PROBLEM)?).map_err(|_| damaged)?,
-        OrderCode::from_stored(get::<&str>(row, column::ORDER_CODE, PROBLEM)?).map_err(|_| damaged)?,
+        SupplierId::from_stored(get::<&str>(row, column::SUPPLIER, PROBLEM)?)
+            .map_err(|_| damaged)?,
+        OrderCode::from_stored(get::<&str>(row, column::ORDER_CODE, PROBLEM)?)
+            .map_err(|_| damaged)?,
         EventKind::new(get(row, column::KIND, PROBLEM)?).map_err(|_| damaged)?,
         Occurrence::from_stored(get(row, column::OCCURRENCE, PROBLEM)?).map_err(|_| damaged)?,
     ))
@@ -150,26 +187,48 @@ pub(super) fn state(row: &SqliteRow) -> Read<State> {
         at.map(moment).ok_or(Damage("its settled_at is missing"))
     };
     let reason = || {
-        get::<Option<&str>>(row, column::REASON, "its reason cannot be read")?.ok_or(Damage("its reason is missing"))
+        get::<Option<&str>>(row, column::REASON, "its reason cannot be read")?
+            .ok_or(Damage("its reason is missing"))
     };
     let word: &str = get(row, column::STATE, "its state cannot be read")?;
-    let name = word.parse().map_err(|_| Damage("its state is not a known word"))?;
+    let name = word
+        .parse()
+        .map_err(|_| Damage("its state is not a known word"))?;
     Ok(match name {
         StateName::Pending => State::Pending { due: due()? },
         StateName::Sending => State::Sending { until: due()? },
         StateName::Notified => {
-            let reference: Option<String> = get(row, column::REFERENCE, "its reference cannot be read")?;
-            State::Notified { at: at()?, reference: reference.ok_or(Damage("its reference is missing"))? }
+            let reference: Option<String> =
+                get(row, column::REFERENCE, "its reference cannot be read")?;
+            State::Notified {
+                at: at()?,
+                reference: reference.ok_or(Damage("its reference is missing"))?,
+            }
         }
         StateName::Failed => {
-            let reason = reason()?.parse().map_err(|_| Damage("its reason is not a known word"))?;
-            let stream = get::<Option<&str>>(row, column::STREAM_RULE, "its stream_rule cannot be read")?;
+            let reason = reason()?
+                .parse()
+                .map_err(|_| Damage("its reason is not a known word"))?;
+            let stream =
+                get::<Option<&str>>(row, column::STREAM_RULE, "its stream_rule cannot be read")?;
             let stream = stream.unwrap_or_default().parse();
             let stream = stream.map_err(|_| Damage("its stream_rule is not a known word"))?;
-            State::Failed { at: at()?, reason, stream }
+            State::Failed {
+                at: at()?,
+                reason,
+                stream,
+            }
         }
-        StateName::Withdrawn => State::Closed { at: at()?, why: Closed::Withdrawn { reason: reason()?.to_owned() } },
-        StateName::NotWanted => State::Closed { at: at()?, why: Closed::NotWanted },
+        StateName::Withdrawn => State::Closed {
+            at: at()?,
+            why: Closed::Withdrawn {
+                reason: reason()?.to_owned(),
+            },
+        },
+        StateName::NotWanted => State::Closed {
+            at: at()?,
+            why: Closed::NotWanted,
+        },
         StateName::Unreadable => State::Unreadable { at: at()? },
     })
 }
@@ -182,16 +241,25 @@ fn ledger(row: &SqliteRow) -> Read<Ledger> {
 }
 
 fn memo(bytes: Option<&[u8]>) -> Read<Option<Memo>> {
-    bytes.map(Memo::new).transpose().map_err(|_| Damage("its memo is too long"))
+    bytes
+        .map(Memo::new)
+        .transpose()
+        .map_err(|_| Damage("its memo is too long"))
 }
 
 fn digest(bytes: Option<&[u8]>) -> Read<Option<ContentDigest>> {
-    bytes.map(|bytes| ContentDigest::from_bytes(bytes).ok_or(Damage("its digest is not one"))).transpose()
+    bytes
+        .map(|bytes| ContentDigest::from_bytes(bytes).ok_or(Damage("its digest is not one")))
+        .transpose()
 }
 
 fn attempts(lines: Option<&str>) -> Read<Vec<Attempt>> {
-    let attempt = |line| serde_json::from_str(line).map_err(|_| Damage("one of its attempts cannot be decoded"));
-    lines.map_or(Ok(Vec::new()), |lines| lines.split('\n').map(attempt).collect())
+    let attempt = |line| {
+        serde_json::from_str(line).map_err(|_| Damage("one of its attempts cannot be decoded"))
+    };
+    lines.map_or(Ok(Vec::new()), |lines| {
+        lines.split('\n').map(attempt).collect()
+    })
 }
 
 fn moment(micros: i64) -> Timestamp {

@@ -48,9 +48,15 @@ async fn attempt(connection: &mut SqliteConnection) -> Result<Result<(), StoreEr
         Ok(known) if known == VERSIONS.len() => return Ok(Ok(())),
         Ok(_) => {}
     }
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut *connection)
+        .await?;
     let done = apply(connection).await;
-    let end = if matches!(done, Ok(Ok(()))) { "COMMIT" } else { "ROLLBACK" };
+    let end = if matches!(done, Ok(Ok(()))) {
+        "COMMIT"
+    } else {
+        "ROLLBACK"
+    };
     let ended = sqlx::query(end).execute(&mut *connection).await;
     if ended.is_err() && end == "COMMIT" {
         // Whatever is the matter with it, the connection is to be outside of a transaction again.
@@ -123,7 +129,10 @@ mod tests {
         assert_eq!(check(1).ok(), Some(1));
         assert_eq!(check(2).ok(), Some(2));
         for wrong in [-1, 3, 99] {
-            assert_eq!(check(wrong).unwrap_err().kind(), StoreErrorKind::Incompatible);
+            assert_eq!(
+                check(wrong).unwrap_err().kind(),
+                StoreErrorKind::Incompatible
+            );
         }
     }
 }

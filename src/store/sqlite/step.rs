@@ -15,9 +15,20 @@ pub(super) async fn write<'a>(
     steps: impl Iterator<Item = &'a Step>,
 ) -> Result<Vec<Written>, Error> {
     let now = batch.now;
-    let changes = steps.map(|step| change(step, now)).collect::<Result<_, _>>()?;
+    let changes = steps
+        .map(|step| change(step, now))
+        .collect::<Result<_, _>>()?;
     let changed = apply(batch, changes).await?;
-    Ok(changed.into_iter().map(|changed| if changed { Written::Applied } else { Written::Stale }).collect())
+    Ok(changed
+        .into_iter()
+        .map(|changed| {
+            if changed {
+                Written::Applied
+            } else {
+                Written::Stale
+            }
+        })
+        .collect())
 }
 
 /// Makes notifications what they were before they were claimed by a caller who never learned of it. What was new stays new.
@@ -37,7 +48,8 @@ fn change(step: &Step, now: Timestamp) -> Result<RowChange<'_>, Error> {
     let mut change = RowChange::to(&step.key, fence, transition::step(&step.then, now));
     change.ledger = Some(step.ledger.encode());
     if !step.attempts.is_empty() {
-        let attempts = serde_json::to_string(&step.attempts).map_err(|error| Error::Encode(error.into()))?;
+        let attempts =
+            serde_json::to_string(&step.attempts).map_err(|error| Error::Encode(error.into()))?;
         change.attempts = Some((attempts, step.first_attempt));
     }
     Ok(change)

@@ -74,7 +74,8 @@ async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answ
     for request in requests {
         match request {
             Request::Intervene(selection, intervention, limit) => {
-                intervened.push_back(intervene::intervene(batch, selection, intervention, *limit).await?);
+                intervened
+                    .push_back(intervene::intervene(batch, selection, intervention, *limit).await?);
             }
             Request::TakeBack(claims) => step::take_back(batch, claims).await?,
             Request::Insert(_) | Request::Write(_) | Request::Claim(_) => {}
@@ -83,7 +84,9 @@ async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answ
     let mut claims = claim::claim(batch, &claims).await?.into_iter();
     let answer = |request: &&Request| match request {
         Request::Insert(_) => inserted.next().map(Answer::Inserted),
-        Request::Write(steps) => Some(Answer::Written(written.by_ref().take(steps.len()).collect())),
+        Request::Write(steps) => Some(Answer::Written(
+            written.by_ref().take(steps.len()).collect(),
+        )),
         Request::Claim(_) => claims.next().map(Answer::Claims),
         Request::Intervene(..) => intervened.pop_front().map(Answer::Intervened),
         Request::TakeBack(_) => Some(Answer::TakenBack),

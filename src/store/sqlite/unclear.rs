@@ -8,7 +8,8 @@ use sqlx::{Connection, Error, SqliteConnection};
 use crate::event::Body;
 use crate::notification::{Key, StateName};
 use crate::store::{
-    ClaimRequest, Inserted, NewNotification, Pick, Start, Step, Store, StoreError, StoreErrorKind, Then, Written,
+    ClaimRequest, Inserted, NewNotification, Pick, Start, Step, Store, StoreError, StoreErrorKind,
+    Then, Written,
 };
 use crate::value::names::{OrderCode, Source, SupplierId};
 
@@ -17,12 +18,18 @@ use super::SqliteStore;
 const LEASE: Duration = Duration::from_secs(60);
 
 fn key(order: &str) -> Key {
-    let (source, supplier) = (Source::new("shop").unwrap(), SupplierId::new("north").unwrap());
+    let (source, supplier) = (
+        Source::new("shop").unwrap(),
+        SupplierId::new("north").unwrap(),
+    );
     Key::order_created(source, supplier, OrderCode::new(order).unwrap())
 }
 
 fn pending(order: &str) -> [NewNotification; 1] {
-    [NewNotification::new(key(order), Start::Pending(Body::new(*b"{}")))]
+    [NewNotification::new(
+        key(order),
+        Start::Pending(Body::new(*b"{}")),
+    )]
 }
 
 fn claim(pick: Pick) -> ClaimRequest {
@@ -37,27 +44,51 @@ fn fail_after(store: &SqliteStore, commits: usize) {
 }
 
 fn is_unclear(error: &StoreError) -> bool {
-    error.kind() == StoreErrorKind::Unavailable && error.is_transient() && error.to_string().contains("not known")
+    error.kind() == StoreErrorKind::Unavailable
+        && error.is_transient()
+        && error.to_string().contains("not known")
 }
 
 /// Calls that share a commit: they wait behind another one that waits for a lock.
-async fn together<T>(store: &SqliteStore, path: &std::path::Path, calls: impl Future<Output = T>) -> T {
-    let mut stranger = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut stranger).await.unwrap();
+async fn together<T>(
+    store: &SqliteStore,
+    path: &std::path::Path,
+    calls: impl Future<Output = T>,
+) -> T {
+    let mut stranger = SqliteConnection::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
     let first = tokio::spawn({
         let store = store.clone();
         async move { store.insert(&pending("first")).await }
     });
     // It stands in the channel, and then the thread has taken it: it waits for the lock.
-    let tries = store.inner.shared.tries.load(std::sync::atomic::Ordering::Relaxed);
-    while store.inner.shared.tries.load(std::sync::atomic::Ordering::Relaxed) == tries {
+    let tries = store
+        .inner
+        .shared
+        .tries
+        .load(std::sync::atomic::Ordering::Relaxed);
+    while store
+        .inner
+        .shared
+        .tries
+        .load(std::sync::atomic::Ordering::Relaxed)
+        == tries
+    {
         tokio::task::yield_now().await;
     }
     let unlock = async {
         while store.inner.writer.waiting() < 2 {
             tokio::task::yield_now().await;
         }
-        sqlx::raw_sql("COMMIT").execute(&mut stranger).await.unwrap();
+        sqlx::raw_sql("COMMIT")
+            .execute(&mut stranger)
+            .await
+            .unwrap();
     };
     let (answers, ()) = tokio::join!(calls, unlock);
     first.await.unwrap().unwrap();
@@ -70,19 +101,36 @@ async fn what_shared_an_unclear_commit_is_told_so_and_not_run_again() {
     let path = directory.path().join("orderhook.db");
     let store = SqliteStore::open(&path).await.unwrap();
     store.insert(&pending("told")).await.unwrap();
-    let held = store.claim(&claim(Pick::New)).await.unwrap().claims.remove(0);
-    let end = Step::new(held.key, held.token, held.ledger, Then::Notified { reference: "R-1".to_owned() });
+    let held = store
+        .claim(&claim(Pick::New))
+        .await
+        .unwrap()
+        .claims
+        .remove(0);
+    let end = Step::new(
+        held.key,
+        held.token,
+        held.ledger,
+        Then::Notified {
+            reference: "R-1".to_owned(),
+        },
+    );
 
     fail_after(&store, 1);
     let new = pending("new");
     let steps = [end.clone()];
-    let (inserted, written) =
-        together(&store, &path, async { tokio::join!(store.insert(&new), store.write(&steps)) }).await;
+    let (inserted, written) = together(&store, &path, async {
+        tokio::join!(store.insert(&new), store.write(&steps))
+    })
+    .await;
     assert!(is_unclear(inserted.as_ref().unwrap_err()), "{inserted:?}");
     assert!(is_unclear(written.as_ref().unwrap_err()), "{written:?}");
 
     // The record decides: both have happened, and the repetition says so.
-    assert_eq!(store.get(&key("told")).await.unwrap().unwrap().state.name(), StateName::Notified);
+    assert_eq!(
+        store.get(&key("told")).await.unwrap().unwrap().state.name(),
+        StateName::Notified
+    );
     assert_eq!(store.insert(&new).await.unwrap(), [Inserted::Existing]);
     assert_eq!(store.write(&steps).await.unwrap(), [Written::Stale]);
 }
@@ -90,7 +138,9 @@ async fn what_shared_an_unclear_commit_is_told_so_and_not_run_again() {
 #[tokio::test]
 async fn a_claim_of_an_unclear_commit_is_not_given_and_strands_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(directory.path().join("orderhook.db")).await.unwrap();
+    let store = SqliteStore::open(directory.path().join("orderhook.db"))
+        .await
+        .unwrap();
     store.insert(&pending("A-1")).await.unwrap();
     fail_after(&store, 0);
     let error = store.claim(&claim(Pick::New)).await.unwrap_err();
@@ -104,13 +154,24 @@ async fn a_claim_of_an_unclear_commit_is_not_given_and_strands_nothing() {
 #[tokio::test]
 async fn a_takeover_of_an_unclear_commit_stays_a_takeover() {
     let directory = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(directory.path().join("orderhook.db")).await.unwrap();
+    let store = SqliteStore::open(directory.path().join("orderhook.db"))
+        .await
+        .unwrap();
     store.insert(&pending("A-1")).await.unwrap();
     let mut abandon = claim(Pick::New);
     abandon.lease = Duration::ZERO;
     assert_eq!(store.claim(&abandon).await.unwrap().claims.len(), 1);
     fail_after(&store, 0);
-    assert!(is_unclear(&store.claim(&claim(Pick::NowOf(vec![key("A-1")]))).await.unwrap_err()));
-    let claims = store.claim(&claim(Pick::NowOf(vec![key("A-1")]))).await.unwrap().claims;
+    assert!(is_unclear(
+        &store
+            .claim(&claim(Pick::NowOf(vec![key("A-1")])))
+            .await
+            .unwrap_err()
+    ));
+    let claims = store
+        .claim(&claim(Pick::NowOf(vec![key("A-1")])))
+        .await
+        .unwrap()
+        .claims;
     assert!(claims[0].taken_over);
 }

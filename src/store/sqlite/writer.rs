@@ -11,8 +11,8 @@ use sqlx::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::store::{
-    Claim, ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Selection, Step, StoreError,
-    StoreErrorKind, Then, Written,
+    Claim, ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Selection,
+    Step, StoreError, StoreErrorKind, Then, Written,
 };
 use crate::value::time::Timestamp;
 
@@ -43,7 +43,9 @@ impl Request {
     pub(super) fn makes_claimable(&self) -> bool {
         match self {
             Request::Insert(_) | Request::Intervene(..) | Request::TakeBack(_) => true,
-            Request::Write(steps) => steps.iter().any(|step| !matches!(step.then, Then::Keep { .. })),
+            Request::Write(steps) => steps
+                .iter()
+                .any(|step| !matches!(step.then, Then::Keep { .. })),
             Request::Claim(_) => false,
         }
     }
@@ -91,12 +93,21 @@ impl Shared {
 
     #[cfg(test)]
     pub(super) fn commit_fault(&self) -> Option<sqlx::Error> {
-        self.commit_faults.lock().ok().and_then(|mut faults| faults.pop_front()).flatten()
+        self.commit_faults
+            .lock()
+            .ok()
+            .and_then(|mut faults| faults.pop_front())
+            .flatten()
     }
 
     /// The store's time, for whoever only reads.
     pub(super) fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.clock.read().clock.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
+        Timestamp::from_micros(
+            self.clock
+                .read()
+                .clock
+                .saturating_add(self.clock_offset.load(Ordering::Relaxed)),
+        )
     }
 
     pub(super) fn seen(&self, now: Timestamp) {
@@ -129,13 +140,28 @@ impl Writer {
         shared: Arc<Shared>,
     ) -> Result<Writer, StoreError> {
         let no_thread = |error| {
-            StoreError::new(StoreErrorKind::Unavailable, "the thread that writes cannot be started").caused_by(error)
+            StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the thread that writes cannot be started",
+            )
+            .caused_by(error)
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(no_thread)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(no_thread)?;
         let (jobs, incoming) = mpsc::channel(WAITING);
-        let work = Work { connection: Some(connection), opener, shared, unclear_claims: Vec::new() };
+        let work = Work {
+            connection: Some(connection),
+            opener,
+            shared,
+            unclear_claims: Vec::new(),
+        };
         let body = move || runtime.block_on(work.run(incoming));
-        std::thread::Builder::new().name("orderhook-writer".to_owned()).spawn(body).map_err(no_thread)?;
+        std::thread::Builder::new()
+            .name("orderhook-writer".to_owned())
+            .spawn(body)
+            .map_err(no_thread)?;
         Ok(Writer { jobs })
     }
 
@@ -179,20 +205,27 @@ impl Work {
     async fn run(mut self, mut incoming: mpsc::Receiver<Message>) {
         let mut closing = None;
         while closing.is_none() {
-            let Some(first) = incoming.recv().await else { break };
+            let Some(first) = incoming.recv().await else {
+                break;
+            };
             let mut jobs = Vec::new();
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
                     // Its claims would have no holder. What else is asked for happens: it is the record of something.
-                    Message::Job(job) if job.reply.is_closed() && matches!(job.request, Request::Claim(_)) => {}
+                    Message::Job(job)
+                        if job.reply.is_closed() && matches!(job.request, Request::Claim(_)) => {}
                     Message::Job(job) => jobs.push(job),
                     Message::Close(done) => {
                         incoming.close();
                         closing = Some(done);
                     }
                 }
-                next = if jobs.len() < TOGETHER { incoming.try_recv().ok() } else { None };
+                next = if jobs.len() < TOGETHER {
+                    incoming.try_recv().ok()
+                } else {
+                    None
+                };
             }
             self.serve(jobs).await;
             self.take_back_unclear_claims().await;
@@ -218,7 +251,9 @@ impl Work {
             Err(Failure::OfOne(_)) if jobs.len() > 1 => {
                 for job in jobs {
                     let alone = self.together(&[&job.request]).await;
-                    let outcome = alone.map_err(Failure::into_error).and_then(|mut it| it.pop().ok_or_else(gone));
+                    let outcome = alone
+                        .map_err(Failure::into_error)
+                        .and_then(|mut it| it.pop().ok_or_else(gone));
                     self.reply(job, outcome).await;
                 }
             }
@@ -263,9 +298,12 @@ impl Work {
             self.opener.check_file().map_err(Failure::OfAll)?;
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
-                None => patiently(|| self.opener.writer()).await.map_err(Failure::OfAll)?,
+                None => patiently(|| self.opener.writer())
+                    .await
+                    .map_err(Failure::OfAll)?,
             };
-            let (error, answers) = match transaction(&mut connection, &self.shared, requests).await {
+            let (error, answers) = match transaction(&mut connection, &self.shared, requests).await
+            {
                 Ok(answers) => {
                     self.connection = Some(connection);
                     return Ok(answers);

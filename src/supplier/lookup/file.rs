@@ -53,9 +53,18 @@ impl SuppliersFile {
         let look = Look::at(&path).map_err(unreadable)?;
         let suppliers = Arc::new(suppliers_from_json(&look.bytes)?);
         let (seen, content) = (Some(look.stamp), Some(look.content));
-        let loaded = Arc::new(Mutex::new(Loaded { path, suppliers, seen, content, problem: None }));
+        let loaded = Arc::new(Mutex::new(Loaded {
+            path,
+            suppliers,
+            seen,
+            content,
+            problem: None,
+        }));
         let of_reader = Arc::clone(&loaded);
-        Ok(SuppliersFile { loaded, reader: Arc::new(Reader::new(move || refresh(&of_reader))) })
+        Ok(SuppliersFile {
+            loaded,
+            reader: Arc::new(Reader::new(move || refresh(&of_reader))),
+        })
     }
 
     /// Everything that is in force.
@@ -81,7 +90,11 @@ impl SuppliersFile {
 
     fn no_answer(&self) {
         let mut loaded = locked(&self.loaded);
-        let error = ConfigError::new(None, "suppliers file", "does not answer; the last good one stays in force");
+        let error = ConfigError::new(
+            None,
+            "suppliers file",
+            "does not answer; the last good one stays in force",
+        );
         if loaded.problem.as_ref() != Some(&error) {
             tracing::error!(%error, "the suppliers file is not usable");
             loaded.problem = Some(error);
@@ -110,7 +123,10 @@ fn refresh(loaded: &Mutex<Loaded>) {
         (loaded.path.clone(), loaded.seen, loaded.content)
     };
     let now = Stamp::of(&path).ok();
-    if now == seen && now.is_none_or(|stamp| !stamp.is_doubtful()) && (now.is_some() || known.is_none()) {
+    if now == seen
+        && now.is_none_or(|stamp| !stamp.is_doubtful())
+        && (now.is_some() || known.is_none())
+    {
         return;
     }
     let look = Look::at(&path);
@@ -173,31 +189,49 @@ mod tests {
 
     fn url(file: &SuppliersFile) -> String {
         let suppliers = file.suppliers();
-        suppliers.values().next().unwrap().endpoints()[0].shown().to_owned()
+        suppliers.values().next().unwrap().endpoints()[0]
+            .shown()
+            .to_owned()
     }
 
     /// Writes the file and says that it was last modified long ago.
     fn write_as_of(path: &Path, text: &str, modified: SystemTime) {
         fs::write(path, text).unwrap();
-        fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_modified(modified)
+            .unwrap();
     }
 
     #[test]
     fn a_file_of_the_same_length_and_modification_time_is_told_from_the_one_before() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, other) = (folder.path().join("suppliers.json"), folder.path().join("other.json"));
+        let (path, other) = (
+            folder.path().join("suppliers.json"),
+            folder.path().join("other.json"),
+        );
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         write_as_of(&path, &one("https://a.example/1"), long_ago);
         let file = SuppliersFile::open(&path).unwrap();
         assert_eq!(url(&file), "https://a.example/1");
         for n in 2..=9 {
             write_as_of(&path, &one(&format!("https://a.example/{n}")), long_ago);
-            assert_eq!(url(&file), format!("https://a.example/{n}"), "written again in place");
+            assert_eq!(
+                url(&file),
+                format!("https://a.example/{n}"),
+                "written again in place"
+            );
         }
 
         write_as_of(&other, &one("https://b.example/1"), long_ago);
         fs::rename(&other, &path).unwrap();
-        assert_eq!(url(&file), "https://b.example/1", "another file in its place");
+        assert_eq!(
+            url(&file),
+            "https://b.example/1",
+            "another file in its place"
+        );
 
         #[cfg(unix)]
         {
@@ -216,10 +250,23 @@ mod tests {
         fs::write(&path, one("https://first.example/")).unwrap();
         let file = SuppliersFile::open(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&path)
+                .status()
+                .unwrap()
+                .success()
+        );
 
-        let found = tokio::time::timeout(Duration::from_secs(20), file.find(&SupplierId::new("a").unwrap())).await;
-        assert_eq!(found.unwrap().unwrap().unwrap().endpoints()[0].shown(), "https://first.example/");
+        let found = tokio::time::timeout(
+            Duration::from_secs(20),
+            file.find(&SupplierId::new("a").unwrap()),
+        )
+        .await;
+        assert_eq!(
+            found.unwrap().unwrap().unwrap().endpoints()[0].shown(),
+            "https://first.example/"
+        );
         let problem = file.problem().unwrap().to_string();
         assert_eq!(problem, "suppliers file: must be a regular file");
         assert_eq!(SuppliersFile::open(&path).unwrap_err().to_string(), problem);
@@ -239,12 +286,22 @@ mod tests {
         let (hang, held) = std::sync::mpsc::channel::<()>();
         let held = Mutex::new(held);
         let hanging = Reader::new(move || _ = held.lock().unwrap().recv());
-        let file = SuppliersFile { loaded: opened.loaded, reader: Arc::new(hanging) };
+        let file = SuppliersFile {
+            loaded: opened.loaded,
+            reader: Arc::new(hanging),
+        };
 
-        let found = file.find(&SupplierId::new("a").unwrap()).await.unwrap().unwrap();
+        let found = file
+            .find(&SupplierId::new("a").unwrap())
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(found.endpoints()[0].shown(), "https://first.example/");
         let problem = locked(&file.loaded).problem.clone().unwrap();
-        assert_eq!(problem.to_string(), "suppliers file: does not answer; the last good one stays in force");
+        assert_eq!(
+            problem.to_string(),
+            "suppliers file: does not answer; the last good one stays in force"
+        );
         drop(hang);
         assert_eq!(refreshed(&file), None, "it is looked at anew");
     }
@@ -268,7 +325,10 @@ mod tests {
         fs::write(&path, one("http://third.example/")).unwrap();
         assert_eq!(url(&file), "https://second-one.example/");
         let problem = file.problem().unwrap().to_string();
-        assert_eq!(problem, "supplier a: webhook_urls[0]: must begin with https://");
+        assert_eq!(
+            problem,
+            "supplier a: webhook_urls[0]: must begin with https://"
+        );
 
         fs::remove_file(&path).unwrap();
         assert_eq!(url(&file), "https://second-one.example/");
@@ -283,11 +343,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("suppliers.json");
         fs::write(&path, format!("\u{feff}{}", one("https://first.example/"))).unwrap();
-        assert_eq!(url(&SuppliersFile::open(&path).unwrap()), "https://first.example/");
-        let utf_16: Vec<u8> = one("https://first.example/").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(
+            url(&SuppliersFile::open(&path).unwrap()),
+            "https://first.example/"
+        );
+        let utf_16: Vec<u8> = one("https://first.example/")
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
         fs::write(&path, [&b"\xff\xfe"[..], &utf_16].concat()).unwrap();
         let refused = SuppliersFile::open(&path).unwrap_err().to_string();
-        assert!(refused.starts_with("suppliers file: must be saved as UTF-8"), "{refused}");
+        assert!(
+            refused.starts_with("suppliers file: must be saved as UTF-8"),
+            "{refused}"
+        );
     }
 
     #[test]
@@ -299,7 +368,10 @@ mod tests {
                 r#"{"suppliers": [{"id": "a"}, {"id": "a"}]}"#,
                 "supplier a: suppliers[1].id: is the id of a supplier before it",
             ),
-            (r#"{"suppliers": [{"webhook_urls": []}]}"#, "suppliers[0].id: is missing"),
+            (
+                r#"{"suppliers": [{"webhook_urls": []}]}"#,
+                "suppliers[0].id: is missing",
+            ),
             (r#"{"supplier": []}"#, "suppliers: is missing"),
             (
                 r#"{"suppliers": [{"id": "a", "retry": {"first_delay_ms": 0}}]}"#,
@@ -307,7 +379,10 @@ mod tests {
             ),
         ] {
             fs::write(&path, text).unwrap();
-            assert_eq!(SuppliersFile::open(&path).unwrap_err().to_string(), expected);
+            assert_eq!(
+                SuppliersFile::open(&path).unwrap_err().to_string(),
+                expected
+            );
         }
     }
 }

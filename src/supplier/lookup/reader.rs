@@ -20,12 +20,16 @@ impl Reader {
         // Not a task of the runtime: a runtime that ends would wait for it.
         let thread = std::thread::Builder::new().name("orderhook-suppliers".to_owned());
         let started = thread.spawn(move || serve(&asked, look));
-        Reader { asks: started.is_ok().then_some(asks) }
+        Reader {
+            asks: started.is_ok().then_some(asks),
+        }
     }
 
     /// Has the file looked at after this moment, and then calls `done`. `false` when too many wait already.
     pub(super) fn ask(&self, done: impl FnOnce() + Send + 'static) -> bool {
-        self.asks.as_ref().is_some_and(|asks| asks.try_send(Box::new(done)).is_ok())
+        self.asks
+            .as_ref()
+            .is_some_and(|asks| asks.try_send(Box::new(done)).is_ok())
     }
 }
 

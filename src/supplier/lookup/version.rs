@@ -31,7 +31,9 @@ impl Stamp {
     /// Whether the content has to be looked at although the stamp is the one that is known.
     pub(super) fn is_doubtful(&self) -> bool {
         #[cfg(unix)]
-        let changed = u64::try_from(self.inode.2).ok().map(|s| SystemTime::UNIX_EPOCH + Duration::from_secs(s));
+        let changed = u64::try_from(self.inode.2)
+            .ok()
+            .map(|s| SystemTime::UNIX_EPOCH + Duration::from_secs(s));
         // Without a time that nobody can set back it always is.
         #[cfg(not(unix))]
         let changed: Option<SystemTime> = None;
@@ -48,7 +50,12 @@ impl From<&Metadata> for Stamp {
             length: metadata.len(),
             modified: metadata.modified().ok(),
             #[cfg(unix)]
-            inode: (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec()),
+            inode: (
+                metadata.dev(),
+                metadata.ino(),
+                metadata.ctime(),
+                metadata.ctime_nsec(),
+            ),
         }
     }
 }
@@ -84,6 +91,10 @@ impl Look {
             return Err(wrong("must have at most 64 MiB"));
         }
         let content = Content(Sha256::digest(&bytes).into());
-        Ok(Look { stamp: Stamp::from(&metadata), content, bytes })
+        Ok(Look {
+            stamp: Stamp::from(&metadata),
+            content,
+            bytes,
+        })
     }
 }

@@ -23,7 +23,10 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>, T>(
     parse: impl FnOnce(&RawValue, &str) -> Result<T, FieldError>,
 ) -> Result<T, D::Error> {
     let mut out = String::new();
-    deserializer.deserialize_any(Writer { out: &mut out, owned: Owned::IsText })?;
+    deserializer.deserialize_any(Writer {
+        out: &mut out,
+        owned: Owned::IsText,
+    })?;
     finish(out, parse)
 }
 
@@ -36,13 +39,24 @@ pub(crate) fn deserialize_scalar<'de, D: Deserializer<'de>, T>(
     parse: impl FnOnce(&RawValue, &str) -> Result<T, FieldError>,
 ) -> Result<T, D::Error> {
     let mut out = String::new();
-    deserializer.deserialize_newtype_struct(raw_name(), Writer { out: &mut out, owned: Owned::MayBeRounded })?;
+    deserializer.deserialize_newtype_struct(
+        raw_name(),
+        Writer {
+            out: &mut out,
+            owned: Owned::MayBeRounded,
+        },
+    )?;
     finish(out, parse)
 }
 
-fn finish<T, E: de::Error>(out: String, parse: impl FnOnce(&RawValue, &str) -> Result<T, FieldError>) -> Result<T, E> {
+fn finish<T, E: de::Error>(
+    out: String,
+    parse: impl FnOnce(&RawValue, &str) -> Result<T, FieldError>,
+) -> Result<T, E> {
     let raw = RawValue::from_string(out).map_err(|_| E::custom("is not valid JSON"))?;
-    check(&raw, "").and_then(|()| parse(&raw, "")).map_err(E::custom)
+    check(&raw, "")
+        .and_then(|()| parse(&raw, ""))
+        .map_err(E::custom)
 }
 
 /// What the text of a value is, when it comes as a `String` of its own.
@@ -139,7 +153,13 @@ impl<'de> Visitor<'de> for Writer<'_> {
             if before > begun {
                 self.out.push(',');
             }
-            if items.next_element_seed(Member { out: &mut *self.out, from: From::Values })?.is_none() {
+            if items
+                .next_element_seed(Member {
+                    out: &mut *self.out,
+                    from: From::Values,
+                })?
+                .is_none()
+            {
                 self.out.truncate(before);
                 self.out.push(']');
                 return Ok(());
@@ -149,14 +169,21 @@ impl<'de> Visitor<'de> for Writer<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         // JSON text is read as it comes, and a `flatten` collects: neither knows how many members there are. A `Value` does.
-        let from = if members.size_hint().is_none() { From::Text } else { From::Values };
+        let from = if members.size_hint().is_none() {
+            From::Text
+        } else {
+            From::Values
+        };
         self.out.push('{');
         let begun = self.out.len();
         while let Some(key) = members.next_key::<String>()? {
             let is_first = self.out.len() == begun;
             if is_first && key == raw_name() {
                 self.out.truncate(begun - 1);
-                return members.next_value_seed(Text { out: self.out, owned: self.owned });
+                return members.next_value_seed(Text {
+                    out: self.out,
+                    owned: self.owned,
+                });
             }
             if is_first && number_name() == Some(key.as_str()) {
                 self.out.truncate(begun - 1);
@@ -169,7 +196,10 @@ impl<'de> Visitor<'de> for Writer<'_> {
             }
             self.out.push_str(raw(&key).get());
             self.out.push(':');
-            members.next_value_seed(Member { out: &mut *self.out, from })?;
+            members.next_value_seed(Member {
+                out: &mut *self.out,
+                from,
+            })?;
         }
         self.out.push('}');
         Ok(())
@@ -193,7 +223,10 @@ impl<'de> DeserializeSeed<'de> for Member<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let writer = Writer { out: self.out, owned: Owned::IsText };
+        let writer = Writer {
+            out: self.out,
+            owned: Owned::IsText,
+        };
         match self.from {
             From::Text => deserializer.deserialize_newtype_struct(raw_name(), writer),
             From::Values => deserializer.deserialize_any(writer),
@@ -230,7 +263,11 @@ impl<'de> Visitor<'de> for Text<'_> {
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
         let is_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
         match self.owned {
-            Owned::MayBeRounded if is_number => Writer { out: self.out, owned: self.owned }.number(text),
+            Owned::MayBeRounded if is_number => Writer {
+                out: self.out,
+                owned: self.owned,
+            }
+            .number(text),
             Owned::MayBeRounded | Owned::IsText => self.out.push_str(text),
         }
         Ok(())
@@ -291,5 +328,6 @@ fn number_name() -> Option<&'static str> {
     static NAME: OnceLock<Option<String>> = OnceLock::new();
     // Without that feature this is out of range.
     let number = || serde_json::from_str::<serde_json::Number>("1e400").ok();
-    NAME.get_or_init(|| number().and_then(|number| number.deserialize_any(FirstKey).ok().flatten())).as_deref()
+    NAME.get_or_init(|| number().and_then(|number| number.deserialize_any(FirstKey).ok().flatten()))
+        .as_deref()
 }

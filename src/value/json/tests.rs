@@ -12,8 +12,20 @@ fn refused(bytes: &[u8]) -> String {
 
 #[test]
 fn a_syntax_error_is_told_by_line_and_column_without_content() {
-    assert_eq!(refused(b"{\n  \"token\": secret}"), "is not valid JSON, see line 2, column 12");
-    for wrong in [&b"{} x"[..], b"", b"\"\xff\"", b"01", b"1.", b"[1,]", b"{\"a\":1,}", b"\"\x01\""] {
+    assert_eq!(
+        refused(b"{\n  \"token\": secret}"),
+        "is not valid JSON, see line 2, column 12"
+    );
+    for wrong in [
+        &b"{} x"[..],
+        b"",
+        b"\"\xff\"",
+        b"01",
+        b"1.",
+        b"[1,]",
+        b"{\"a\":1,}",
+        b"\"\x01\"",
+    ] {
         assert!(document(wrong).is_err(), "{wrong:?}");
     }
 }
@@ -36,8 +48,14 @@ fn the_same_key_twice_in_one_object_is_refused() {
 
 #[test]
 fn half_a_surrogate_pair_is_refused_by_place_and_read_by_a_lenient_reader() {
-    assert_eq!(refused(br#"{"a": ["\ud800"]}"#), "a[0]: must not have half a surrogate pair");
-    assert_eq!(refused(br#"{"\ud800": 1}"#), "must not have half a surrogate pair in a key");
+    assert_eq!(
+        refused(br#"{"a": ["\ud800"]}"#),
+        "a[0]: must not have half a surrogate pair"
+    );
+    assert_eq!(
+        refused(br#"{"\ud800": 1}"#),
+        "must not have half a surrogate pair in a key"
+    );
     let object = Object::lenient(&of(r#"{"a\ud800": "b\udfff\/"}"#)).unwrap();
     let (key, raw) = object.iter().next().unwrap();
     assert!(key.starts_with('a'));
@@ -54,7 +72,13 @@ fn a_byte_order_mark_of_utf_8_is_passed_over_and_one_of_utf_16_is_named() {
 
 #[test]
 fn a_number_has_the_digits_that_were_written() {
-    for digits in ["14.310", "1e400", "-0.0", "12345678901234567890123", "14.309999999999999"] {
+    for digits in [
+        "14.310",
+        "1e400",
+        "-0.0",
+        "12345678901234567890123",
+        "14.309999999999999",
+    ] {
         let raw = of(digits);
         assert_eq!(number(&raw), Some(digits));
     }
@@ -65,7 +89,10 @@ fn a_number_has_the_digits_that_were_written() {
 fn of_twins_a_lenient_reader_takes_the_last() {
     let twins = of(r#"{"a": 1, "\u0061": 2}"#);
     assert!(Object::read(&twins, Reading::Strict, "").is_err());
-    assert_eq!(Object::lenient(&twins).unwrap().get("a").unwrap().get(), "2");
+    assert_eq!(
+        Object::lenient(&twins).unwrap().get("a").unwrap().get(),
+        "2"
+    );
 }
 
 #[test]
@@ -82,7 +109,11 @@ fn a_pointer_leads_through_objects_and_lists() {
         ("/x", None),
         ("/0/01/2", None),
     ] {
-        assert_eq!(pointed(&document, pointer).map(RawValue::get), expected, "{pointer}");
+        assert_eq!(
+            pointed(&document, pointer).map(RawValue::get),
+            expected,
+            "{pointer}"
+        );
     }
 }
 

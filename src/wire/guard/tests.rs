@@ -34,7 +34,10 @@ fn every_special_ipv4_range_is_exact_at_both_borders() {
         let bits = |text: &str| text.parse::<Ipv4Addr>().unwrap().to_bits();
         assert!(!is_global(ip(first)), "{first}");
         assert!(!is_global(ip(last)), "{last}");
-        for outside in [bits(first).checked_sub(1), bits(last).checked_add(1)].into_iter().flatten() {
+        for outside in [bits(first).checked_sub(1), bits(last).checked_add(1)]
+            .into_iter()
+            .flatten()
+        {
             let outside = IpAddr::V4(Ipv4Addr::from_bits(outside));
             assert!(is_global(outside), "{outside}, beside {first}");
         }
@@ -81,7 +84,13 @@ fn ipv6_is_global_in_2000_3_only_and_exact_at_every_border() {
 
 #[test]
 fn wrapped_ipv4_is_judged_by_the_address_inside() {
-    for inside in ["127.0.0.1", "10.0.0.1", "169.254.1.1", "8.8.8.8", "223.255.255.255"] {
+    for inside in [
+        "127.0.0.1",
+        "10.0.0.1",
+        "169.254.1.1",
+        "8.8.8.8",
+        "223.255.255.255",
+    ] {
         let [a, b, c, d] = inside.parse::<Ipv4Addr>().unwrap().octets();
         let forms = [
             format!("::ffff:{inside}"),
@@ -92,7 +101,11 @@ fn wrapped_ipv4_is_judged_by_the_address_inside() {
             assert_eq!(unwrapped(ip(&form)), ip(inside), "{form}");
             assert_eq!(is_global(ip(&form)), is_global(ip(inside)), "{form}");
             assert!(guard(&[inside]).judge_literal(ip(&form)).is_ok(), "{form}");
-            assert_eq!(guard(&["::/0"]).judge_literal(ip(&form)), Err(Blocked::Literal), "{form}");
+            assert_eq!(
+                guard(&["::/0"]).judge_literal(ip(&form)),
+                Err(Blocked::Literal),
+                "{form}"
+            );
         }
     }
 }
@@ -123,11 +136,22 @@ fn a_literal_is_blocked_in_every_spelling() {
     ];
     for host in home {
         for port in ["", ":443", ":8443"] {
-            assert_eq!(judge(&guard(&[]), &format!("https://{host}{port}/x")), Err(Blocked::Literal), "{host}{port}");
+            assert_eq!(
+                judge(&guard(&[]), &format!("https://{host}{port}/x")),
+                Err(Blocked::Literal),
+                "{host}{port}"
+            );
         }
     }
-    assert_eq!(judge(&guard(&[]), "https://8.8.8.8/"), Err(Blocked::Literal), "a public literal too");
-    assert_eq!(judge(&guard(&[]), "https://[2600::1]/"), Err(Blocked::Literal));
+    assert_eq!(
+        judge(&guard(&[]), "https://8.8.8.8/"),
+        Err(Blocked::Literal),
+        "a public literal too"
+    );
+    assert_eq!(
+        judge(&guard(&[]), "https://[2600::1]/"),
+        Err(Blocked::Literal)
+    );
 }
 
 #[test]
@@ -140,7 +164,11 @@ fn an_allow_listed_literal_passes_on_any_port() {
         ("https://[::ffff:127.9.9.9]:444/", "::ffff:127.9.9.9"),
         ("https://8.8.8.8/", "8.8.8.8"),
     ] {
-        assert_eq!(judge(&guard, url), Ok(Target::Literal(ip(address))), "{url}");
+        assert_eq!(
+            judge(&guard, url),
+            Ok(Target::Literal(ip(address))),
+            "{url}"
+        );
     }
     assert_eq!(judge(&guard, "https://[::2]/"), Err(Blocked::Literal));
     assert_eq!(judge(&guard, "https://8.8.8.9/"), Err(Blocked::Literal));
@@ -164,28 +192,70 @@ fn a_metadata_address_is_never_dialled_even_if_allow_listed() {
         "::169.254.169.254",
         "::ffff:168.63.129.16",
     ] {
-        let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
-        assert_eq!(judge(&guard, &format!("https://{host}/")), Err(Blocked::Metadata), "{address}");
-        for reach in [Reach::Public, Reach::Listed(Because::Port), Reach::Listed(Because::LocalName)] {
+        let host = if address.contains(':') {
+            format!("[{address}]")
+        } else {
+            address.to_owned()
+        };
+        assert_eq!(
+            judge(&guard, &format!("https://{host}/")),
+            Err(Blocked::Metadata),
+            "{address}"
+        );
+        for reach in [
+            Reach::Public,
+            Reach::Listed(Because::Port),
+            Reach::Listed(Because::LocalName),
+        ] {
             let answers = [ip("10.0.0.1"), ip(address)];
-            assert_eq!(guard.judge_answers(reach, &answers), Err(Blocked::Metadata), "{address}");
+            assert_eq!(
+                guard.judge_answers(reach, &answers),
+                Err(Blocked::Metadata),
+                "{address}"
+            );
         }
     }
-    assert_eq!(judge(&guard, "https://2852039166/"), Err(Blocked::Metadata), "169.254.169.254 as one number");
+    assert_eq!(
+        judge(&guard, "https://2852039166/"),
+        Err(Blocked::Metadata),
+        "169.254.169.254 as one number"
+    );
     assert!(judge(&guard, "https://169.254.169.253/").is_ok());
 }
 
 #[test]
 fn localhost_is_the_loopback_addresses_that_the_allow_list_names() {
     let (v4, v6) = (ip("127.0.0.1"), ip("::1"));
-    for host in ["localhost", "LOCALHOST", "localhost.", "shop.localhost", "a.b.localhost."] {
+    for host in [
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "shop.localhost",
+        "a.b.localhost.",
+    ] {
         for port in ["", ":8443"] {
             let url = format!("https://{host}{port}/");
             assert_eq!(judge(&guard(&[]), &url), Err(Blocked::LocalName), "{url}");
-            assert_eq!(judge(&guard(&["10.0.0.0/8", "127.0.0.2"]), &url), Err(Blocked::LocalName), "{url}");
-            assert_eq!(judge(&guard(&["127.0.0.0/8"]), &url), Ok(Target::Loopback(vec![v4])), "{url}");
-            assert_eq!(judge(&guard(&["::1"]), &url), Ok(Target::Loopback(vec![v6])), "{url}");
-            assert_eq!(judge(&guard(&["::1", "127.0.0.1"]), &url), Ok(Target::Loopback(vec![v4, v6])), "{url}");
+            assert_eq!(
+                judge(&guard(&["10.0.0.0/8", "127.0.0.2"]), &url),
+                Err(Blocked::LocalName),
+                "{url}"
+            );
+            assert_eq!(
+                judge(&guard(&["127.0.0.0/8"]), &url),
+                Ok(Target::Loopback(vec![v4])),
+                "{url}"
+            );
+            assert_eq!(
+                judge(&guard(&["::1"]), &url),
+                Ok(Target::Loopback(vec![v6])),
+                "{url}"
+            );
+            assert_eq!(
+                judge(&guard(&["::1", "127.0.0.1"]), &url),
+                Ok(Target::Loopback(vec![v4, v6])),
+                "{url}"
+            );
         }
     }
 }
@@ -197,8 +267,14 @@ fn name_and_port_decide_where_the_answers_may_lie() {
         ("https://hooks.example.com/", Reach::Public),
         ("https://hooks.example.com:443/", Reach::Public),
         ("https://hooks.example.com./", Reach::Public),
-        ("https://hooks.example.com:8443/", Reach::Listed(Because::Port)),
-        ("https://hooks.example.com:80/", Reach::Listed(Because::Port)),
+        (
+            "https://hooks.example.com:8443/",
+            Reach::Listed(Because::Port),
+        ),
+        (
+            "https://hooks.example.com:80/",
+            Reach::Listed(Because::Port),
+        ),
         ("https://notlocalhost.com/", Reach::Public),
         ("https://mylocal.example/", Reach::Public),
         ("https://notlocal.xlocal/", Reach::Public),
@@ -212,7 +288,11 @@ fn name_and_port_decide_where_the_answers_may_lie() {
         ("https://metadata.google.internal/", local),
     ];
     for (url, reach) in table {
-        assert_eq!(judge(&guard(&["127.0.0.1"]), url), Ok(Target::Name { reach }), "{url}");
+        assert_eq!(
+            judge(&guard(&["127.0.0.1"]), url),
+            Ok(Target::Name { reach }),
+            "{url}"
+        );
     }
 }
 
@@ -225,15 +305,31 @@ fn one_bad_answer_blocks_the_whole_name() {
         (Reach::Public, &[public, listed], Ok(())),
         (Reach::Public, &[public, private], Err(Blocked::Address)),
         (Reach::Public, &[private, public], Err(Blocked::Address)),
-        (Reach::Public, &[public, ip("::ffff:127.0.0.1")], Err(Blocked::Address)),
+        (
+            Reach::Public,
+            &[public, ip("::ffff:127.0.0.1")],
+            Err(Blocked::Address),
+        ),
         (Reach::Listed(Because::Port), &[listed], Ok(())),
-        (Reach::Listed(Because::Port), &[listed, public], Err(Blocked::Port)),
+        (
+            Reach::Listed(Because::Port),
+            &[listed, public],
+            Err(Blocked::Port),
+        ),
         (Reach::Listed(Because::Port), &[private], Err(Blocked::Port)),
         (Reach::Listed(Because::LocalName), &[listed], Ok(())),
-        (Reach::Listed(Because::LocalName), &[public], Err(Blocked::LocalName)),
+        (
+            Reach::Listed(Because::LocalName),
+            &[public],
+            Err(Blocked::LocalName),
+        ),
     ];
     for (reach, answers, verdict) in table {
-        assert_eq!(guard.judge_answers(reach, answers), verdict, "{reach:?} {answers:?}");
+        assert_eq!(
+            guard.judge_answers(reach, answers),
+            verdict,
+            "{reach:?} {answers:?}"
+        );
     }
 }
 
@@ -256,9 +352,20 @@ fn a_network_reads_back_as_it_is_written() {
 
 #[test]
 fn what_is_no_network_is_an_error_that_says_so() {
-    for text in ["", "localhost", "10.0.0.0/33", "10.0.0.0/", "10.0.0/8", "::/129", "10.0.0.0/8 ", "10.0.0.0-10.0.0.9"]
-    {
+    for text in [
+        "",
+        "localhost",
+        "10.0.0.0/33",
+        "10.0.0.0/",
+        "10.0.0/8",
+        "::/129",
+        "10.0.0.0/8 ",
+        "10.0.0.0-10.0.0.9",
+    ] {
         let error = text.parse::<Network>().unwrap_err();
-        assert!(error.to_string().contains("neither an IP network"), "{error}");
+        assert!(
+            error.to_string().contains("neither an IP network"),
+            "{error}"
+        );
     }
 }

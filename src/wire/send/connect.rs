@@ -64,15 +64,22 @@ pub(super) struct Trust {
 
 impl Connector {
     /// A TLS connection to an endpoint. A failure is `Blocked` or `NotSent`.
-    pub(super) async fn connect(&self, url: &Url, purpose: Purpose) -> Result<TlsStream<TcpStream>, Outcome> {
-        let target = self.guard.judge_url(url).map_err(|why| Outcome::Blocked { why })?;
+    pub(super) async fn connect(
+        &self,
+        url: &Url,
+        purpose: Purpose,
+    ) -> Result<TlsStream<TcpStream>, Outcome> {
+        let target = self
+            .guard
+            .judge_url(url)
+            .map_err(|why| Outcome::Blocked { why })?;
         let connecting = self.reach(url, target, purpose, Instant::now() + self.limit);
         let within = tokio::time::timeout(self.limit, connecting).await;
         match within.unwrap_or(Err(not_sent(NotSent::ConnectTimeout))) {
             // The system's resolver and the reader of roots do not say so.
-            Err(Outcome::NotSent { why: NotSent::Dns | NotSent::NoTrustRoots }) if no_descriptor_is_left() => {
-                Err(not_sent(NotSent::NoDescriptor))
-            }
+            Err(Outcome::NotSent {
+                why: NotSent::Dns | NotSent::NoTrustRoots,
+            }) if no_descriptor_is_left() => Err(not_sent(NotSent::NoDescriptor)),
             connected => connected,
         }
     }
@@ -85,7 +92,9 @@ impl Connector {
         until: Instant,
     ) -> Result<TlsStream<TcpStream>, Outcome> {
         // `http` on loopback included: without TLS nothing is sent.
-        let (Some(host), Some(port), "https") = (url.host(), url.port_or_known_default(), url.scheme()) else {
+        let (Some(host), Some(port), "https") =
+            (url.host(), url.port_or_known_default(), url.scheme())
+        else {
             return Err(not_sent(NotSent::Unreachable));
         };
         let config = self.config().await?;
@@ -94,7 +103,9 @@ impl Connector {
             Target::Loopback(addresses) => addresses,
             Target::Name { reach } => self.resolve(&host, reach).await?,
         };
-        let tcp = dial(&addresses, port, until).await.map_err(|error| not_sent(proof::of_dialling(&error)))?;
+        let tcp = dial(&addresses, port, until)
+            .await
+            .map_err(|error| not_sent(proof::of_dialling(&error)))?;
         let name = server_name(host).ok_or(not_sent(NotSent::Unreachable))?;
         let (shaken, asked) = watching(TlsConnector::from(config).connect(name, tcp)).await;
         let mut tls = shaken.map_err(|error| not_sent(proof::of_handshake(&error, asked)))?;
@@ -107,7 +118,10 @@ impl Connector {
         match tokio::time::timeout(wait, tls.read(&mut byte)).await {
             // Patience is over: the certificate was optional.
             Err(_) => Ok(tls),
-            Ok(Err(error)) if proof::of_handshake(&error, asked) == NotSent::Tls && asked == Asked::Answered => {
+            Ok(Err(error))
+                if proof::of_handshake(&error, asked) == NotSent::Tls
+                    && asked == Asked::Answered =>
+            {
                 Err(not_sent(NotSent::Tls))
             }
             // An alert, or the end of the connection, before anything was sent.
@@ -116,8 +130,12 @@ impl Connector {
     }
 
     async fn resolve(&self, host: &Host<&str>, reach: Reach) -> Result<Vec<IpAddr>, Outcome> {
-        let answers = (self.resolver)(host.to_string()).await.map_err(|NoAddress| not_sent(NotSent::Dns))?;
-        self.guard.judge_answers(reach, &answers).map_err(|why| Outcome::Blocked { why })?;
+        let answers = (self.resolver)(host.to_string())
+            .await
+            .map_err(|NoAddress| not_sent(NotSent::Dns))?;
+        self.guard
+            .judge_answers(reach, &answers)
+            .map_err(|why| Outcome::Blocked { why })?;
         Ok(answers)
     }
 
@@ -132,9 +150,14 @@ impl Connector {
         {
             return Ok(Arc::clone(&trust.config));
         }
-        let config = self.build(&presenting).ok_or(not_sent(NotSent::NoTrustRoots))?;
+        let config = self
+            .build(&presenting)
+            .ok_or(not_sent(NotSent::NoTrustRoots))?;
         let config = Arc::new(config);
-        *trust = Some(Trust { config: Arc::clone(&config), presenting });
+        *trust = Some(Trust {
+            config: Arc::clone(&config),
+            presenting,
+        });
         Ok(config)
     }
 
@@ -144,7 +167,8 @@ impl Connector {
         let verifier = if self.roots.is_empty() {
             Verifier::new(Arc::clone(&provider)).ok()?
         } else {
-            Verifier::new_with_extra_roots(self.roots.iter().cloned(), Arc::clone(&provider)).ok()?
+            Verifier::new_with_extra_roots(self.roots.iter().cloned(), Arc::clone(&provider))
+                .ok()?
         };
         // Of several files with roots some may not have been read.
         if no_descriptor_is_left() {

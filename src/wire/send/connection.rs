@@ -39,7 +39,10 @@ pub(super) struct Connection {
 /// Why there was no reply.
 pub(super) enum Broken {
     /// The connection was closed before it took the request, which is here again.
-    Before { unsent: Box<Request<Outgoing>>, error: hyper::Error },
+    Before {
+        unsent: Box<Request<Outgoing>>,
+        error: hyper::Error,
+    },
     /// The exchange failed. On the connection's first one the server's part of the TLS handshake may still have been open.
     During { error: hyper::Error, first: bool },
 }
@@ -69,11 +72,20 @@ impl Connection {
             // A peer that reads nothing must not keep the descriptor.
             let _ = tokio::time::timeout(FAREWELL, driver).await;
         });
-        Ok(Connection { sender, exchanges: 0, made: Instant::now(), runtime: Handle::current().id(), _open: open })
+        Ok(Connection {
+            sender,
+            exchanges: 0,
+            made: Instant::now(),
+            runtime: Handle::current().id(),
+            _open: open,
+        })
     }
 
     /// One exchange, as far as the head of the reply.
-    pub(super) async fn post(&mut self, request: Request<Outgoing>) -> Result<Response<Incoming>, Broken> {
+    pub(super) async fn post(
+        &mut self,
+        request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, Broken> {
         let first = self.exchanges == 0;
         // Not asked for its readiness first: that would hide why a connection has been closed already.
         match self.sender.try_send_request(request).await {
@@ -82,8 +94,14 @@ impl Connection {
                 Ok(response)
             }
             Err(mut failed) => Err(match failed.take_message() {
-                Some(request) => Broken::Before { unsent: Box::new(request), error: failed.into_error() },
-                None => Broken::During { error: failed.into_error(), first },
+                Some(request) => Broken::Before {
+                    unsent: Box::new(request),
+                    error: failed.into_error(),
+                },
+                None => Broken::During {
+                    error: failed.into_error(),
+                    first,
+                },
             }),
         }
     }

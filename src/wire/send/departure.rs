@@ -29,7 +29,10 @@ pub(super) struct Departure {
 
 impl Departure {
     pub(super) fn before(moment: Moment) -> Departure {
-        Departure { state: Arc::new(AtomicU8::new(WAITING)), before: moment }
+        Departure {
+            state: Arc::new(AtomicU8::new(WAITING)),
+            before: moment,
+        }
     }
 
     /// Whether anything of the request may have left.
@@ -51,7 +54,10 @@ impl Departure {
     }
 
     fn move_to(&self, end: u8) -> bool {
-        match self.state.compare_exchange(WAITING, end, Ordering::AcqRel, Ordering::Acquire) {
+        match self
+            .state
+            .compare_exchange(WAITING, end, Ordering::AcqRel, Ordering::Acquire)
+        {
             Ok(_) => true,
             Err(already) => already == end,
         }
@@ -67,7 +73,10 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     pub(super) fn new(bytes: Bytes, departure: &Departure) -> Self {
-        Outgoing { bytes, departure: departure.clone() }
+        Outgoing {
+            bytes,
+            departure: departure.clone(),
+        }
     }
 }
 
@@ -80,7 +89,10 @@ impl hyper::body::Body for Outgoing {
     type Data = Bytes;
     type Error = CalledOff;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CalledOff>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CalledOff>>> {
         if !self.departure.leave() {
             return Poll::Ready(Some(Err(CalledOff)));
         }

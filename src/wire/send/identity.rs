@@ -68,9 +68,13 @@ impl Identity {
     ) -> Result<Arc<Identity>, BadCertificate> {
         let (files, seen) = match configured {
             None => (None, None),
-            Some(ClientCertificate::Given { chain_pem, key_pem }) => {
-                (None, Some(Pem { chain: chain_pem, key: key_pem }))
-            }
+            Some(ClientCertificate::Given { chain_pem, key_pem }) => (
+                None,
+                Some(Pem {
+                    chain: chain_pem,
+                    key: key_pem,
+                }),
+            ),
             Some(ClientCertificate::Files { chain, key }) => {
                 let pem = read(&chain, &key)?;
                 (Some((chain, key)), Some(pem))
@@ -81,8 +85,17 @@ impl Identity {
             Some(pem) => pem.parse(provider)?,
         };
         let in_force = Arc::new(in_force);
-        let loaded = Loaded { in_force, seen, looked: Instant::now(), reading: false };
-        Ok(Arc::new(Identity { files, state: Mutex::new(loaded), provider: Arc::clone(provider) }))
+        let loaded = Loaded {
+            in_force,
+            seen,
+            looked: Instant::now(),
+            reading: false,
+        };
+        Ok(Arc::new(Identity {
+            files,
+            state: Mutex::new(loaded),
+            provider: Arc::clone(provider),
+        }))
     }
 
     /// What is presented now. Files that were replaced are taken up; those that are not usable leave the last good ones
@@ -108,7 +121,10 @@ impl Identity {
             identity.take_up(read(&chain, &key));
             let _ = done.send(());
         };
-        state.reading = thread::Builder::new().name("orderhook-identity".to_owned()).spawn(work).is_ok();
+        state.reading = thread::Builder::new()
+            .name("orderhook-identity".to_owned())
+            .spawn(work)
+            .is_ok();
         Some(wait)
     }
 
@@ -141,21 +157,32 @@ impl Pem {
     fn parse(&self, provider: &CryptoProvider) -> Result<Presenting, BadCertificate> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.chain).collect();
         let chain = chain.map_err(|_| BadCertificate("its chain is not PEM"))?;
-        let first = chain.first().ok_or(BadCertificate("its chain has no certificate"))?;
-        let until = validity::until(first).ok_or(BadCertificate("its certificate cannot be read"))?;
+        let first = chain
+            .first()
+            .ok_or(BadCertificate("its chain has no certificate"))?;
+        let until =
+            validity::until(first).ok_or(BadCertificate("its certificate cannot be read"))?;
         let key = PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes())
             .map_err(|_| BadCertificate("its key is not a PEM private key"))?;
-        let certified = CertifiedKey::from_der(chain, key, provider)
-            .map_err(|_| BadCertificate("its key cannot be used, or is not the key of the certificate"))?;
-        Ok(Presenting { certified: Some(Arc::new(certified)), until: Some(until) })
+        let certified = CertifiedKey::from_der(chain, key, provider).map_err(|_| {
+            BadCertificate("its key cannot be used, or is not the key of the certificate")
+        })?;
+        Ok(Presenting {
+            certified: Some(Arc::new(certified)),
+            until: Some(until),
+        })
     }
 }
 
 fn read(chain: &Path, key: &Path) -> Result<Pem, BadCertificate> {
-    let chain = regular(chain).map_err(|_| BadCertificate("the file of its chain cannot be read"))?;
+    let chain =
+        regular(chain).map_err(|_| BadCertificate("the file of its chain cannot be read"))?;
     let unreadable = BadCertificate("the file of its private key cannot be read");
     let key = String::from_utf8(regular(key).map_err(|_| unreadable)?).map_err(|_| unreadable)?;
-    Ok(Pem { chain, key: Secret::new(key) })
+    Ok(Pem {
+        chain,
+        key: Secret::new(key),
+    })
 }
 
 /// A regular file: a pipe would be waited for.
@@ -191,12 +218,20 @@ tokio::task_local! {
 
 /// Runs a handshake, and says whether its server asked.
 pub(super) async fn watching<T>(handshake: impl Future<Output = T>) -> (T, Asked) {
-    ASKED.scope(Cell::new(Asked::No), async move { (handshake.await, ASKED.with(Cell::get)) }).await
+    ASKED
+        .scope(Cell::new(Asked::No), async move {
+            (handshake.await, ASKED.with(Cell::get))
+        })
+        .await
 }
 
 impl ResolvesClientCert for Presenting {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let answer = if self.certified.is_some() { Asked::Answered } else { Asked::InVain };
+        let answer = if self.certified.is_some() {
+            Asked::Answered
+        } else {
+            Asked::InVain
+        };
         // Outside `watching` the answer is not wanted.
         let _ = ASKED.try_with(|asked| asked.set(answer));
         self.certified.clone()
@@ -209,6 +244,8 @@ impl ResolvesClientCert for Presenting {
 
 impl fmt::Debug for Presenting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presenting").field("until", &self.until).finish_non_exhaustive()
+        f.debug_struct("Presenting")
+            .field("until", &self.until)
+            .finish_non_exhaustive()
     }
 }

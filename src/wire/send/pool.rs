@@ -72,16 +72,29 @@ impl Drop for Place {
 
 impl Pool {
     pub(super) fn new(bound: usize, life: Duration) -> Arc<Pool> {
-        Arc::new(Pool { bound, life, shelf: Mutex::default() })
+        Arc::new(Pool {
+            bound,
+            life,
+            shelf: Mutex::default(),
+        })
     }
 
     /// The connection to the host that was used last, of those that may be used and that the server has not closed.
     pub(super) fn take(&self, host: &Host) -> Option<Connection> {
         let mut shelf = self.shelf();
         let rest = shelf.rest(host);
-        let may_be_used =
-            |idle: &&Idle| idle.is_fit(rest) && idle.connection.age() < self.life && idle.connection.is_driven_here();
-        let fit = shelf.by_host.get(host)?.iter().rev().find(may_be_used)?.number;
+        let may_be_used = |idle: &&Idle| {
+            idle.is_fit(rest)
+                && idle.connection.age() < self.life
+                && idle.connection.is_driven_here()
+        };
+        let fit = shelf
+            .by_host
+            .get(host)?
+            .iter()
+            .rev()
+            .find(may_be_used)?
+            .number;
         shelf.remove(fit).map(|idle| idle.connection)
     }
 
@@ -129,7 +142,12 @@ impl Pool {
                 shelf.closing = None;
                 return None;
             };
-            let since = shelf.by_host.get(host)?.iter().find(|idle| idle.number == oldest)?.since;
+            let since = shelf
+                .by_host
+                .get(host)?
+                .iter()
+                .find(|idle| idle.number == oldest)?
+                .since;
             if since.elapsed() < IDLE_LIMIT {
                 return Some(since + IDLE_LIMIT);
             }
@@ -153,7 +171,11 @@ impl Place {
         if connection.age() >= self.0.life {
             return;
         }
-        if let Some(of_host) = shelf.by_host.get(&host).filter(|of_host| of_host.len() >= IDLE_PER_HOST) {
+        if let Some(of_host) = shelf
+            .by_host
+            .get(&host)
+            .filter(|of_host| of_host.len() >= IDLE_PER_HOST)
+        {
             if !shelf.keep_open.contains(&host) {
                 return;
             }
@@ -163,7 +185,11 @@ impl Place {
         let number = shelf.next;
         shelf.next += 1;
         shelf.by_age.insert(number, host.clone());
-        shelf.by_host.entry(host).or_default().push(Idle { number, since: Instant::now(), connection });
+        shelf.by_host.entry(host).or_default().push(Idle {
+            number,
+            since: Instant::now(),
+            connection,
+        });
         // Its runtime may have ended since.
         if shelf.closing.as_ref().is_none_or(JoinHandle::is_finished) {
             shelf.closing = Some(tokio::spawn(close_in_time(Arc::downgrade(&self.0))));
@@ -175,7 +201,10 @@ impl Shelf {
     fn remove(&mut self, number: u64) -> Option<Idle> {
         let host = self.by_age.remove(&number)?;
         let of_host = self.by_host.get_mut(&host)?;
-        let found = of_host.iter().position(|idle| idle.number == number).map(|position| of_host.remove(position));
+        let found = of_host
+            .iter()
+            .position(|idle| idle.number == number)
+            .map(|position| of_host.remove(position));
         if of_host.is_empty() {
             self.by_host.remove(&host);
         }
@@ -183,7 +212,11 @@ impl Shelf {
     }
 
     fn rest(&self, host: &Host) -> Duration {
-        if self.keep_open.contains(host) { Duration::ZERO } else { REST }
+        if self.keep_open.contains(host) {
+            Duration::ZERO
+        } else {
+            REST
+        }
     }
 
     fn note_that_it_keeps_open(&mut self, host: &Host) {
@@ -210,7 +243,9 @@ impl Shelf {
 /// Ends when nothing is kept, or the pool is gone.
 async fn close_in_time(pool: std::sync::Weak<Pool>) {
     loop {
-        let Some(next) = pool.upgrade().and_then(|pool| pool.close_old()) else { return };
+        let Some(next) = pool.upgrade().and_then(|pool| pool.close_old()) else {
+            return;
+        };
         tokio::time::sleep_until(next.into()).await;
     }
 }

@@ -38,8 +38,12 @@ pub(super) fn of_handshake(error: &io::Error, asked: Asked) -> NotSent {
     match find::<rustls::Error>(error) {
         Some(rustls::Error::InvalidCertificate(objection)) => certificate(objection),
         Some(rustls::Error::AlertReceived(Alert::NoApplicationProtocol))
-        | Some(rustls::Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol)) => NotSent::NoHttp1,
-        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => NotSent::ClientCertificate,
+        | Some(rustls::Error::PeerMisbehaved(
+            PeerMisbehaved::SelectedUnofferedApplicationProtocol,
+        )) => NotSent::NoHttp1,
+        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
+            NotSent::ClientCertificate
+        }
         // Before TLS 1.3 there was no alert of its own for a certificate that is missing.
         Some(rustls::Error::AlertReceived(Alert::HandshakeFailure)) if asked == Asked::InVain => {
             NotSent::ClientCertificate
@@ -56,12 +60,19 @@ pub(super) fn of_exchange(broken: &Broken) -> Outcome {
             return Outcome::NotSent { why };
         }
         Broken::During { error, first: true } => (error, refusal(error)),
-        Broken::During { error, first: false } => (error, None),
+        Broken::During {
+            error,
+            first: false,
+        } => (error, None),
     };
     match refused {
         Some(why) => Outcome::NotSent { why },
-        None if error.is_parse() => Outcome::Unknown { why: Unknown::BadReply },
-        None => Outcome::Unknown { why: Unknown::ConnectionLost },
+        None if error.is_parse() => Outcome::Unknown {
+            why: Unknown::BadReply,
+        },
+        None => Outcome::Unknown {
+            why: Unknown::ConnectionLost,
+        },
     }
 }
 
@@ -115,10 +126,14 @@ fn certificate(objection: &CertificateError) -> NotSent {
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => NotSent::CertificateExpired,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => NotSent::CertificateName,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            NotSent::CertificateName
+        }
         CertificateError::BadSignature
         | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => NotSent::CertificateSignature,
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            NotSent::CertificateSignature
+        }
         CertificateError::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
             Some(webpki::Error::CaUsedAsEndEntity) => NotSent::CertificateIsCa,
             _ => NotSent::CertificateUntrusted,
@@ -135,7 +150,10 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 fn cause<'a>(error: &&'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     // Not by auto-deref: a reference to an error is an error as well.
     let error: &'a (dyn StdError + 'static) = *error;
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+    match error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
         Some(inside) => Some(inside),
         None => error.source(),
     }

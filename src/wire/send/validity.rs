@@ -42,7 +42,11 @@ fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
         0..=0x7f => (usize::from(short), bytes),
         0x81..=0x84 => {
             let (long, bytes) = bytes.split_at_checked(usize::from(short & 0x7f))?;
-            (long.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)), bytes)
+            (
+                long.iter()
+                    .fold(0, |length, &byte| length << 8 | usize::from(byte)),
+                bytes,
+            )
         }
         _ => return None,
     };
@@ -52,17 +56,29 @@ fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
 
 /// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
 fn moment(tag: u8, text: &str) -> Option<Timestamp> {
-    let digits = text.strip_suffix('Z').filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let digits = text
+        .strip_suffix('Z')
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     let (year, rest) = match (tag, digits.len()) {
         (UTC_TIME, 12) => {
             let year: u16 = digits[..2].parse().ok()?;
-            (if year < 50 { 2000 + year } else { 1900 + year }, &digits[2..])
+            (
+                if year < 50 { 2000 + year } else { 1900 + year },
+                &digits[2..],
+            )
         }
         (GENERALIZED_TIME, 14) => (digits[..4].parse().ok()?, &digits[4..]),
         _ => return None,
     };
     let part = |at: usize| &rest[at..at + 2];
-    let text = format!("{year:04}-{}-{}T{}:{}:{}Z", part(0), part(2), part(4), part(6), part(8));
+    let text = format!(
+        "{year:04}-{}-{}T{}:{}:{}Z",
+        part(0),
+        part(2),
+        part(4),
+        part(6),
+        part(8)
+    );
     let moment: jiff::Timestamp = text.parse().ok()?;
     Some(Timestamp::from_micros(moment.as_microsecond()))
 }
@@ -75,14 +91,24 @@ mod tests {
         let mut params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(1999, 1, 1);
         params.not_after = rcgen::date_time_ymd(year, 3, 4);
-        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec()
+        params
+            .self_signed(&rcgen::KeyPair::generate().unwrap())
+            .unwrap()
+            .der()
+            .to_vec()
     }
 
     #[test]
     fn the_end_of_a_certificate_is_found_in_both_forms_of_a_date() {
-        for (year, text) in [(2026, "2026-03-04T00:00:00Z"), (2051, "2051-03-04T00:00:00Z")] {
+        for (year, text) in [
+            (2026, "2026-03-04T00:00:00Z"),
+            (2051, "2051-03-04T00:00:00Z"),
+        ] {
             let expected: jiff::Timestamp = text.parse().unwrap();
-            assert_eq!(until(&made(year)), Some(Timestamp::from_micros(expected.as_microsecond())));
+            assert_eq!(
+                until(&made(year)),
+                Some(Timestamp::from_micros(expected.as_microsecond()))
+            );
         }
     }
 

@@ -28,27 +28,55 @@ async fn the_demonstration_walks_both_flows_shows_a_refusal_and_ends_well() {
 #[tokio::test]
 async fn events_are_told_in_the_order_of_the_file_with_a_line_for_each() {
     let desk = Desk::new().await;
-    desk.events(&format!("{}\n   \n{}", way("P-1", &ALL[..2]), way("P-2", &ALL[..1])));
+    desk.events(&format!(
+        "{}\n   \n{}",
+        way("P-1", &ALL[..2]),
+        way("P-2", &ALL[..1])
+    ));
     let ran = desk.run("memory:", &["--json"]).await;
 
     let told = ["accept notified", "shipped notified", "accept notified"];
-    assert_eq!(ran.brief(), (Some(0), told.map(str::to_owned).to_vec()), "{ran:?}");
+    assert_eq!(
+        ran.brief(),
+        (Some(0), told.map(str::to_owned).to_vec()),
+        "{ran:?}"
+    );
     assert_eq!(ran.stderr, "");
     let requests = desk.receiver.received();
     assert_eq!(sequences(&requests), [1, 2, 1]);
     for ((line, request), order) in ran.lines().iter().zip(&requests).zip(["P-1", "P-1", "P-2"]) {
-        assert_eq!((&line["order_code"], &line["supplier"]), (&order.into(), &"clinic".into()));
-        assert_eq!((&line["id"], &line["reference"]), (&id_of(request).into(), &order.into()));
-        assert_eq!((&line["error"], &line["reason"], &line["due"]), (&json!(null), &json!(null), &json!(null)));
+        assert_eq!(
+            (&line["order_code"], &line["supplier"]),
+            (&order.into(), &"clinic".into())
+        );
+        assert_eq!(
+            (&line["id"], &line["reference"]),
+            (&id_of(request).into(), &order.into())
+        );
+        assert_eq!(
+            (&line["error"], &line["reason"], &line["due"]),
+            (&json!(null), &json!(null), &json!(null))
+        );
         let attempt = &line["attempts"][0];
         assert_eq!(
             attempt["endpoint"],
             format!("https://localhost:{}/hook", desk.receiver.port()),
             "without its query"
         );
-        assert_eq!((&attempt["outcome"], &attempt["status"]), (&"accepted".into(), &200.into()));
-        let at: Timestamp = attempt["at"].as_str().unwrap().parse::<OffsetTimestamp>().unwrap().timestamp();
-        assert!(at > Timestamp::from_micros(1_700_000_000_000_000) && attempt["ms"].is_u64(), "{attempt}");
+        assert_eq!(
+            (&attempt["outcome"], &attempt["status"]),
+            (&"accepted".into(), &200.into())
+        );
+        let at: Timestamp = attempt["at"]
+            .as_str()
+            .unwrap()
+            .parse::<OffsetTimestamp>()
+            .unwrap()
+            .timestamp();
+        assert!(
+            at > Timestamp::from_micros(1_700_000_000_000_000) && attempt["ms"].is_u64(),
+            "{attempt}"
+        );
     }
     assert!(!ran.stdout.contains("s3cret"));
 }
@@ -59,26 +87,54 @@ async fn a_refused_stage_is_a_line_of_its_own_and_the_rest_goes_on() {
     let digitized = r#"{"client":"clinic","parent_order":"P-1","flow":"delivery","stage":"digitization_completed"}"#;
     let other_flow = r#"{"client":"clinic","parent_order":"P-1","child_order":"B","flow":"pickup","stage":"accept"}"#;
     let events = way("P-1", &["accept", "delivered", "shipped"]);
-    desk.events(&format!("\n{events}{digitized}\n{other_flow}\n{}", way("P-2", &["accept"])));
+    desk.events(&format!(
+        "\n{events}{digitized}\n{other_flow}\n{}",
+        way("P-2", &["accept"])
+    ));
     let ran = desk.run("memory:", &["--json"]).await;
 
-    let expected =
-        ["accept notified", "delivered not_allowed", "shipped notified", "digitization_completed not_allowed"];
-    let brief: Vec<_> =
-        expected.iter().chain(&["accept not_allowed", "accept notified"]).map(|s| (*s).into()).collect();
+    let expected = [
+        "accept notified",
+        "delivered not_allowed",
+        "shipped notified",
+        "digitization_completed not_allowed",
+    ];
+    let brief: Vec<_> = expected
+        .iter()
+        .chain(&["accept not_allowed", "accept notified"])
+        .map(|s| (*s).into())
+        .collect();
     assert_eq!(ran.brief(), (Some(2), brief), "{ran:?}");
     for (at, line, stage, child, allowed) in [
         (1, 3, "delivered", json!("A"), json!(["reject", "shipped"])),
-        (3, 5, "digitization_completed", json!(null), json!(["order_assigned", "accept", "reject"])),
-        (4, 6, "accept", json!("B"), json!(["order_assigned", "accept", "reject"])),
+        (
+            3,
+            5,
+            "digitization_completed",
+            json!(null),
+            json!(["order_assigned", "accept", "reject"]),
+        ),
+        (
+            4,
+            6,
+            "accept",
+            json!("B"),
+            json!(["order_assigned", "accept", "reject"]),
+        ),
     ] {
         let mut refused = ran.lines()[at].clone();
-        refused.as_object_mut().unwrap().remove("why").expect("for people");
-        let expected =
-            json!({ "line": line, "error": "not_allowed", "stage": stage, "child_order": child, "allowed": allowed });
+        refused
+            .as_object_mut()
+            .unwrap()
+            .remove("why")
+            .expect("for people");
+        let expected = json!({ "line": line, "error": "not_allowed", "stage": stage, "child_order": child, "allowed": allowed });
         assert_eq!(refused, expected);
     }
-    assert_eq!(stages(&desk.receiver.received()), ["accept", "shipped", "accept"]);
+    assert_eq!(
+        stages(&desk.receiver.received()),
+        ["accept", "shipped", "accept"]
+    );
 }
 
 #[tokio::test]
@@ -87,8 +143,14 @@ async fn without_json_the_same_is_said_to_people() {
     desk.events(&way("P-1", &["accept", "delivered"]));
     let ran = desk.run("memory:", &[]).await;
     assert_eq!(ran.status, Some(2));
-    assert!(ran.stdout.starts_with("accept of order P-1 for supplier clinic (A): notified 2"), "{}", ran.stdout);
-    let refused = "line 2: refused: delivered of child order A may not come now, allowed: reject, shipped\n";
+    assert!(
+        ran.stdout
+            .starts_with("accept of order P-1 for supplier clinic (A): notified 2"),
+        "{}",
+        ran.stdout
+    );
+    let refused =
+        "line 2: refused: delivered of child order A may not come now, allowed: reject, shipped\n";
     assert!(ran.stdout.ends_with(refused), "{}", ran.stdout);
 }
 
@@ -98,10 +160,26 @@ async fn what_is_not_told_is_exit_2_and_says_when_it_is_due() {
     desk.receiver.answer(Reply::Status(503));
     desk.events(&way("P-1", &ALL[..2]));
     let ran = desk.run("memory:", &["--json"]).await;
-    assert_eq!(ran.brief(), (Some(2), vec!["accept pending".into(), "shipped pending".into()]));
-    assert!(ran.lines()[0]["due"].as_str().unwrap().parse::<OffsetTimestamp>().is_ok());
+    assert_eq!(
+        ran.brief(),
+        (
+            Some(2),
+            vec!["accept pending".into(), "shipped pending".into()]
+        )
+    );
+    assert!(
+        ran.lines()[0]["due"]
+            .as_str()
+            .unwrap()
+            .parse::<OffsetTimestamp>()
+            .is_ok()
+    );
     assert_eq!(ran.lines()[0]["attempts"][0]["outcome"], "rejected");
-    assert_eq!(ran.lines()[1]["attempts"], json!([]), "it waits for the one before it");
+    assert_eq!(
+        ran.lines()[1]["attempts"],
+        json!([]),
+        "it waits for the one before it"
+    );
     assert_eq!(desk.receiver.count(), 1);
 }
 
@@ -110,7 +188,13 @@ async fn what_the_client_does_not_want_is_said_and_no_failure() {
     let desk = Desk::new().await;
     desk.events(&way("P-1", &["order_assigned", "accept"]));
     let ran = desk.run("memory:", &["--json"]).await;
-    assert_eq!(ran.brief(), (Some(0), vec!["order_assigned not_wanted".into(), "accept notified".into()]));
+    assert_eq!(
+        ran.brief(),
+        (
+            Some(0),
+            vec!["order_assigned not_wanted".into(), "accept notified".into()]
+        )
+    );
     assert_eq!(sequences(&desk.receiver.received()), [2]);
 }
 

@@ -2,8 +2,8 @@
 
 use orderhook::store::{StoreError, StoreErrorKind};
 use orderhook::{
-    Attempt, Body, Closed, ContentDigest, EventId, EventKind, Key, Ledger, Memo, Notification, Occurrence, OrderCode,
-    Source, State, StateName, StreamRule, SupplierId, Timestamp,
+    Attempt, Body, Closed, ContentDigest, EventId, EventKind, Key, Ledger, Memo, Notification,
+    Occurrence, OrderCode, Source, State, StateName, StreamRule, SupplierId, Timestamp,
 };
 
 /// Why a row that can be claimed waits.
@@ -51,22 +51,40 @@ impl Row {
         let state = match self.state {
             StateName::Pending => State::Pending { due: at },
             StateName::Sending => State::Sending { until: at },
-            StateName::Notified => State::Notified { at, reference: text()? },
+            StateName::Notified => State::Notified {
+                at,
+                reference: text()?,
+            },
             StateName::Failed => {
                 let word = self.failure.ok_or_else(|| corrupt("failure"))?;
-                let reason = word.parse().map_err(|error| corrupt("failure").caused_by(error))?;
-                let stream = if self.passes { StreamRule::Passes } else { StreamRule::Holds };
+                let reason = word
+                    .parse()
+                    .map_err(|error| corrupt("failure").caused_by(error))?;
+                let stream = if self.passes {
+                    StreamRule::Passes
+                } else {
+                    StreamRule::Holds
+                };
                 State::Failed { at, reason, stream }
             }
-            StateName::Withdrawn => State::Closed { at, why: Closed::Withdrawn { reason: text()? } },
-            StateName::NotWanted => State::Closed { at, why: Closed::NotWanted },
+            StateName::Withdrawn => State::Closed {
+                at,
+                why: Closed::Withdrawn { reason: text()? },
+            },
+            StateName::NotWanted => State::Closed {
+                at,
+                why: Closed::NotWanted,
+            },
             _ => return Err(corrupt("state")),
         };
         let created = Timestamp::from_micros(self.created);
-        let event_id = EventId::from_stored(&self.event_id).map_err(|error| corrupt("id").caused_by(error))?;
-        let mut notification = Notification::new(key(&self.names)?, event_id, self.position, state, created);
+        let event_id =
+            EventId::from_stored(&self.event_id).map_err(|error| corrupt("id").caused_by(error))?;
+        let mut notification =
+            Notification::new(key(&self.names)?, event_id, self.position, state, created);
         notification.reopened = self.reopened;
-        notification.ledger = Ledger::decode(&self.ledger).map_err(|error| corrupt("ledger").caused_by(error))?;
+        notification.ledger =
+            Ledger::decode(&self.ledger).map_err(|error| corrupt("ledger").caused_by(error))?;
         notification.attempts = attempts(&self.attempts)?;
         notification.body = self.body.clone().map(Body::new);
         notification.content_digest = self.digest.map(digest);
@@ -84,7 +102,8 @@ pub(super) fn key(names: &[String; 5]) -> Result<Key, StoreError> {
         SupplierId::from_stored(supplier).map_err(|error| corrupt("supplier").caused_by(error))?,
         OrderCode::from_stored(order).map_err(|error| corrupt("order").caused_by(error))?,
         EventKind::new(kind).map_err(|error| corrupt("kind").caused_by(error))?,
-        Occurrence::from_stored(occurrence).map_err(|error| corrupt("occurrence").caused_by(error))?,
+        Occurrence::from_stored(occurrence)
+            .map_err(|error| corrupt("occurrence").caused_by(error))?,
     ))
 }
 

@@ -28,11 +28,19 @@ fn old_work(road: &Road) -> Vec<OldWork> {
 }
 
 fn ask(endpoint: &str, who: Who) -> Ask {
-    Ask { endpoint: id(endpoint), supplier: supplier("books"), who, is_new: true }
+    Ask {
+        endpoint: id(endpoint),
+        supplier: supplier("books"),
+        who,
+        is_new: true,
+    }
 }
 
 fn call(road: &Road, endpoint: &str) -> Pass {
-    match road.traffic.ask(ask(endpoint, Who::Worker), &mut None, Moment::now(), 0.5) {
+    match road
+        .traffic
+        .ask(ask(endpoint, Who::Worker), &mut None, Moment::now(), 0.5)
+    {
         Answer::Now(Admission::Call(pass)) => {
             pass.leaves();
             pass
@@ -44,9 +52,15 @@ fn call(road: &Road, endpoint: &str) -> Pass {
 #[tokio::test(start_paused = true)]
 async fn as_many_wait_as_go_on_and_what_is_not_new_does_not_wait() {
     let road = Road::new();
-    let stays = [is_in(enter(&road, 2, Who::Worker, true)), is_in(enter(&road, 2, Who::Worker, false))];
+    let stays = [
+        is_in(enter(&road, 2, Who::Worker, true)),
+        is_in(enter(&road, 2, Who::Worker, false)),
+    ];
     assert!(matches!(enter(&road, 2, Who::Worker, false), Entry::Full));
-    let mut waiting = [is_waiting(enter(&road, 2, Who::Worker, true)), is_waiting(enter(&road, 2, Who::Worker, true))];
+    let mut waiting = [
+        is_waiting(enter(&road, 2, Who::Worker, true)),
+        is_waiting(enter(&road, 2, Who::Worker, true)),
+    ];
     assert!(matches!(enter(&road, 2, Who::Worker, true), Entry::Full));
     let _visitor = is_waiting(enter(&road, 2, Who::Visitor, true));
     drop(stays);
@@ -69,15 +83,29 @@ async fn every_second_room_goes_to_what_was_put_off() {
     let road = Road::new();
     let _work = road.traffic.work();
     let stay = is_in(enter(&road, 1, Who::Worker, true));
-    let mut new = [is_waiting(enter(&road, 1, Who::Visitor, true)), is_waiting(enter(&road, 1, Who::Visitor, true))];
+    let mut new = [
+        is_waiting(enter(&road, 1, Who::Visitor, true)),
+        is_waiting(enter(&road, 1, Who::Visitor, true)),
+    ];
     road.traffic.put_off(&supplier("books"), &[PutOffFor::Room]);
     drop(stay);
     let stay = new[0].try_recv().unwrap();
     assert!(old_work(&road).is_empty(), "there is no room");
     drop(stay);
-    assert!(new[1].try_recv().is_err(), "it is the turn of what was put off");
+    assert!(
+        new[1].try_recv().is_err(),
+        "it is the turn of what was put off"
+    );
     let mut old = old_work(&road);
-    assert_eq!((old.len(), old[0].stays.len(), old[0].seats.len(), old[0].why.clone()), (1, 1, 1, Why::Room));
+    assert_eq!(
+        (
+            old.len(),
+            old[0].stays.len(),
+            old[0].seats.len(),
+            old[0].why.clone()
+        ),
+        (1, 1, 1, Why::Room)
+    );
     let old = old.remove(0);
     road.traffic.had(&old, 1);
     drop(old);
@@ -89,7 +117,10 @@ async fn without_a_worker_nothing_is_left_to_what_was_put_off() {
     let road = Road::new();
     let work = road.traffic.work();
     let stay = is_in(enter(&road, 1, Who::Visitor, true));
-    let mut new = [is_waiting(enter(&road, 1, Who::Visitor, true)), is_waiting(enter(&road, 1, Who::Visitor, true))];
+    let mut new = [
+        is_waiting(enter(&road, 1, Who::Visitor, true)),
+        is_waiting(enter(&road, 1, Who::Visitor, true)),
+    ];
     road.traffic.put_off(&supplier("books"), &[PutOffFor::Room]);
     drop(stay);
     drop(new[0].try_recv().unwrap());
@@ -107,7 +138,10 @@ async fn what_is_put_off_is_asked_for_until_there_is_no_more_or_it_could_not_be_
     assert_eq!(old[0].stays.len(), 8);
     road.traffic.had(&old[0], 8);
     drop(old);
-    assert!(road.traffic.has_old_work(Moment::now()), "there may be more");
+    assert!(
+        road.traffic.has_old_work(Moment::now()),
+        "there may be more"
+    );
     let old = old_work(&road);
     road.traffic.had(&old[0], 3);
     drop(old);
@@ -121,7 +155,10 @@ async fn what_is_put_off_is_asked_for_until_there_is_no_more_or_it_could_not_be_
 #[tokio::test(start_paused = true)]
 async fn calls_at_silent_endpoints_do_not_use_the_limit_up() {
     let road = Road::new();
-    let _stays = [is_in(enter(&road, 2, Who::Worker, true)), is_in(enter(&road, 2, Who::Worker, true))];
+    let _stays = [
+        is_in(enter(&road, 2, Who::Worker, true)),
+        is_in(enter(&road, 2, Who::Worker, true)),
+    ];
     let mut waiting = is_waiting(enter(&road, 2, Who::Worker, true));
     let silent = call(&road, "silent");
     assert!(waiting.try_recv().is_err());
@@ -133,15 +170,30 @@ async fn calls_at_silent_endpoints_do_not_use_the_limit_up() {
 #[tokio::test(start_paused = true)]
 async fn at_one_endpoint_a_supplier_never_has_more_calls_than_its_limit() {
     let road = Road::new();
-    let _stays = [is_in(enter(&road, 2, Who::Worker, true)), is_in(enter(&road, 2, Who::Worker, true))];
+    let _stays = [
+        is_in(enter(&road, 2, Who::Worker, true)),
+        is_in(enter(&road, 2, Who::Worker, true)),
+    ];
     call(&road, "well").end(CallEnd::Answered);
     tokio::time::advance(SECOND).await;
     let _open = [call(&road, "well"), call(&road, "well")];
-    let would = |who| became(&road.traffic.ask(ask("well", who), &mut None, Moment::now(), 0.5));
-    assert_eq!((would(Who::Worker), would(Who::Person)), (Became::Wait, Became::Wait));
+    let would = |who| {
+        became(
+            &road
+                .traffic
+                .ask(ask("well", who), &mut None, Moment::now(), 0.5),
+        )
+    };
+    assert_eq!(
+        (would(Who::Worker), would(Who::Person)),
+        (Became::Wait, Became::Wait)
+    );
     // Nor when they are silent: a worker leaves them out then, and a person waits.
     tokio::time::advance(2 * SECOND).await;
-    assert_eq!((would(Who::Worker), would(Who::Visitor), would(Who::Person)), (Became::Out, Became::Out, Became::Wait));
+    assert_eq!(
+        (would(Who::Worker), would(Who::Visitor), would(Who::Person)),
+        (Became::Out, Became::Out, Became::Wait)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,10 +206,17 @@ async fn a_supplier_that_rests_is_looked_at_every_five_seconds_by_one_of_what_is
     for seconds in [5, 10, 15] {
         tokio::time::advance(5 * SECOND).await;
         let old = old_work(&road);
-        assert_eq!((old.len(), old[0].stays.len(), old[0].why.clone()), (1, 1, Why::Rested));
+        assert_eq!(
+            (old.len(), old[0].stays.len(), old[0].why.clone()),
+            (1, 1, Why::Rested)
+        );
         road.traffic.had(&old[0], 1);
         assert!(old_work(&road).is_empty(), "one, until that one knows more");
-        assert_eq!(road.traffic.rest(&books), SECOND * seconds, "it still rests");
+        assert_eq!(
+            road.traffic.rest(&books),
+            SECOND * seconds,
+            "it still rests"
+        );
     }
     // It is there again: the rest of what is put off follows.
     tokio::time::advance(5 * SECOND).await;
@@ -165,7 +224,10 @@ async fn a_supplier_that_rests_is_looked_at_every_five_seconds_by_one_of_what_is
     road.traffic.know(&books, 8);
     drop(old);
     let old = old_work(&road);
-    assert_eq!((old.len(), old[0].stays.len(), old[0].why.clone()), (1, 8, Why::Room));
+    assert_eq!(
+        (old.len(), old[0].stays.len(), old[0].why.clone()),
+        (1, 8, Why::Room)
+    );
     assert_eq!(road.traffic.next_moment(), None);
 }
 
@@ -187,7 +249,8 @@ async fn what_was_recorded_as_put_off_after_its_endpoint_has_answered_is_asked_f
     road.traffic.know(&supplier("books"), 8);
     road.call_as(Who::Person, "shared").end(CallEnd::Answered);
     assert!(old_work(&road).is_empty());
-    road.traffic.put_off(&supplier("books"), &[PutOffFor::Endpoint(id("shared"))]);
+    road.traffic
+        .put_off(&supplier("books"), &[PutOffFor::Endpoint(id("shared"))]);
     assert_eq!(old_work(&road)[0].why, Why::Room);
 }
 
@@ -213,7 +276,9 @@ async fn suppliers_with_a_backlog_are_served_in_turn_and_not_by_name() {
         road.traffic.know(&supplier(name), 8);
         road.traffic.put_off(&supplier(name), &[PutOffFor::Room]);
     }
-    let served: Vec<_> = (0..4).map(|_| old_work(&road).remove(0).supplier.as_str().to_owned()).collect();
+    let served: Vec<_> = (0..4)
+        .map(|_| old_work(&road).remove(0).supplier.as_str().to_owned())
+        .collect();
     assert_eq!(served, ["books", "games", "tools", "books"]);
 }
 
@@ -223,12 +288,16 @@ async fn one_of_each_supplier_that_waits_for_a_silent_endpoint_is_claimed_when_i
     road.hung("shared").await;
     for name in ["books", "tools"] {
         road.traffic.know(&supplier(name), 8);
-        road.traffic.put_off(&supplier(name), &[PutOffFor::Endpoint(id("shared"))]);
+        road.traffic
+            .put_off(&supplier(name), &[PutOffFor::Endpoint(id("shared"))]);
     }
     assert!(old_work(&road).is_empty());
     tokio::time::advance(5 * SECOND).await;
     let old = old_work(&road);
-    let of: Vec<_> = old.iter().map(|work| (work.supplier.as_str(), work.stays.len(), work.why.clone())).collect();
+    let of: Vec<_> = old
+        .iter()
+        .map(|work| (work.supplier.as_str(), work.stays.len(), work.why.clone()))
+        .collect();
     let due = Why::CallDue(id("shared"));
     assert_eq!(of, [("books", 1, due.clone()), ("tools", 1, due)]);
     assert!(old_work(&road).is_empty(), "not again at once");
@@ -238,7 +307,12 @@ async fn one_of_each_supplier_that_waits_for_a_silent_endpoint_is_claimed_when_i
     drop(old);
     tokio::time::advance(3 * SECOND).await;
     let old = old_work(&road);
-    assert_eq!(old.iter().map(|work| work.supplier.as_str()).collect::<Vec<_>>(), ["tools"]);
+    assert_eq!(
+        old.iter()
+            .map(|work| work.supplier.as_str())
+            .collect::<Vec<_>>(),
+        ["tools"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,13 +320,17 @@ async fn an_answer_has_what_was_put_off_for_it_claimed_as_much_as_the_supplier_t
     let road = Road::new();
     road.hung("shared").await;
     road.traffic.know(&supplier("books"), 8);
-    road.traffic.put_off(&supplier("books"), &[PutOffFor::Endpoint(id("shared"))]);
+    road.traffic
+        .put_off(&supplier("books"), &[PutOffFor::Endpoint(id("shared"))]);
     assert!(old_work(&road).is_empty());
     // Somebody else's call is answered.
     tokio::time::advance(50 * SECOND).await;
     road.call("shared").end(CallEnd::Answered);
     let old = old_work(&road);
-    assert_eq!((old.len(), old[0].supplier.as_str(), old[0].stays.len()), (1, "books", 8));
+    assert_eq!(
+        (old.len(), old[0].supplier.as_str(), old[0].stays.len()),
+        (1, "books", 8)
+    );
     assert_eq!(old[0].why, Why::Room);
 }
 
@@ -260,13 +338,17 @@ async fn an_answer_has_what_was_put_off_for_it_claimed_as_much_as_the_supplier_t
 async fn an_answer_at_a_shared_endpoint_is_news_for_a_supplier_with_nothing_under_way() {
     let road = Road::new();
     road.hung("shared").await;
-    road.traffic.put_off(&supplier("books"), &[PutOffFor::Endpoint(id("shared"))]);
+    road.traffic
+        .put_off(&supplier("books"), &[PutOffFor::Endpoint(id("shared"))]);
     assert!(!road.traffic.lock().rooms.contains_key(&supplier("books")));
     tokio::time::advance(50 * SECOND).await;
     road.call("shared").end(CallEnd::Answered);
     // One, which learns how many may go on.
     let old = old_work(&road);
-    assert_eq!((old.len(), old[0].supplier.as_str(), old[0].stays.len()), (1, "books", 1));
+    assert_eq!(
+        (old.len(), old[0].supplier.as_str(), old[0].stays.len()),
+        (1, "books", 1)
+    );
     road.traffic.had(&old[0], 0);
     drop(old);
     assert!(!road.traffic.lock().rooms.contains_key(&supplier("books")));

@@ -40,7 +40,11 @@ impl Outage {
         world.work();
         tokio::time::sleep(FROM).await;
         let suppliers = self.suppliers as u64;
-        world.orders(self.per_second * 3600, secs(self.seconds), |number| (number % suppliers) as usize).await;
+        world
+            .orders(self.per_second * 3600, secs(self.seconds), |number| {
+                (number % suppliers) as usize
+            })
+            .await;
         tokio::time::sleep(secs(30)).await;
         world
     }
@@ -54,26 +58,56 @@ impl Outage {
             self.suppliers,
             self.per_second,
             if self.is_cold { ", cold" } else { "" },
-            if self.processes > 1 { ", two processes" } else { "" },
+            if self.processes > 1 {
+                ", two processes"
+            } else {
+                ""
+            },
         );
         println!("({:?}, {} calls)", began.elapsed(), world.seen().len());
-        world.delays(0, |order| !self.hangs(order.supplier)).within(&what, most);
+        world
+            .delays(0, |order| !self.hangs(order.supplier))
+            .within(&what, most);
     }
 }
 
-const WARM: Outage = Outage { suppliers: 200, percent: 1, per_second: 10, seconds: 150, is_cold: false, processes: 1 };
+const WARM: Outage = Outage {
+    suppliers: 200,
+    percent: 1,
+    per_second: 10,
+    seconds: 150,
+    is_cold: false,
+    processes: 1,
+};
 
 #[tokio::test(start_paused = true)]
 async fn in_a_wide_outage_healthy_suppliers_wait_two_seconds_at_most() {
-    for (suppliers, percent, per_second, seed) in [(200, 60, 100, 11), (1_000, 60, 10, 13), (10_000, 60, 100, 15)] {
-        Outage { suppliers, percent, per_second, ..WARM }.healthy_within(seed, secs(2)).await;
+    for (suppliers, percent, per_second, seed) in [
+        (200, 60, 100, 11),
+        (1_000, 60, 10, 13),
+        (10_000, 60, 100, 15),
+    ] {
+        Outage {
+            suppliers,
+            percent,
+            per_second,
+            ..WARM
+        }
+        .healthy_within(seed, secs(2))
+        .await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn in_a_process_that_knows_nothing_healthy_suppliers_wait_two_seconds_at_most() {
     for (suppliers, percent, seed) in [(1_000, 20, 22), (10_000, 60, 23)] {
-        let cold = Outage { suppliers, percent, per_second: 100, is_cold: true, ..WARM };
+        let cold = Outage {
+            suppliers,
+            percent,
+            per_second: 100,
+            is_cold: true,
+            ..WARM
+        };
         cold.healthy_within(seed, secs(2)).await;
     }
 }
@@ -81,31 +115,64 @@ async fn in_a_process_that_knows_nothing_healthy_suppliers_wait_two_seconds_at_m
 #[tokio::test(start_paused = true)]
 async fn at_a_thousand_orders_a_second_healthy_suppliers_wait_for_seconds_at_most() {
     for (suppliers, percent, most, seed) in [(200, 20, 3, 31), (10_000, 20, 22, 33)] {
-        let busy = Outage { suppliers, percent, per_second: 1_000, seconds: 40, ..WARM };
+        let busy = Outage {
+            suppliers,
+            percent,
+            per_second: 1_000,
+            seconds: 40,
+            ..WARM
+        };
         busy.healthy_within(seed, secs(most)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_processes_keep_each_other_from_nothing_and_call_a_silent_endpoint_once_each() {
-    let outage = Outage { suppliers: 10_000, percent: 20, per_second: 100, processes: 2, ..WARM };
+    let outage = Outage {
+        suppliers: 10_000,
+        percent: 20,
+        per_second: 100,
+        processes: 2,
+        ..WARM
+    };
     let world = outage.run(41).await;
-    world.delays(0, |order| !outage.hangs(order.supplier)).within("20 % of 10,000 hang, two processes", secs(2));
-    let late: Vec<_> = world.seen().into_iter().filter(|seen| seen.at > FROM + LIMIT + secs(30)).collect();
-    for endpoint in (0..outage.suppliers).filter(|supplier| outage.hangs(*supplier)).step_by(100) {
+    world
+        .delays(0, |order| !outage.hangs(order.supplier))
+        .within("20 % of 10,000 hang, two processes", secs(2));
+    let late: Vec<_> = world
+        .seen()
+        .into_iter()
+        .filter(|seen| seen.at > FROM + LIMIT + secs(30))
+        .collect();
+    for endpoint in (0..outage.suppliers)
+        .filter(|supplier| outage.hangs(*supplier))
+        .step_by(100)
+    {
         let open = |at: Duration| {
-            late.iter().filter(|one| one.endpoint == endpoint && one.at <= at && at < one.at + one.took).count()
+            late.iter()
+                .filter(|one| one.endpoint == endpoint && one.at <= at && at < one.at + one.took)
+                .count()
         };
-        let most = late.iter().filter(|seen| seen.endpoint == endpoint).map(|seen| open(seen.at)).max().unwrap_or(0);
+        let most = late
+            .iter()
+            .filter(|seen| seen.endpoint == endpoint)
+            .map(|seen| open(seen.at))
+            .max()
+            .unwrap_or(0);
         assert!(most <= 2, "{most} calls open at endpoint {endpoint}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_quiet_suppliers_are_served_while_hundreds_hang_with_many_descriptors_and_with_few() {
+async fn twenty_quiet_suppliers_are_served_while_hundreds_hang_with_many_descriptors_and_with_few()
+{
     // All at once: 1,600 calls at endpoints that are known to answer take 256 slots for two seconds each, six times. With
     // 1,024 descriptors there are 256 places, and those that hang stand in one line with the others, once.
-    for (hanging, descriptors, most, seed) in [(100, None, 2, 42), (400, None, 9, 43), (400, Some(1024), 64, 46)] {
+    for (hanging, descriptors, most, seed) in [
+        (100, None, 2, 42),
+        (400, None, 9, 43),
+        (400, Some(1024), 64, 46),
+    ] {
         quiet_ones_within(hanging, descriptors, secs(most), seed).await;
     }
 }
@@ -113,7 +180,13 @@ async fn twenty_quiet_suppliers_are_served_while_hundreds_hang_with_many_descrip
 /// Twenty suppliers that nobody has called yet, beside so many that hang with four orders each.
 async fn quiet_ones_within(hanging: usize, descriptors: Option<u64>, most: Duration, seed: u64) {
     for is_cold in [false, true] {
-        let manner = |supplier| if supplier < hanging { Manner::Hangs } else { Manner::Well };
+        let manner = |supplier| {
+            if supplier < hanging {
+                Manner::Hangs
+            } else {
+                Manner::Well
+            }
+        };
         let mut plan = Plan::of((0..hanging + 20).map(manner));
         plan.descriptors = descriptors;
         let mut world = plan.build(seed);
@@ -121,16 +194,29 @@ async fn quiet_ones_within(hanging: usize, descriptors: Option<u64>, most: Durat
             // The quiet ones are never known.
             world.is_known(0..hanging);
         }
-        world.enqueue((0..hanging).chain(0..hanging).chain(0..hanging).chain(0..hanging)).await;
+        world
+            .enqueue(
+                (0..hanging)
+                    .chain(0..hanging)
+                    .chain(0..hanging)
+                    .chain(0..hanging),
+            )
+            .await;
         world.work();
         for quiet in 0..20 {
             world.enqueue([hanging + quiet]).await;
             tokio::time::sleep(secs(3)).await;
         }
         tokio::time::sleep(secs(120)).await;
-        let (descriptors, knowledge) = (descriptors.unwrap_or(0), if is_cold { "cold" } else { "warm" });
-        let what = format!("{hanging} hang with four orders each, {knowledge}, descriptors {descriptors}");
-        world.delays(0, |order| order.supplier >= hanging).within(&what, most);
+        let (descriptors, knowledge) = (
+            descriptors.unwrap_or(0),
+            if is_cold { "cold" } else { "warm" },
+        );
+        let what =
+            format!("{hanging} hang with four orders each, {knowledge}, descriptors {descriptors}");
+        world
+            .delays(0, |order| order.supplier >= hanging)
+            .within(&what, most);
     }
 }
 
@@ -141,7 +227,13 @@ async fn every_cell_of_the_table_of_outages() {
     for suppliers in [200, 1_000, 10_000] {
         for percent in [1, 5, 20, 60] {
             for (per_second, is_cold) in [(10, false), (100, false), (100, true)] {
-                let outage = Outage { suppliers, percent, per_second, is_cold, ..WARM };
+                let outage = Outage {
+                    suppliers,
+                    percent,
+                    per_second,
+                    is_cold,
+                    ..WARM
+                };
                 outage.healthy_within(51, secs(2)).await;
             }
             let most = match (suppliers, percent) {
@@ -150,17 +242,32 @@ async fn every_cell_of_the_table_of_outages() {
                 (_, 60) => 77,
                 _ => 22,
             };
-            let busy = Outage { suppliers, percent, per_second: 1_000, seconds: 120, ..WARM };
+            let busy = Outage {
+                suppliers,
+                percent,
+                per_second: 1_000,
+                seconds: 120,
+                ..WARM
+            };
             busy.healthy_within(52, secs(most)).await;
         }
     }
-    for (hanging, descriptors, most) in
-        [(1_000, None, 16), (100, Some(1024), 2), (400, Some(1024), 64), (1_000, Some(1024), 130)]
-    {
+    for (hanging, descriptors, most) in [
+        (1_000, None, 16),
+        (100, Some(1024), 2),
+        (400, Some(1024), 64),
+        (1_000, Some(1024), 130),
+    ] {
         quiet_ones_within(hanging, descriptors, secs(most), 54).await;
     }
     for percent in [20, 60] {
-        let two = Outage { suppliers: 10_000, percent, per_second: 100, processes: 2, ..WARM };
+        let two = Outage {
+            suppliers: 10_000,
+            percent,
+            per_second: 100,
+            processes: 2,
+            ..WARM
+        };
         two.healthy_within(53, secs(2)).await;
     }
 }

@@ -12,11 +12,13 @@ use crate::dispatcher::Dispatcher;
 use crate::event::Body;
 use crate::notification::outcome::Outcome;
 use crate::notification::{
-    Inserted, Intervention, Key, Ledger, NewNotification, Notification, Start, StateName, Step, Then, Written,
+    Inserted, Intervention, Key, Ledger, NewNotification, Notification, Start, StateName, Step,
+    Then, Written,
 };
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    ClaimRequest, Claims, Counts, Filter, Intervened, Listing, Page, Pick, Selection, Store, StoreError,
+    ClaimRequest, Claims, Counts, Filter, Intervened, Listing, Page, Pick, Selection, Store,
+    StoreError,
 };
 use crate::supplier::{Acceptance, Activity, Supplier, SupplierBuilder};
 use crate::value::clock::Moment;
@@ -55,7 +57,10 @@ impl Store for Slow {
     }
 
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
-        if steps.iter().any(|step| matches!(step.then, Then::HandBack { .. })) {
+        if steps
+            .iter()
+            .any(|step| matches!(step.then, Then::HandBack { .. }))
+        {
             tokio::time::sleep(secs(1)).await;
         }
         self.0.write(steps).await
@@ -88,16 +93,22 @@ impl Store for Slow {
 }
 
 fn supplier(name: &str) -> SupplierBuilder {
-    Supplier::builder(SupplierId::new(name).unwrap()).endpoint(format!("https://hooks.example/{name}"))
+    Supplier::builder(SupplierId::new(name).unwrap())
+        .endpoint(format!("https://hooks.example/{name}"))
 }
 
-fn dispatcher(store: impl Store, suppliers: impl IntoIterator<Item = SupplierBuilder>, all: Answering) -> Dispatcher {
+fn dispatcher(
+    store: impl Store,
+    suppliers: impl IntoIterator<Item = SupplierBuilder>,
+    all: Answering,
+) -> Dispatcher {
     let by_id: HashMap<_, _> = suppliers
         .into_iter()
         .map(|builder| builder.build().unwrap())
         .map(|supplier| (supplier.id().clone(), supplier))
         .collect();
-    Dispatcher::builder(Source::new("shop").unwrap(), store, by_id).build_simulated(Arc::new(all), None)
+    Dispatcher::builder(Source::new("shop").unwrap(), store, by_id)
+        .build_simulated(Arc::new(all), None)
 }
 
 async fn enqueue(store: &MemoryStore, name: &str, order: &str) -> Key {
@@ -116,21 +127,31 @@ async fn state(store: &MemoryStore, key: &Key) -> StateName {
 
 #[tokio::test(start_paused = true)]
 async fn what_left_an_endpoint_out_and_called_another_while_it_answered_is_sent_there_soon() {
-    let manners = [Manner::HangsBetween(Duration::ZERO, secs(100)), Manner::Slow];
+    let manners = [
+        Manner::HangsBetween(Duration::ZERO, secs(100)),
+        Manner::Slow,
+    ];
     let mut world = Plan::one(Acceptance::Every, &manners).build(21);
     world.work();
     world.enqueue([0]).await;
     tokio::time::sleep(secs(120)).await;
     world.orders(1800, secs(30), |_| 0).await;
     tokio::time::sleep(secs(600)).await;
-    world.delays(0, |order| order.at > secs(60)).within("an endpoint that answers again", secs(60));
+    world
+        .delays(0, |order| order.at > secs(60))
+        .within("an endpoint that answers again", secs(60));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_last_order_that_found_its_supplier_at_its_limit_has_the_room_that_became_free_meanwhile() {
+async fn a_last_order_that_found_its_supplier_at_its_limit_has_the_room_that_became_free_meanwhile()
+{
     let store = MemoryStore::new();
     let one = supplier("books").max_concurrent(std::num::NonZeroU32::MIN);
-    let dispatcher = dispatcher(Slow(store.clone()), [one], Answering(200, Duration::from_millis(100)));
+    let dispatcher = dispatcher(
+        Slow(store.clone()),
+        [one],
+        Answering(200, Duration::from_millis(100)),
+    );
     // One is called, one waits for room, and two are handed back.
     for order in ["A-1", "A-2", "A-3", "A-4"] {
         enqueue(&store, "books", order).await;
@@ -142,10 +163,18 @@ async fn a_last_order_that_found_its_supplier_at_its_limit_has_the_room_that_bec
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_at_what_is_put_off_that_finds_nothing_does_not_end_a_worker_that_waits_for_something_else() {
+async fn a_look_at_what_is_put_off_that_finds_nothing_does_not_end_a_worker_that_waits_for_something_else()
+ {
     let store = MemoryStore::new();
-    let suppliers = [supplier("paused").activity(Activity::Paused), supplier("busy")];
-    let dispatcher = dispatcher(store.clone(), suppliers, Answering(503, Duration::from_millis(100)));
+    let suppliers = [
+        supplier("paused").activity(Activity::Paused),
+        supplier("busy"),
+    ];
+    let dispatcher = dispatcher(
+        store.clone(),
+        suppliers,
+        Answering(503, Duration::from_millis(100)),
+    );
     let put_off = enqueue(&store, "paused", "A-1").await;
     let tried = enqueue(&store, "busy", "A-1").await;
     let worker = Worker::new(&dispatcher).poll(secs(3600));
@@ -160,7 +189,8 @@ async fn a_look_at_what_is_put_off_that_finds_nothing_does_not_end_a_worker_that
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_asks_the_store_again_after_its_poll_whatever_else_goes_on_and_however_late_the_next_one_is_due() {
+async fn a_worker_asks_the_store_again_after_its_poll_whatever_else_goes_on_and_however_late_the_next_one_is_due()
+ {
     let store = MemoryStore::new();
     let dispatcher = dispatcher(
         store.clone(),
@@ -172,8 +202,14 @@ async fn a_worker_asks_the_store_again_after_its_poll_whatever_else_goes_on_and_
     worker.tick().await.unwrap();
     let mut run = Run::begin(&worker);
     run.look(&worker).await.unwrap();
-    let Claim::At(next) = run.claim else { panic!("slots are free") };
-    assert!(next <= Moment::now() + worker.poll, "{:?}", next.since(Moment::now()));
+    let Claim::At(next) = run.claim else {
+        panic!("slots are free")
+    };
+    assert!(
+        next <= Moment::now() + worker.poll,
+        "{:?}",
+        next.since(Moment::now())
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,11 +233,25 @@ async fn a_clone_of_a_worker_that_ends_neither_waits_for_the_calls_of_another_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_taken_over_while_a_shutdown_begins_is_handed_back_with_the_interruption_on_record() {
+async fn what_is_taken_over_while_a_shutdown_begins_is_handed_back_with_the_interruption_on_record()
+{
     let store = MemoryStore::new();
-    let dispatcher = dispatcher(Slow(store.clone()), [supplier("books")], Answering(200, Duration::ZERO));
+    let dispatcher = dispatcher(
+        Slow(store.clone()),
+        [supplier("books")],
+        Answering(200, Duration::ZERO),
+    );
     let key = enqueue(&store, "books", "A-1").await;
-    assert_eq!(dispatcher.engine.claim(Pick::New, 1).await.unwrap().claims.len(), 1);
+    assert_eq!(
+        dispatcher
+            .engine
+            .claim(Pick::New, 1)
+            .await
+            .unwrap()
+            .claims
+            .len(),
+        1
+    );
     store.advance(LIMIT + secs(6));
     let worker = Worker::new(&dispatcher);
     let ticking = tokio::spawn(async move { worker.tick().await });
@@ -211,20 +261,36 @@ async fn what_is_taken_over_while_a_shutdown_begins_is_handed_back_with_the_inte
     dispatcher.shutdown(secs(10)).await;
     ticking.await.unwrap().unwrap();
     let notification = store.get(&key).await.unwrap().unwrap();
-    let outcomes: Vec<_> = notification.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
-    assert_eq!((notification.state.name(), outcomes), (StateName::Pending, vec!["unknown"]));
+    let outcomes: Vec<_> = notification
+        .attempts
+        .iter()
+        .map(|attempt| attempt.outcome.as_str())
+        .collect();
+    assert_eq!(
+        (notification.state.name(), outcomes),
+        (StateName::Pending, vec!["unknown"])
+    );
 }
 
 /// Whether somebody who held it is gone and nobody has taken over.
 async fn lease_is_over(store: &MemoryStore, key: &Key) -> bool {
-    let until = store.get(key).await.unwrap().unwrap().state.claimable_from();
+    let until = store
+        .get(key)
+        .await
+        .unwrap()
+        .unwrap()
+        .state
+        .claimable_from();
     until.is_some_and(|until| until <= store.now())
 }
 
 #[tokio::test(start_paused = true)]
 async fn new_orders_of_others_do_not_wait_until_all_that_was_put_off_is_sent() {
     for concurrency in [1, 2, 4, 8] {
-        let mut plan = Plan::of([Manner::HangsBetween(Duration::ZERO, secs(100)), Manner::Well]);
+        let mut plan = Plan::of([
+            Manner::HangsBetween(Duration::ZERO, secs(100)),
+            Manner::Well,
+        ]);
         plan.concurrency = NonZeroUsize::new(concurrency).unwrap().get();
         let mut world = plan.build(22);
         world.is_known([1]);
@@ -234,7 +300,9 @@ async fn new_orders_of_others_do_not_wait_until_all_that_was_put_off_is_sent() {
         world.orders(3600, secs(60), |_| 1).await;
         tokio::time::sleep(secs(120)).await;
         let what = format!("new orders beside a backlog, {concurrency} slots");
-        world.delays(0, |order| order.supplier == 1).within(&what, secs(1));
+        world
+            .delays(0, |order| order.supplier == 1)
+            .within(&what, secs(1));
         assert_eq!(world.state(0).await, StateName::Notified);
     }
 }

@@ -73,7 +73,12 @@ impl Simulated for Endpoints {
     fn post(&self, request: &Request) -> (Duration, Reply) {
         let at = self.start.elapsed();
         let endpoint = self.by_url[request.url.as_str()];
-        let hang = (LIMIT, Outcome::Unknown { why: Unknown::TimedOut });
+        let hang = (
+            LIMIT,
+            Outcome::Unknown {
+                why: Unknown::TimedOut,
+            },
+        );
         let ok = |after: Duration| (after, Outcome::Accepted { status: 200 });
         let quick = Duration::from_millis(100);
         let (took, outcome) = match self.manners[endpoint] {
@@ -88,10 +93,21 @@ impl Simulated for Endpoints {
             Manner::Flaps(phase) if ((at + phase).as_secs() / 120) % 2 == 1 => hang,
             Manner::Flaps(_) => ok(quick),
         };
-        let id = request.headers.iter().find(|header| header.name == "webhook-id").unwrap();
-        let HeaderText::Plain(id) = &id.value else { panic!("an id is no secret") };
+        let id = request
+            .headers
+            .iter()
+            .find(|header| header.name == "webhook-id")
+            .unwrap();
+        let HeaderText::Plain(id) = &id.value else {
+            panic!("an id is no secret")
+        };
         let order = self.orders.lock().unwrap()[id];
-        self.seen.lock().unwrap().push(Seen { endpoint, order, at, took });
+        self.seen.lock().unwrap().push(Seen {
+            endpoint,
+            order,
+            at,
+            took,
+        });
         (took, Reply::of(outcome, took))
     }
 }
@@ -128,20 +144,34 @@ pub(super) struct Plan {
 impl Plan {
     /// Suppliers with one endpoint each.
     pub(super) fn of(manners: impl IntoIterator<Item = Manner>) -> Plan {
-        let suppliers = manners.into_iter().map(|manner| (Acceptance::Every, vec![manner])).collect();
-        Plan { suppliers, concurrency: 256, processes: 1, descriptors: None }
+        let suppliers = manners
+            .into_iter()
+            .map(|manner| (Acceptance::Every, vec![manner]))
+            .collect();
+        Plan {
+            suppliers,
+            concurrency: 256,
+            processes: 1,
+            descriptors: None,
+        }
     }
 
     /// One supplier with these endpoints.
     pub(super) fn one(acceptance: Acceptance, manners: &[Manner]) -> Plan {
-        Plan { suppliers: vec![(acceptance, manners.to_vec())], concurrency: 256, processes: 1, descriptors: None }
+        Plan {
+            suppliers: vec![(acceptance, manners.to_vec())],
+            concurrency: 256,
+            processes: 1,
+            descriptors: None,
+        }
     }
 
     pub(super) fn build(self, seed: u64) -> World {
         SEED.with(|current| current.set(seed));
         let (mut by_url, mut all_manners, mut suppliers) = (HashMap::new(), Vec::new(), Vec::new());
         for (number, (acceptance, manners)) in self.suppliers.into_iter().enumerate() {
-            let mut builder = Supplier::builder(SupplierId::new(format!("s{number}")).unwrap()).acceptance(acceptance);
+            let mut builder = Supplier::builder(SupplierId::new(format!("s{number}")).unwrap())
+                .acceptance(acceptance);
             for (place, manner) in manners.into_iter().enumerate() {
                 let url = format!("https://hooks.example/{number}/{place}");
                 builder = builder.endpoint(url.clone());
@@ -158,16 +188,31 @@ impl Plan {
             seen: Mutex::default(),
         });
         let store = MemoryStore::new();
-        let by_id: HashMap<_, _> = suppliers.iter().map(|supplier| (supplier.id().clone(), supplier.clone())).collect();
+        let by_id: HashMap<_, _> = suppliers
+            .iter()
+            .map(|supplier| (supplier.id().clone(), supplier.clone()))
+            .collect();
         let dispatchers = (0..self.processes)
             .map(|_| {
-                let builder: DispatcherBuilder = Dispatcher::builder(source(), store.clone(), by_id.clone());
+                let builder: DispatcherBuilder =
+                    Dispatcher::builder(source(), store.clone(), by_id.clone());
                 let concurrency = self.concurrency.try_into().unwrap();
-                builder.concurrency(concurrency).build_simulated(Arc::clone(&endpoints) as _, self.descriptors)
+                builder
+                    .concurrency(concurrency)
+                    .build_simulated(Arc::clone(&endpoints) as _, self.descriptors)
             })
             .collect();
         let (orders, running, number) = (Vec::new(), Vec::new(), Cell::new(seed));
-        World { store, dispatchers, endpoints, orders, suppliers, running, seed, number }
+        World {
+            store,
+            dispatchers,
+            endpoints,
+            orders,
+            suppliers,
+            running,
+            seed,
+            number,
+        }
     }
 }
 
@@ -191,12 +236,23 @@ impl World {
     pub(super) fn is_known(&self, suppliers: impl IntoIterator<Item = usize>) {
         for supplier in suppliers {
             let supplier = &self.suppliers[supplier];
-            for (endpoint, dispatcher) in
-                supplier.endpoints().iter().flat_map(|endpoint| self.dispatchers.iter().map(move |one| (endpoint, one)))
+            for (endpoint, dispatcher) in supplier
+                .endpoints()
+                .iter()
+                .flat_map(|endpoint| self.dispatchers.iter().map(move |one| (endpoint, one)))
             {
                 let (endpoint, supplier) = (endpoint.id().clone(), supplier.id().clone());
-                let ask = Ask { endpoint, supplier, who: Who::Worker, is_new: true };
-                match dispatcher.engine.traffic.ask(ask, &mut None, Moment::now(), 0.5) {
+                let ask = Ask {
+                    endpoint,
+                    supplier,
+                    who: Who::Worker,
+                    is_new: true,
+                };
+                match dispatcher
+                    .engine
+                    .traffic
+                    .ask(ask, &mut None, Moment::now(), 0.5)
+                {
                     Answer::Now(Admission::Call(pass)) => pass.end(CallEnd::Answered),
                     _ => panic!("nothing is under way yet"),
                 }
@@ -211,8 +267,15 @@ impl World {
         for supplier in suppliers {
             let code = OrderCode::new(format!("A-{}", self.orders.len())).unwrap();
             let key = Key::order_created(source(), self.suppliers[supplier].id().clone(), code);
-            self.endpoints.orders.lock().unwrap().insert(key.event_id().as_str().to_owned(), self.orders.len());
-            new.push(NewNotification::new(key.clone(), Start::Pending(Body::new(*b"{}"))));
+            self.endpoints
+                .orders
+                .lock()
+                .unwrap()
+                .insert(key.event_id().as_str().to_owned(), self.orders.len());
+            new.push(NewNotification::new(
+                key.clone(),
+                Start::Pending(Body::new(*b"{}")),
+            ));
             self.orders.push(Order { supplier, at, key });
         }
         self.store.insert(&new).await.unwrap();
@@ -222,7 +285,12 @@ impl World {
     }
 
     /// Stores orders at this rate for so long, each of a supplier that is chosen.
-    pub(super) async fn orders(&mut self, per_hour: u64, during: Duration, choose: impl Fn(u64) -> usize) {
+    pub(super) async fn orders(
+        &mut self,
+        per_hour: u64,
+        during: Duration,
+        choose: impl Fn(u64) -> usize,
+    ) {
         let (began, every) = (Instant::now(), secs(3600).div_f64(per_hour as f64));
         let mut number = 0_u32;
         while every * number < during {
@@ -253,7 +321,9 @@ impl World {
     fn first_calls(&self, place: usize) -> HashMap<usize, Duration> {
         let mut first = HashMap::new();
         for seen in self.seen() {
-            let url = self.suppliers[self.orders[seen.order].supplier].endpoints().get(place);
+            let url = self.suppliers[self.orders[seen.order].supplier]
+                .endpoints()
+                .get(place);
             let wanted = url.map(|endpoint| self.endpoints.by_url[endpoint.url().as_str()]);
             if wanted == Some(seen.endpoint) {
                 first.entry(seen.order).or_insert(seen.at);
@@ -267,15 +337,30 @@ impl World {
     pub(super) fn delays(&self, place: usize, which: impl Fn(&Order) -> bool) -> Delays {
         let (first, now) = (self.first_calls(place), self.since_start());
         let delay = |(number, order): (usize, &Order)| {
-            which(order).then(|| first.get(&number).copied().unwrap_or(now).saturating_sub(order.at))
+            which(order).then(|| {
+                first
+                    .get(&number)
+                    .copied()
+                    .unwrap_or(now)
+                    .saturating_sub(order.at)
+            })
         };
         let mut delays: Vec<_> = self.orders.iter().enumerate().filter_map(delay).collect();
         delays.sort_unstable();
-        Delays { delays, seed: self.seed }
+        Delays {
+            delays,
+            seed: self.seed,
+        }
     }
 
     pub(super) async fn state(&self, order: usize) -> StateName {
-        self.store.get(&self.orders[order].key).await.unwrap().unwrap().state.name()
+        self.store
+            .get(&self.orders[order].key)
+            .await
+            .unwrap()
+            .unwrap()
+            .state
+            .name()
     }
 
     /// Ends the workers, and tells how many claims there have been: the tokens of the store are counted.
@@ -290,8 +375,17 @@ impl World {
 
     /// The most calls that were open at an endpoint at the same time.
     pub(super) fn most_open(&self, endpoint: usize) -> usize {
-        let calls: Vec<_> = self.seen().into_iter().filter(|seen| seen.endpoint == endpoint).collect();
-        let open_at = |at: Duration| calls.iter().filter(|one| one.at <= at && at < one.at + one.took).count();
+        let calls: Vec<_> = self
+            .seen()
+            .into_iter()
+            .filter(|seen| seen.endpoint == endpoint)
+            .collect();
+        let open_at = |at: Duration| {
+            calls
+                .iter()
+                .filter(|one| one.at <= at && at < one.at + one.took)
+                .count()
+        };
         calls.iter().map(|one| open_at(one.at)).max().unwrap_or(0)
     }
 }
@@ -320,13 +414,26 @@ impl Delays {
     /// The delay that this share of the orders does not pass.
     pub(super) fn of_share(&self, share: f64) -> Duration {
         let place = (self.delays.len() as f64 * share).ceil() as usize;
-        self.delays.get(place.saturating_sub(1)).copied().unwrap_or_default()
+        self.delays
+            .get(place.saturating_sub(1))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Prints the figure, and fails when the longest delay is over it.
     pub(super) fn within(&self, what: &str, most: Duration) {
-        println!("{what}: {} orders, longest {:?}, of 99 % {:?}", self.count(), self.longest(), self.of_share(0.99));
+        println!(
+            "{what}: {} orders, longest {:?}, of 99 % {:?}",
+            self.count(),
+            self.longest(),
+            self.of_share(0.99)
+        );
         assert!(self.count() > 0, "{what}: no orders, seed {}", self.seed);
-        assert!(self.longest() <= most, "{what}: {:?} is over {most:?}, seed {}", self.longest(), self.seed);
+        assert!(
+            self.longest() <= most,
+            "{what}: {:?} is over {most:?}, seed {}",
+            self.longest(),
+            self.seed
+        );
     }
 }

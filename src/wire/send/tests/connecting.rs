@@ -12,12 +12,23 @@ use crate::wire::send::*;
 
 #[tokio::test]
 async fn a_refused_connection_is_not_sent() {
-    let port = TcpListener::bind((HOME, 0)).await.unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind((HOME, 0))
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let sender = sender(&Ca::new());
     for host in ["localhost", "127.0.0.1"] {
         let url = format!("https://{host}:{port}/");
-        assert_eq!(post(&sender, &url).await.outcome, not_sent(NotSent::Refused));
-        assert_eq!(sender.check_url(&Url::parse(&url).unwrap()).await, Err(not_sent(NotSent::Refused)));
+        assert_eq!(
+            post(&sender, &url).await.outcome,
+            not_sent(NotSent::Refused)
+        );
+        assert_eq!(
+            sender.check_url(&Url::parse(&url).unwrap()).await,
+            Err(not_sent(NotSent::Refused))
+        );
     }
 }
 
@@ -25,9 +36,16 @@ async fn a_refused_connection_is_not_sent() {
 async fn a_name_without_an_address_is_not_sent() {
     let (resolver, _) = answers(vec![vec![]]);
     let sender = Sender::with_resolver(settings(&Ca::new(), 2_000), resolver).unwrap();
-    for url in ["https://nowhere.test/", "https://nowhere.test:8443/", "https://nowhere/"] {
+    for url in [
+        "https://nowhere.test/",
+        "https://nowhere.test:8443/",
+        "https://nowhere/",
+    ] {
         assert_eq!(post(&sender, url).await.outcome, not_sent(NotSent::Dns));
-        assert_eq!(sender.check_url(&Url::parse(url).unwrap()).await, Err(not_sent(NotSent::Dns)));
+        assert_eq!(
+            sender.check_url(&Url::parse(url).unwrap()).await,
+            Err(not_sent(NotSent::Dns))
+        );
     }
 }
 
@@ -48,14 +66,20 @@ async fn a_black_hole_ends_at_the_connect_limit() {
     let reply = post(&sender, &url).await;
     assert_eq!(reply.outcome, not_sent(NotSent::ConnectTimeout));
     assert!(reply.took < Duration::from_millis(590), "{:?}", reply.took);
-    assert_eq!(sender.check_url(&Url::parse(&url).unwrap()).await, Err(not_sent(NotSent::ConnectTimeout)));
+    assert_eq!(
+        sender.check_url(&Url::parse(&url).unwrap()).await,
+        Err(not_sent(NotSent::ConnectTimeout))
+    );
 }
 
 #[tokio::test]
 async fn a_stalled_handshake_ends_at_the_connect_limit() {
     // Never accepted: the kernel answers, nobody speaks TLS.
     let listener = TcpListener::bind((HOME, 0)).await.unwrap();
-    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let url = format!(
+        "https://localhost:{}/",
+        listener.local_addr().unwrap().port()
+    );
     let reply = post(&Sender::new(settings(&Ca::new(), 600)).unwrap(), &url).await;
     assert_eq!(reply.outcome, not_sent(NotSent::ConnectTimeout));
     assert!(reply.took < Duration::from_millis(590), "{:?}", reply.took);
@@ -82,9 +106,18 @@ async fn a_bad_certificate_is_not_sent_and_says_what_is_wrong_with_it() {
         params.not_after = rcgen::date_time_ymd(3000, 1, 1);
     };
     for (config, why) in [
-        (ca.server(&["localhost"], expired), NotSent::CertificateExpired),
-        (ca.server(&["localhost"], future), NotSent::CertificateExpired),
-        (ca.server(&["elsewhere.test"], |_| ()), NotSent::CertificateName),
+        (
+            ca.server(&["localhost"], expired),
+            NotSent::CertificateExpired,
+        ),
+        (
+            ca.server(&["localhost"], future),
+            NotSent::CertificateExpired,
+        ),
+        (
+            ca.server(&["elsewhere.test"], |_| ()),
+            NotSent::CertificateName,
+        ),
         (other.good(), NotSent::CertificateUntrusted),
         (ca.namesake().good(), NotSent::CertificateSignature),
         (authority(), NotSent::CertificateIsCa),
@@ -92,7 +125,12 @@ async fn a_bad_certificate_is_not_sent_and_says_what_is_wrong_with_it() {
         let receiver = Receiver::start(config, vec![say(OK), Act::Close]).await;
         let sender = sender(&ca);
         assert_eq!(post(&sender, &receiver.url()).await.outcome, not_sent(why));
-        assert_eq!(sender.check_url(&Url::parse(&receiver.url()).unwrap()).await, Err(not_sent(why)));
+        assert_eq!(
+            sender
+                .check_url(&Url::parse(&receiver.url()).unwrap())
+                .await,
+            Err(not_sent(why))
+        );
         assert_eq!(receiver.requests().len(), 0);
     }
 }
@@ -107,20 +145,29 @@ async fn a_server_that_does_not_speak_tls_is_not_sent() {
     }
     for speaks in [Speaks::Http, Speaks::OldTls, Speaks::Nothing, Speaks::Reset] {
         let listener = TcpListener::bind((HOME, 0)).await.unwrap();
-        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let url = format!(
+            "https://localhost:{}/",
+            listener.local_addr().unwrap().port()
+        );
         tokio::spawn(async move {
             let (mut tcp, _) = listener.accept().await.unwrap();
             let mut hello = [0; 64];
             tcp.read_exact(&mut hello).await.unwrap();
             match speaks {
-                Speaks::Http => tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap(),
+                Speaks::Http => tcp
+                    .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                    .await
+                    .unwrap(),
                 // What a server with TLS 1.1 only answers: the fatal alert protocol_version.
                 Speaks::OldTls => tcp.write_all(&[21, 3, 2, 0, 2, 2, 70]).await.unwrap(),
                 Speaks::Nothing => tcp.shutdown().await.unwrap(),
                 Speaks::Reset => tcp.set_zero_linger().unwrap(),
             }
         });
-        assert_eq!(post(&sender(&Ca::new()), &url).await.outcome, not_sent(NotSent::Tls));
+        assert_eq!(
+            post(&sender(&Ca::new()), &url).await.outcome,
+            not_sent(NotSent::Tls)
+        );
     }
 }
 
@@ -130,14 +177,28 @@ fn a_root_that_is_no_certificate_is_refused_at_once() {
     let good = String::from_utf8(ca.pem()).unwrap();
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
     let key = KeyPair::generate().unwrap().serialize_pem();
-    for pem in
-        [String::new(), "junk".to_owned(), broken.clone(), key, format!("{good}{broken}"), good.replace("END", "FIN")]
-    {
-        let settings = SendSettings { extra_roots_pem: vec![ca.pem(), pem.into_bytes()], ..settings(&ca, 1_000) };
+    for pem in [
+        String::new(),
+        "junk".to_owned(),
+        broken.clone(),
+        key,
+        format!("{good}{broken}"),
+        good.replace("END", "FIN"),
+    ] {
+        let settings = SendSettings {
+            extra_roots_pem: vec![ca.pem(), pem.into_bytes()],
+            ..settings(&ca, 1_000)
+        };
         assert_eq!(Sender::new(settings).err(), Some(BadSettings::Roots));
     }
     let both = format!("{good}{}", String::from_utf8(Ca::new().pem()).unwrap());
-    assert!(Sender::new(SendSettings { extra_roots_pem: vec![both.into_bytes()], ..settings(&ca, 1_000) }).is_ok());
+    assert!(
+        Sender::new(SendSettings {
+            extra_roots_pem: vec![both.into_bytes()],
+            ..settings(&ca, 1_000)
+        })
+        .is_ok()
+    );
 }
 
 // What the environment can do, tried on child processes, whose environment can be set safely.
@@ -145,7 +206,13 @@ fn a_root_that_is_no_certificate_is_refused_at_once() {
 async fn in_child(url: String, roots: Vec<u8>, environment: Vec<(&'static str, String)>) -> String {
     let run = move || {
         Command::new(std::env::current_exe().unwrap())
-            .args(["wire::send::tests::connecting::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+            .args([
+                "wire::send::tests::connecting::child",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .env("ORDERHOOK_TEST_URL", url)
             .env("ORDERHOOK_TEST_ROOTS", String::from_utf8(roots).unwrap())
             .envs(environment)
@@ -160,11 +227,17 @@ async fn in_child(url: String, roots: Vec<u8>, environment: Vec<(&'static str, S
 #[tokio::test]
 #[ignore = "started by other tests as a child process"]
 async fn child() {
-    let Ok(url) = std::env::var("ORDERHOOK_TEST_URL") else { return };
+    let Ok(url) = std::env::var("ORDERHOOK_TEST_URL") else {
+        return;
+    };
     let roots = std::env::var("ORDERHOOK_TEST_ROOTS").unwrap();
     let settings = SendSettings {
         allowed: vec!["127.0.0.1".parse().unwrap()],
-        extra_roots_pem: if roots.is_empty() { Vec::new() } else { vec![roots.into_bytes()] },
+        extra_roots_pem: if roots.is_empty() {
+            Vec::new()
+        } else {
+            vec![roots.into_bytes()]
+        },
         client_certificate: None,
         timeout: Duration::from_secs(5),
     };
@@ -172,7 +245,16 @@ async fn child() {
     #[cfg(unix)]
     if std::env::var_os("ORDERHOOK_TEST_NO_DESCRIPTOR").is_some() {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        let limit = |current| setrlimit(Resource::Nofile, Rlimit { current, ..getrlimit(Resource::Nofile) }).unwrap();
+        let limit = |current| {
+            setrlimit(
+                Resource::Nofile,
+                Rlimit {
+                    current,
+                    ..getrlimit(Resource::Nofile)
+                },
+            )
+            .unwrap()
+        };
         let before = getrlimit(Resource::Nofile).current;
         for current in [Some(0), before, Some(0)] {
             limit(current);
@@ -188,14 +270,21 @@ async fn child() {
 async fn in_need(url: &str, mut environment: Vec<(&'static str, String)>) -> Vec<String> {
     environment.push(("ORDERHOOK_TEST_NO_DESCRIPTOR", String::new()));
     let said = in_child(url.to_owned(), Ca::new().pem(), environment).await;
-    said.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')).map(str::to_owned).collect()
+    said.lines()
+        .filter_map(|line| line.strip_prefix('[')?.strip_suffix(']'))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn a_process_without_a_descriptor_does_not_blame_the_name() {
-    let expected = [NotSent::NoDescriptor, NotSent::Dns, NotSent::NoDescriptor].map(|why| not_sent(why).to_string());
-    assert_eq!(in_need("https://nowhere.invalid/", Vec::new()).await, expected);
+    let expected = [NotSent::NoDescriptor, NotSent::Dns, NotSent::NoDescriptor]
+        .map(|why| not_sent(why).to_string());
+    assert_eq!(
+        in_need("https://nowhere.invalid/", Vec::new()).await,
+        expected
+    );
 }
 
 #[cfg(unix)]
@@ -206,7 +295,10 @@ async fn roots_that_could_not_be_read_for_want_of_a_descriptor_are_read_again() 
     std::fs::write(bundle.path(), platform.pem()).unwrap();
     let file = bundle.path().to_str().unwrap().to_owned();
     let receiver = Receiver::start(platform.good(), vec![say(OK), Act::Close]).await;
-    let environment = vec![("SSL_CERT_FILE", file), ("SSL_CERT_DIR", "/nonexistent".to_owned())];
+    let environment = vec![
+        ("SSL_CERT_FILE", file),
+        ("SSL_CERT_DIR", "/nonexistent".to_owned()),
+    ];
     let none = not_sent(NotSent::NoDescriptor).to_string();
     let expected = [none.clone(), accepted(200).to_string(), none];
     assert_eq!(in_need(&receiver.url(), environment).await, expected);
@@ -217,8 +309,17 @@ async fn proxies_of_the_environment_are_ignored() {
     let ca = Ca::new();
     let receiver = Receiver::start(ca.good(), vec![say(OK), Act::Close]).await;
     let proxy = Receiver::start(ca.good(), vec![]).await;
-    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
-    let mut environment: Vec<_> = names.map(|name| (name, format!("http://{}", proxy.address))).into();
+    let names = [
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+    ];
+    let mut environment: Vec<_> = names
+        .map(|name| (name, format!("http://{}", proxy.address)))
+        .into();
     environment.extend(["NO_PROXY", "no_proxy"].map(|name| (name, String::new())));
     let said = in_child(receiver.url(), ca.pem(), environment).await;
     assert!(said.contains("[accepted (200)]"), "{said}");
@@ -229,9 +330,16 @@ async fn proxies_of_the_environment_are_ignored() {
 async fn a_machine_without_roots_is_an_outcome_unless_roots_were_given() {
     let ca = Ca::new();
     let receiver = Receiver::start(ca.good(), vec![say(OK), Act::Close]).await;
-    let bare = || ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| (name, "/nonexistent".to_owned())).into();
+    let bare = || {
+        ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+            .map(|name| (name, "/nonexistent".to_owned()))
+            .into()
+    };
     let said = in_child(receiver.url(), Vec::new(), bare()).await;
-    assert!(said.contains(&format!("[{}]", not_sent(NotSent::NoTrustRoots))), "{said}");
+    assert!(
+        said.contains(&format!("[{}]", not_sent(NotSent::NoTrustRoots))),
+        "{said}"
+    );
     let said = in_child(receiver.url(), ca.pem(), bare()).await;
     assert!(said.contains("[accepted (200)]"), "{said}");
 }
@@ -241,11 +349,15 @@ async fn given_roots_are_added_to_the_platforms() {
     let (platform, given) = (Ca::new(), Ca::new());
     let bundle = std::env::temp_dir().join(format!("orderhook-roots-{}.pem", std::process::id()));
     std::fs::write(&bundle, platform.pem()).unwrap();
-    let environment =
-        vec![("SSL_CERT_FILE", bundle.to_str().unwrap().to_owned()), ("SSL_CERT_DIR", "/nonexistent".to_owned())];
-    for (ca, said) in
-        [(&platform, accepted(200)), (&given, accepted(200)), (&Ca::new(), not_sent(NotSent::CertificateUntrusted))]
-    {
+    let environment = vec![
+        ("SSL_CERT_FILE", bundle.to_str().unwrap().to_owned()),
+        ("SSL_CERT_DIR", "/nonexistent".to_owned()),
+    ];
+    for (ca, said) in [
+        (&platform, accepted(200)),
+        (&given, accepted(200)),
+        (&Ca::new(), not_sent(NotSent::CertificateUntrusted)),
+    ] {
         let receiver = Receiver::start(ca.good(), vec![say(OK), Act::Close]).await;
         let output = in_child(receiver.url(), given.pem(), environment.clone()).await;
         assert!(output.contains(&format!("[{said}]")), "{output}");

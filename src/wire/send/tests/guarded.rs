@@ -14,7 +14,11 @@ use crate::wire::send::*;
 async fn literals_and_local_names_are_blocked_before_anything_is_opened() {
     let ca = Ca::new();
     let receiver = Receiver::start(ca.good(), vec![say(OK)]).await;
-    let sender = Sender::new(SendSettings { allowed: Vec::new(), ..settings(&ca, 2_000) }).unwrap();
+    let sender = Sender::new(SendSettings {
+        allowed: Vec::new(),
+        ..settings(&ca, 2_000)
+    })
+    .unwrap();
     let port = receiver.address.port();
     for (host, why) in [
         ("127.0.0.1", Blocked::Literal),
@@ -28,11 +32,19 @@ async fn literals_and_local_names_are_blocked_before_anything_is_opened() {
     ] {
         let url = format!("https://{host}:{port}/");
         assert_eq!(
-            sender.send(request(&url), || panic!("asked for nothing"), &uncut()).await.unwrap().outcome,
+            sender
+                .send(request(&url), || panic!("asked for nothing"), &uncut())
+                .await
+                .unwrap()
+                .outcome,
             blocked(why),
             "{host}"
         );
-        assert_eq!(sender.check_url(&Url::parse(&url).unwrap()).await, Err(blocked(why)), "{host}");
+        assert_eq!(
+            sender.check_url(&Url::parse(&url).unwrap()).await,
+            Err(blocked(why)),
+            "{host}"
+        );
     }
     assert_eq!(receiver.connections(), 0);
 }
@@ -46,9 +58,21 @@ async fn answers_that_may_not_be_dialled_block_the_name() {
     let here = format!("https://hook.test:{}/", receiver.address.port());
     let home_v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
     let table = [
-        ("https://hook.test/", vec![IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))], Blocked::Address),
-        ("https://hook.test/", vec![public, home_v6], Blocked::Address),
-        ("https://hook.test/", vec![public, mapped], Blocked::Metadata),
+        (
+            "https://hook.test/",
+            vec![IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))],
+            Blocked::Address,
+        ),
+        (
+            "https://hook.test/",
+            vec![public, home_v6],
+            Blocked::Address,
+        ),
+        (
+            "https://hook.test/",
+            vec![public, mapped],
+            Blocked::Metadata,
+        ),
         (&here, vec![HOME, public], Blocked::Port),
         (&here, vec![HOME, home_v6], Blocked::Port),
         ("https://intranet/", vec![HOME, public], Blocked::LocalName),
@@ -58,7 +82,11 @@ async fn answers_that_may_not_be_dialled_block_the_name() {
         let (resolver, asked) = answers(vec![given]);
         let sender = Sender::with_resolver(settings(&ca, 2_000), resolver).unwrap();
         assert_eq!(post(&sender, url).await.outcome, blocked(why), "{url}");
-        assert_eq!(sender.check_url(&Url::parse(url).unwrap()).await, Err(blocked(why)), "{url}");
+        assert_eq!(
+            sender.check_url(&Url::parse(url).unwrap()).await,
+            Err(blocked(why)),
+            "{url}"
+        );
         assert_eq!(asked.load(Ordering::SeqCst), 2, "one resolution each");
     }
     assert_eq!(receiver.connections(), 0);
@@ -69,17 +97,34 @@ async fn a_name_that_rebinds_is_blocked_and_no_socket_is_opened() {
     let ca = Ca::new();
     let rebound = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
     // Nothing is kept, so each POST resolves.
-    let script = || vec![say("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"), Act::Close];
+    let script = || {
+        vec![
+            say("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"),
+            Act::Close,
+        ]
+    };
     let good = Receiver::start(ca.good(), script()).await;
     let port = good.address.port();
-    let inner = Receiver::on(TcpListener::bind((rebound, port)).await.unwrap(), ca.good(), script());
+    let inner = Receiver::on(
+        TcpListener::bind((rebound, port)).await.unwrap(),
+        ca.good(),
+        script(),
+    );
     let (resolver, asked) = answers(vec![vec![HOME], vec![HOME], vec![rebound]]);
     let sender = Sender::with_resolver(settings(&ca, 2_000), resolver).unwrap();
     let url = format!("https://hook.test:{port}/");
     assert!(sender.check_url(&Url::parse(&url).unwrap()).await.is_ok());
-    assert_eq!(asked.load(Ordering::SeqCst), 1, "what was checked is what was dialled");
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        1,
+        "what was checked is what was dialled"
+    );
     assert_eq!(post(&sender, &url).await.outcome, accepted(200));
-    assert_eq!(asked.load(Ordering::SeqCst), 2, "what was checked is what was dialled");
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        2,
+        "what was checked is what was dialled"
+    );
     assert_eq!(post(&sender, &url).await.outcome, blocked(Blocked::Port));
     assert_eq!(asked.load(Ordering::SeqCst), 3);
     assert_eq!((good.requests().len(), inner.connections()), (1, 0));
@@ -93,7 +138,13 @@ async fn an_allow_listed_machine_is_reached_by_localhost_by_name_and_by_address(
     let (resolver, asked) = answers(vec![vec![HOME]]);
     let sender = Sender::with_resolver(settings(&ca, 2_000), resolver).unwrap();
     for (host, lookups) in [("localhost", 0), ("127.0.0.1", 0), ("hook.test", 1)] {
-        assert_eq!(post(&sender, &format!("https://{host}:{port}/")).await.outcome, accepted(200), "{host}");
+        assert_eq!(
+            post(&sender, &format!("https://{host}:{port}/"))
+                .await
+                .outcome,
+            accepted(200),
+            "{host}"
+        );
         assert_eq!(asked.load(Ordering::SeqCst), lookups, "{host}");
     }
 }
@@ -103,10 +154,20 @@ async fn a_dead_address_beside_a_live_one_is_passed_over() {
     let ca = Ca::new();
     let receiver = Receiver::start(ca.good(), vec![say(OK), Act::Again]).await;
     let url = format!("https://hook.test:{}/", receiver.address.port());
-    for dead in [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3))] {
+    for dead in [
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+        IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3)),
+    ] {
         let allowed = vec!["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
         let (resolver, _) = answers(vec![vec![dead, HOME]]);
-        let sender = Sender::with_resolver(SendSettings { allowed, ..settings(&ca, 5_000) }, resolver).unwrap();
+        let sender = Sender::with_resolver(
+            SendSettings {
+                allowed,
+                ..settings(&ca, 5_000)
+            },
+            resolver,
+        )
+        .unwrap();
         assert_eq!(post(&sender, &url).await.outcome, accepted(200), "{dead}");
     }
 }
@@ -124,9 +185,17 @@ async fn all_addresses_of_a_name_get_their_turn_within_the_connect_limit() {
     let allowed = vec!["127.0.0.0/8".parse().unwrap()];
     let (resolver, _) = answers(vec![[&dead[..], &[HOME]].concat()]);
     // Connecting may take half of it.
-    let settings = SendSettings { allowed, ..settings(&ca, 1_600) };
+    let settings = SendSettings {
+        allowed,
+        ..settings(&ca, 1_600)
+    };
     let sender = Sender::with_resolver(settings, resolver).unwrap();
-    assert_eq!(post(&sender, &format!("https://hook.test:{port}/")).await.outcome, accepted(200));
+    assert_eq!(
+        post(&sender, &format!("https://hook.test:{port}/"))
+            .await
+            .outcome,
+        accepted(200)
+    );
 }
 
 /// How many descriptors of this process wait for a connection to this port.
@@ -144,7 +213,11 @@ fn connecting_to(port: u16) -> usize {
         .collect();
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
     open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
-        .filter(|file| waiting.iter().any(|socket| file.as_os_str() == socket.as_str()))
+        .filter(|file| {
+            waiting
+                .iter()
+                .any(|socket| file.as_os_str() == socket.as_str())
+        })
         .count()
 }
 
@@ -152,9 +225,14 @@ fn connecting_to(port: u16) -> usize {
 #[tokio::test]
 async fn a_name_with_many_dead_addresses_takes_a_few_descriptors_at_a_time() {
     let (hole, _queue) = black_hole_at((Ipv4Addr::UNSPECIFIED, 0).into()).await;
-    let many = (1..=60).map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 1, last))).collect();
+    let many = (1..=60)
+        .map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 1, last)))
+        .collect();
     let (resolver, _) = answers(vec![many]);
-    let settings = SendSettings { allowed: vec!["127.0.0.0/8".parse().unwrap()], ..settings(&Ca::new(), 6_000) };
+    let settings = SendSettings {
+        allowed: vec!["127.0.0.0/8".parse().unwrap()],
+        ..settings(&Ca::new(), 6_000)
+    };
     let sender = Sender::with_resolver(settings, resolver).unwrap();
     let url = format!("https://hook.test:{}/", hole.port());
     let mut most = 0;
@@ -175,15 +253,26 @@ async fn a_name_with_many_dead_addresses_takes_a_few_descriptors_at_a_time() {
 async fn a_check_shakes_hands_and_sends_nothing() {
     let ca = Ca::new();
     let listener = TcpListener::bind((HOME, 0)).await.unwrap();
-    let url = format!("https://localhost:{}/hook", listener.local_addr().unwrap().port());
+    let url = format!(
+        "https://localhost:{}/hook",
+        listener.local_addr().unwrap().port()
+    );
     let acceptor = TlsAcceptor::from(Arc::new(ca.good()));
     let server = tokio::spawn(async move {
-        let mut tls = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+        let mut tls = acceptor
+            .accept(listener.accept().await.unwrap().0)
+            .await
+            .unwrap();
         let mut seen = Vec::new();
         let _ = tls.read_to_end(&mut seen).await;
         seen
     });
-    assert!(sender(&ca).check_url(&Url::parse(&url).unwrap()).await.is_ok());
+    assert!(
+        sender(&ca)
+            .check_url(&Url::parse(&url).unwrap())
+            .await
+            .is_ok()
+    );
     assert_eq!(server.await.unwrap(), b"");
 }
 
@@ -192,6 +281,9 @@ async fn plain_http_is_never_sent() {
     let ca = Ca::new();
     let receiver = Receiver::start(ca.good(), vec![say(OK)]).await;
     let url = receiver.url().replace("https", "http");
-    assert!(matches!(post(&sender(&ca), &url).await.outcome, Outcome::NotSent { .. }));
+    assert!(matches!(
+        post(&sender(&ca), &url).await.outcome,
+        Outcome::NotSent { .. }
+    ));
     assert_eq!(receiver.connections(), 0);
 }

@@ -19,7 +19,11 @@ async fn idle_connections_are_bounded_over_all_hosts_and_the_longest_idle_goes_f
     let ca = Ca::new();
     let mut sender = sender(&ca);
     sender.pool = Pool::new(2, pool::LIFE);
-    let receivers = [receiver(&ca).await, receiver(&ca).await, receiver(&ca).await];
+    let receivers = [
+        receiver(&ca).await,
+        receiver(&ca).await,
+        receiver(&ca).await,
+    ];
     let urls = receivers.each_ref().map(Receiver::url);
     open_connections(&sender, &urls).await;
     kept(&sender, 2).await;
@@ -51,7 +55,10 @@ async fn an_idle_connection_is_closed_before_a_server_closes_it() {
     let since = Instant::now();
     kept(&sender, 0).await;
     let idle = since.elapsed();
-    assert!(idle > Duration::from_secs(3) && idle < Duration::from_secs(5), "{idle:?}");
+    assert!(
+        idle > Duration::from_secs(3) && idle < Duration::from_secs(5),
+        "{idle:?}"
+    );
 }
 
 #[tokio::test]
@@ -108,7 +115,11 @@ async fn exchanges_that_follow_each_other_at_once_settle_on_a_connection_each() 
     let settled = receiver.connections();
     busy().await;
     let more = receiver.connections() - settled;
-    assert!(more <= SIDE_BY_SIDE, "{more} more connections for {} exchanges", SIDE_BY_SIDE * 40);
+    assert!(
+        more <= SIDE_BY_SIDE,
+        "{more} more connections for {} exchanges",
+        SIDE_BY_SIDE * 40
+    );
 }
 
 #[tokio::test]
@@ -127,10 +138,20 @@ async fn a_connection_on_which_more_may_come_or_nothing_is_not_used_again() {
         let sender = sender(&ca);
         let receiver = Receiver::start(ca.good(), vec![say(reply), Act::Again]).await;
         for n in 1..=3 {
-            assert!(!matches!(post(&sender, &receiver.url()).await.outcome, Outcome::Unknown { .. }), "{reply}");
+            assert!(
+                !matches!(
+                    post(&sender, &receiver.url()).await.outcome,
+                    Outcome::Unknown { .. }
+                ),
+                "{reply}"
+            );
             // Longer than a connection rests after its first exchange: were it kept, it would be used.
             tokio::time::sleep(Duration::from_millis(60)).await;
-            assert_eq!((receiver.requests().len(), receiver.connections()), (n, n), "{reply}");
+            assert_eq!(
+                (receiver.requests().len(), receiver.connections()),
+                (n, n),
+                "{reply}"
+            );
         }
     }
 }
@@ -146,13 +167,27 @@ async fn a_reply_of_http_1_0_that_keeps_its_connection_open_is_followed_by_anoth
         kept(&sender, 1).await;
     }
     assert_eq!((receiver.requests().len(), receiver.connections()), (3, 1));
-    assert!(receiver.requests().iter().all(|request| request.contains("content-length: 7\r\n")));
+    assert!(
+        receiver
+            .requests()
+            .iter()
+            .all(|request| request.contains("content-length: 7\r\n"))
+    );
 }
 
 #[test]
 fn a_connection_of_a_runtime_that_nobody_drives_is_not_used_by_another() {
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let servers = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let ca = Ca::new();
     let receiver = servers.block_on(receiver(&ca));
     let sender = sender(&ca);

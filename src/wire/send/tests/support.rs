@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+};
 use rustls::ServerConfig;
 pub(super) use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
@@ -32,7 +34,10 @@ impl Ca {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        params.distinguished_name.push(DnType::CommonName, format!("test root {number} of {}", std::process::id()));
+        params.distinguished_name.push(
+            DnType::CommonName,
+            format!("test root {number} of {}", std::process::id()),
+        );
         Ca::with(params)
     }
 
@@ -43,19 +48,30 @@ impl Ca {
 
     fn with(params: CertificateParams) -> Ca {
         let kept = params.clone();
-        Ca(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap(), kept)
+        Ca(
+            CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap(),
+            kept,
+        )
     }
 
     pub(super) fn pem(&self) -> Vec<u8> {
         self.0.as_ref().pem().into_bytes()
     }
 
-    pub(super) fn server(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
+    pub(super) fn server(
+        &self,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> ServerConfig {
         let (certificate, key) = self.leaf(names, change);
         serving(vec![certificate.der().clone()], &key)
     }
 
-    pub(super) fn leaf(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (Certificate, KeyPair) {
+    pub(super) fn leaf(
+        &self,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (Certificate, KeyPair) {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         change(&mut params);
@@ -112,15 +128,22 @@ impl Receiver {
 
     pub(super) fn on(listener: TcpListener, config: ServerConfig, script: Vec<Act>) -> Receiver {
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let receiver =
-            Receiver { address: listener.local_addr().unwrap(), connections: Arc::default(), requests: Arc::default() };
-        let (connections, requests) = (Arc::clone(&receiver.connections), Arc::clone(&receiver.requests));
+        let receiver = Receiver {
+            address: listener.local_addr().unwrap(),
+            connections: Arc::default(),
+            requests: Arc::default(),
+        };
+        let (connections, requests) = (
+            Arc::clone(&receiver.connections),
+            Arc::clone(&receiver.requests),
+        );
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
                 // Else what was said before a reset may still be waiting here, and is reset with the rest.
                 tcp.set_nodelay(true).unwrap();
-                let (acceptor, requests, script) = (acceptor.clone(), Arc::clone(&requests), script.clone());
+                let (acceptor, requests, script) =
+                    (acceptor.clone(), Arc::clone(&requests), script.clone());
                 tokio::spawn(async move {
                     if let Ok(tls) = acceptor.accept(tcp).await {
                         follow(tls, &requests, &script).await;
@@ -144,9 +167,15 @@ impl Receiver {
     }
 }
 
-pub(super) async fn follow(mut tls: TlsStream<TcpStream>, requests: &Mutex<Vec<String>>, script: &[Act]) {
+pub(super) async fn follow(
+    mut tls: TlsStream<TcpStream>,
+    requests: &Mutex<Vec<String>>,
+    script: &[Act],
+) {
     'request: loop {
-        let Some(request) = read_request(&mut tls).await else { return };
+        let Some(request) = read_request(&mut tls).await else {
+            return;
+        };
         requests.lock().unwrap().push(request);
         for act in script {
             match act {
@@ -158,7 +187,9 @@ pub(super) async fn follow(mut tls: TlsStream<TcpStream>, requests: &Mutex<Vec<S
                 Act::SayForEver(text) => while tls.write_all(text.as_bytes()).await.is_ok() {},
                 Act::Again => continue 'request,
                 Act::OnceMore => {
-                    let Some(request) = read_request(&mut tls).await else { return };
+                    let Some(request) = read_request(&mut tls).await else {
+                        return;
+                    };
                     requests.lock().unwrap().push(request);
                 }
                 Act::Close => {
@@ -181,7 +212,11 @@ pub(super) async fn read_request(tls: &mut TlsStream<TcpStream>) -> Option<Strin
     loop {
         let text = String::from_utf8_lossy(&seen).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse::<usize>().ok()?;
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))?
+                .parse::<usize>()
+                .ok()?;
             if body.len() >= length {
                 return Some(text);
             }
@@ -197,13 +232,17 @@ pub(super) async fn black_hole() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) 
     black_hole_at((HOME, 0).into()).await
 }
 
-pub(super) async fn black_hole_at(address: SocketAddr) -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+pub(super) async fn black_hole_at(
+    address: SocketAddr,
+) -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(address).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
     let mut queue = Vec::new();
-    while let Ok(waiting) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+    while let Ok(waiting) =
+        tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await
+    {
         queue.push(waiting.unwrap());
     }
     (address, (listener, queue))
@@ -231,19 +270,31 @@ pub(super) fn answers(given: Vec<Vec<IpAddr>>) -> (Resolver, Arc<AtomicUsize>) {
     let resolver: Resolver = Arc::new(move |_| {
         let turn = count.fetch_add(1, Ordering::SeqCst).min(given.len() - 1);
         let answer = given[turn].clone();
-        Box::pin(async move { if answer.is_empty() { Err(NoAddress) } else { Ok(answer) } })
+        Box::pin(async move {
+            if answer.is_empty() {
+                Err(NoAddress)
+            } else {
+                Ok(answer)
+            }
+        })
     });
     (resolver, asked)
 }
 
 pub(super) fn request(url: &str) -> Request {
-    let header = |name: &str, value| Header { name: name.to_owned(), value };
+    let header = |name: &str, value| Header {
+        name: name.to_owned(),
+        value,
+    };
     let plain = |name, value: &str| header(name, HeaderText::Plain(value.to_owned()));
     Request {
         url: Url::parse(url).unwrap(),
         headers: vec![
             plain("content-type", "application/json"),
-            header("authorization", HeaderText::Secret(Secret::new("Bearer planted"))),
+            header(
+                "authorization",
+                HeaderText::Secret(Secret::new("Bearer planted")),
+            ),
             plain("x-twice", "one"),
             plain("x-twice", "two"),
         ],
@@ -268,14 +319,20 @@ pub(super) async fn kept(sender: &Sender, number: usize) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("connections are kept");
+    tokio::time::timeout(Duration::from_secs(10), waiting)
+        .await
+        .expect("connections are kept");
 }
 
 /// What a good TLS server that follows this script makes of one POST, and how many requests it got.
 pub(super) async fn outcome(script: Vec<Act>, timeout: u64) -> (Reply, usize) {
     let ca = Ca::new();
     let receiver = Receiver::start(ca.good(), script).await;
-    let reply = post(&Sender::new(settings(&ca, timeout)).unwrap(), &receiver.url()).await;
+    let reply = post(
+        &Sender::new(settings(&ca, timeout)).unwrap(),
+        &receiver.url(),
+    )
+    .await;
     (reply, receiver.requests().len())
 }
 
