@@ -89,7 +89,7 @@ pub use event::{Body, ContentDigest, Event, EventError, EventId, EventKind, Memo
 pub use fulfilment::read::FulfilmentEvent;
 pub use notification::outcome::{Blocked, NotSent, Outcome, Unknown};
 pub use notification::{
-    Attempt, Closed, EndpointStanding, FailureReason, GaveUp, Key, Ledger, LedgerError,
+    Attempt, By, Closed, EndpointStanding, FailureReason, GaveUp, Key, Ledger, LedgerError,
     Notification, OrderState, Standing, State, StateName, Stream, StreamRule, UnknownName,
 };
 pub use order::{
@@ -106,7 +106,7 @@ pub use supplier::{
     Supplier, SupplierBuilder,
 };
 pub use value::money::{Currency, Money, MoneyError};
-pub use value::names::{NameError, OrderCode, Source, SupplierId};
+pub use value::names::{NameError, Note, OrderCode, Source, SupplierId};
 pub use value::secret::Secret;
 pub use value::time::{OffsetTimestamp, Timestamp, TimestampError};
 pub use wire::guard::{Network, NetworkError};

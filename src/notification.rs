@@ -2,6 +2,7 @@
 //! function that says what comes next.
 
 mod attempt;
+mod by;
 mod claim;
 mod decide;
 mod insert;
@@ -17,6 +18,7 @@ use crate::event::{Body, ContentDigest, EventId, Memo};
 use crate::value::time::Timestamp;
 
 pub use attempt::Attempt;
+pub use by::By;
 pub use claim::{Claim, Token};
 pub(crate) use decide::{Decision, decide, expected, stream_rule};
 pub use insert::{Append, Inserted, NewNotification, Start};

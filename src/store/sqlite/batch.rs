@@ -64,7 +64,9 @@ impl<'c> Batch<'c> {
             Ok(Some(row)) if row.try_get::<&str, _>(4)? == file_id => row,
             Err(error) if !is_refused(&error) => return Err(error),
             Ok(_) | Err(_) => {
-                return unusable("the transaction is one of another database file than the store's");
+                return unusable(
+                    "the transaction is one of another database file than the store's",
+                );
             }
         };
         if !is_durable(row.try_get(5)?) {
