@@ -17,10 +17,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use orderhook::event::{Body, Occurrence};
 use orderhook::store::{NewNotification, Start, Store};
 use orderhook::{
-    Body, Dispatcher, Event, EventKind, Key, Occurrence, OrderCode, Source, Supplier, SupplierId,
-    Worker,
+    Dispatcher, Event, EventKind, Key, OrderCode, Source, Supplier, SupplierId, Worker,
 };
 
 use support::{Ca, Receiver, Reply};
@@ -208,7 +208,7 @@ async fn run(receivers: &Receivers, others: Others, for_long: Duration) -> Vec<D
         let (to, order) = (n % SUPPLIERS, format!("{others:?}-{n}"));
         n += 1;
         let content = serde_json::json!({ "order": order, "lines": [{ "sku": "B-1", "name": "Atlas", "quantity": 1 }] });
-        let event = Event::new(EventKind::order_created(), Occurrence::only(), &content).unwrap();
+        let event = Event::new(EventKind::OrderCreated, Occurrence::only(), &content).unwrap();
         let at = Instant::now();
         dispatcher
             .enqueue_event(&id(to), &OrderCode::new(&order).unwrap(), event)

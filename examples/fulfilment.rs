@@ -2,17 +2,19 @@
 //!
 //! Without arguments: a demonstration with a real HTTPS receiver on this machine. With arguments: a tool, see `USAGE`.
 
+#[cfg(feature = "fulfilment")]
 #[path = "fulfilment/demo.rs"]
 mod demo;
 mod support;
+#[cfg(feature = "fulfilment")]
 #[path = "fulfilment/tool.rs"]
 mod tool;
 
 use std::process::ExitCode;
 
 use support::Failure;
-use support::args::Words;
 
+#[cfg(feature = "fulfilment")]
 const USAGE: &str = "fulfilment: tells clients the stages of their orders, in order
 
   fulfilment                      a demonstration with a receiver on this machine
@@ -37,11 +39,20 @@ async fn main() -> ExitCode {
     }
 }
 
+#[cfg(feature = "fulfilment")]
 async fn run() -> Result<ExitCode, Failure> {
-    let words = Words::of_process()?;
+    let words = support::args::Words::of_process()?;
     if words.is_empty() {
         demo::run().await
     } else {
         tool::run(words).await
     }
+}
+
+#[cfg(not(feature = "fulfilment"))]
+async fn run() -> Result<ExitCode, Failure> {
+    Err(Failure::input(
+        "fulfilment",
+        "this program needs the feature: cargo run --example fulfilment --features fulfilment",
+    ))
 }

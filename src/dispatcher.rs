@@ -1,9 +1,7 @@
 //! The entry point of an application: it stores orders and notifies their suppliers.
 
 mod builder;
-mod lives;
 mod round;
-mod stages;
 pub(crate) mod worker;
 
 use std::future::Future;
@@ -14,8 +12,8 @@ use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::{EndpointCheck, Enqueued, OrderReport, Prepared, Report};
 use crate::delivery::traffic::Who;
-use crate::event::Event;
-use crate::notification::{Closed, Key, Notification, OrderState, State};
+use crate::event::{Event, TraceParent};
+use crate::notification::{Closed, Key, Notification, NotificationState, OrderState};
 use crate::order::PaidOrder;
 use crate::store::{
     Counts, Filter, Inserted, Intervention, Listing, NewNotification, Page, Selection, Start, Store,
@@ -45,7 +43,7 @@ pub use builder::DispatcherBuilder;
 /// Their calls count against the same limits as those of the workers of this dispatcher: the slots of
 /// [`concurrency`](DispatcherBuilder::concurrency), of which they hold three quarters at most, and each supplier's
 /// [`max_concurrent`](crate::SupplierBuilder::max_concurrent). They wait at most 5 s for room. A notification that had
-/// none by then is returned as it is stored, usually [`Pending`](crate::State::Pending), without an attempt, and a
+/// none by then is returned as it is stored, usually [`Pending`](crate::NotificationState::Pending), without an attempt, and a
 /// worker delivers it.
 ///
 /// An endpoint that does not answer at the moment is *silent* (see [`Worker`](crate::Worker#who-is-called-when)).
@@ -53,7 +51,8 @@ pub use builder::DispatcherBuilder;
 #[derive(Clone)]
 pub struct Dispatcher {
     pub(crate) engine: Arc<Engine>,
-    lives: Arc<lives::Lives>,
+    /// What the notifications that are stored through this handle carry.
+    pub(crate) traceparent: Option<TraceParent>,
 }
 
 impl Dispatcher {
@@ -67,6 +66,28 @@ impl Dispatcher {
         suppliers: impl Suppliers,
     ) -> DispatcherBuilder {
         DispatcherBuilder::new(source, store, suppliers)
+    }
+
+    /// A handle of the same dispatcher; the notifications that are stored through it carry this trace context, which is sent
+    /// with each of their POSTs as the header `traceparent` (W3C Trace Context). It holds for orders, events of the
+    /// application's own and stages of fulfilment orders alike.
+    ///
+    /// ```
+    /// use orderhook::event::TraceParent;
+    /// use orderhook::{Dispatcher, MemoryStore, PaidOrder, Source};
+    ///
+    /// # async fn handler(dispatcher: &Dispatcher, header: &str, order: &PaidOrder) -> Result<(), Box<dyn std::error::Error>> {
+    /// let trace: TraceParent = header.parse()?; // the `traceparent` of the request that is being handled
+    /// dispatcher.with_traceparent(trace).enqueue(order).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_traceparent(&self, traceparent: TraceParent) -> Self {
+        Dispatcher {
+            engine: Arc::clone(&self.engine),
+            traceparent: Some(traceparent),
+        }
     }
 
     /// The name of the installation.
@@ -91,7 +112,10 @@ impl Dispatcher {
     /// after [`shutdown`](Self::shutdown).
     pub async fn enqueue(&self, order: &PaidOrder) -> Result<Enqueued, Error> {
         self.ensure_open()?;
-        let new = self.engine.prepare(order).await?;
+        let new = self
+            .engine
+            .prepare(order, self.traceparent.as_ref())
+            .await?;
         self.engine.insert(&new).await
     }
 
@@ -103,7 +127,10 @@ impl Dispatcher {
     pub async fn prepare(&self, order: &PaidOrder) -> Result<Prepared, Error> {
         self.ensure_open()?;
         Ok(Prepared {
-            rows: self.engine.prepare(order).await?,
+            rows: self
+                .engine
+                .prepare(order, self.traceparent.as_ref())
+                .await?,
         })
     }
 
@@ -119,12 +146,12 @@ impl Dispatcher {
     ) -> Result<Prepared, Error> {
         self.ensure_open()?;
         Ok(Prepared {
-            rows: self.engine.prepare_event(supplier, order, event).await?,
+            rows: self.rows_of_event(supplier, order, event).await?,
         })
     }
 
     /// Stores one event for one supplier: one durable write, nothing is sent. The event's
-    /// [`Occurrence`](crate::Occurrence) tells it apart from others of its kind about the same order.
+    /// [`Occurrence`](crate::event::Occurrence) tells it apart from others of its kind about the same order.
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
@@ -135,7 +162,7 @@ impl Dispatcher {
         event: Event,
     ) -> Result<Enqueued, Error> {
         self.ensure_open()?;
-        let new = self.engine.prepare_event(supplier, order, event).await?;
+        let new = self.rows_of_event(supplier, order, event).await?;
         self.engine.insert(&new).await
     }
 
@@ -151,9 +178,9 @@ impl Dispatcher {
     /// # Errors
     /// As [`enqueue`](Self::enqueue). A refused, lost or blocked POST is no error: it is in the report.
     pub async fn notify(&self, order: &PaidOrder) -> Result<Report, Error> {
-        let order = order.clone();
+        let (order, traceparent) = (order.clone(), self.traceparent.clone());
         self.run(async move |engine| {
-            let new = engine.prepare(&order).await?;
+            let new = engine.prepare(&order, traceparent.as_ref()).await?;
             engine.notify(&new).await
         })
         .await
@@ -169,9 +196,9 @@ impl Dispatcher {
         order: &OrderCode,
         event: Event,
     ) -> Result<Report, Error> {
-        let (supplier, order) = (supplier.clone(), order.clone());
+        let (this, supplier, order) = (self.clone(), supplier.clone(), order.clone());
         self.run(async move |engine| {
-            let new = engine.prepare_event(&supplier, &order, event).await?;
+            let new = this.rows_of_event(&supplier, &order, event).await?;
             engine.notify(&new).await
         })
         .await
@@ -192,7 +219,7 @@ impl Dispatcher {
             refuse_final(&notification)?;
             if matches!(
                 notification.state,
-                State::Failed { .. } | State::Unreadable { .. }
+                NotificationState::Failed { .. } | NotificationState::Unreadable { .. }
             ) {
                 engine
                     .intervene(
@@ -241,8 +268,8 @@ impl Dispatcher {
 
     /// Records that the supplier knows of the event from elsewhere: by phone, or from the system before this one. A
     /// notification that is not stored yet is stored as notified, so that an order from before the go-live is never
-    /// sent. A stage of fulfilment has to be enqueued first: its key does not say all that the life cycle of its order
-    /// needs.
+    /// sent. A stage of a fulfilment order has to be stored first: its key does not say all that the life cycle of its order
+    /// needs. The handle for stages, `fulfilment::Fulfilment`, has a `mark_notified` that stores it.
     ///
     /// # Errors
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while it is being sent, [`Error::NotFound`]
@@ -342,7 +369,7 @@ impl Dispatcher {
     /// the TLS handshake succeed. It is the same guard that judges before each POST.
     ///
     /// When signing keys are configured and none of them is valid now, the verdict is
-    /// [`NoValidSigningKey`](crate::Verdict::NoValidSigningKey): nothing would be sent. A server that asks for a client
+    /// [`NoValidSigningKey`](crate::report::Verdict::NoValidSigningKey): nothing would be sent. A server that asks for a client
     /// certificate is given a second to refuse the connection.
     pub async fn check(&self, supplier: &Supplier) -> Vec<EndpointCheck> {
         let mut checks = Vec::with_capacity(supplier.endpoints().len());
@@ -385,7 +412,19 @@ impl Dispatcher {
         }
     }
 
-    fn ensure_open(&self) -> Result<(), Error> {
+    async fn rows_of_event(
+        &self,
+        supplier: &SupplierId,
+        order: &OrderCode,
+        event: Event,
+    ) -> Result<Vec<NewNotification>, Error> {
+        let traceparent = self.traceparent.as_ref();
+        self.engine
+            .prepare_event(supplier, order, event, traceparent)
+            .await
+    }
+
+    pub(crate) fn ensure_open(&self) -> Result<(), Error> {
         if self.engine.stopping.is_cancelled() {
             Err(Error::ShuttingDown)
         } else {
@@ -394,10 +433,11 @@ impl Dispatcher {
     }
 
     /// Does the work in a task of the dispatcher's own.
-    async fn run<T, F>(&self, work: impl FnOnce(Arc<Engine>) -> F) -> Result<T, Error>
+    pub(crate) async fn run<T, E, F>(&self, work: impl FnOnce(Arc<Engine>) -> F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, Error>> + Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
     {
         self.ensure_open()?;
         self.engine.run(work(Arc::clone(&self.engine))).await
@@ -413,7 +453,7 @@ impl std::fmt::Debug for Dispatcher {
 }
 
 /// A text that a person writes is kept as long as the row and is shown to others.
-fn refuse_unfit(setting: &'static str, text: &str) -> Result<(), Error> {
+pub(crate) fn refuse_unfit(setting: &'static str, text: &str) -> Result<(), Error> {
     let fits =
         !text.trim().is_empty() && text.chars().count() <= 200 && text.chars().all(is_visible);
     let problem = "must be 1 to 200 characters, all of them visible";
@@ -427,17 +467,17 @@ fn refuse_unfit(setting: &'static str, text: &str) -> Result<(), Error> {
 fn refuse_final(notification: &Notification) -> Result<(), Error> {
     let key = || Box::new(notification.key.clone());
     match &notification.state {
-        State::Notified { reference, .. } => Err(Error::AlreadyNotified {
+        NotificationState::Notified { reference, .. } => Err(Error::AlreadyNotified {
             key: key(),
             reference: reference.clone(),
         }),
-        State::Closed {
+        NotificationState::Closed {
             why: Closed::Withdrawn { .. } | Closed::NotWanted,
             ..
         } => Err(Error::Closed { key: key() }),
-        State::Pending { .. }
-        | State::Sending { .. }
-        | State::Failed { .. }
-        | State::Unreadable { .. } => Ok(()),
+        NotificationState::Pending { .. }
+        | NotificationState::Sending { .. }
+        | NotificationState::Failed { .. }
+        | NotificationState::Unreadable { .. } => Ok(()),
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! A pharmacy portal tells its clients what becomes of their orders. A client's order is a *parent order*; each pharmacy
 //! that fulfils a part of it has a *child order*. This module says what may follow what ([`Lifecycle`]), what a client wants
-//! to know ([`Subscription`]), what is sent ([`StageEvent`]) and how to read what such portals send ([`FulfilmentEvent`](crate::FulfilmentEvent)).
-//! All of it is pure: no clock, no network, no storage.
+//! to know ([`Subscription`](crate::supplier::Subscription)), what is sent ([`StageEvent`]) and how to read what such portals
+//! send ([`FulfilmentEvent`]): all of it pure, without a clock, a network or a store. [`Fulfilment`] sends stages through a
+//! [`Dispatcher`](crate::Dispatcher).
 //!
 //! ```
-//! use orderhook::fulfilment::{ChildId, Lifecycle, Stage, StageEvent, Subscription};
+//! use orderhook::event::Stage;
+//! use orderhook::fulfilment::{ChildId, Lifecycle, StageEvent};
+//! use orderhook::supplier::Subscription;
 //!
 //! let mut order = Lifecycle::new();
 //! for line in [
@@ -26,30 +29,36 @@
 mod child;
 mod data;
 mod diagram;
+mod error;
+mod flow;
+mod handle;
 mod json;
 mod lifecycle;
 mod line;
+mod lives;
 mod memo;
 mod offered;
 mod parts;
-pub(crate) mod read;
+mod read;
 mod refusal;
-mod stage;
 mod stage_event;
-mod subscription;
+mod stage_ref;
 mod table;
 mod transition;
+mod wanted;
 mod written;
 
 pub use child::{ChildId, InvalidChildId};
+pub use error::FulfilmentError;
+pub use flow::{Finality, Flow, Prescription};
+pub use handle::Fulfilment;
 pub use lifecycle::{Child, FoldError, Lifecycle};
 pub use line::FulfilmentLine;
 pub use memo::MemoError;
 pub use parts::{Amounts, Pharmacy, Reassignment, Rejection, Rider};
-pub use read::{NoTransition, NotAnEvent};
+pub use read::{FulfilmentEvent, NoTransition, NotAnEvent};
 pub use refusal::{NotAllowed, Refusal};
-pub use stage::{Finality, Flow, Prescription, Stage, StageRef, UnknownStage};
 pub use stage_event::{StageEvent, StageEventError};
-pub use subscription::{Rejections, Stages, Subscription};
+pub use stage_ref::StageRef;
 pub use transition::{Transition, TransitionError};
 pub use written::{InvalidDate, WrittenDate};

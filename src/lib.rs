@@ -69,47 +69,50 @@
 
 mod delivery;
 mod dispatcher;
-mod event;
+pub mod event;
+#[cfg(feature = "fulfilment")]
 pub mod fulfilment;
-mod notification;
-mod order;
+pub mod notification;
+pub mod order;
 pub mod store;
-mod supplier;
-mod value;
+pub mod supplier;
+pub mod value;
 mod wire;
+
+/// What calls of a [`Dispatcher`] and a [`Worker`] report.
+pub mod report {
+    pub use crate::delivery::report::{
+        EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Stored, Verdict,
+    };
+    pub use crate::dispatcher::worker::{Summary, Tick};
+}
 
 pub use delivery::error::Error;
 pub use delivery::listener::News;
-pub use delivery::report::{
-    EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Report, Stored, Verdict,
-};
-pub use dispatcher::worker::{Summary, Tick, Worker};
+pub use delivery::report::Report;
+pub use dispatcher::worker::Worker;
 pub use dispatcher::{Dispatcher, DispatcherBuilder};
-pub use event::{Body, ContentDigest, Event, EventError, EventId, EventKind, Memo, Occurrence};
-pub use fulfilment::read::FulfilmentEvent;
-pub use notification::outcome::{Blocked, NotSent, Outcome, Unknown};
-pub use notification::{
-    Attempt, By, Closed, EndpointStanding, FailureReason, GaveUp, Key, Ledger, LedgerError,
-    Notification, OrderState, Standing, State, StateName, Stream, StreamRule, UnknownName,
-};
-pub use order::{
-    Address, Extra, Item, Line, OrderCreated, OrderError, PaidOrder, Privacy, Quantity, Rule,
-};
+pub use event::encoded::Event;
+pub use event::kind::EventKind;
+pub use notification::key::Key;
+pub use notification::outcome::Outcome;
+pub use notification::state::NotificationState;
+pub use notification::stored::Notification;
+pub use order::address::Address;
+pub use order::line::Line;
+pub use order::paid::PaidOrder;
 pub use store::memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use store::sqlite::SqliteStore;
-pub use supplier::lookup::{LookupError, Suppliers, SuppliersFile};
+pub use supplier::builder::SupplierBuilder;
+pub use supplier::config::Supplier;
+pub use supplier::lookup::{Suppliers, SuppliersFile};
 pub use supplier::retry::RetryPolicy;
-pub use supplier::signing::{SigningKey, SigningKeyError};
-pub use supplier::{
-    Acceptance, Activity, ConfigError, CustomHeader, Endpoint, EndpointId, FailedStages, OnUnknown,
-    Supplier, SupplierBuilder,
-};
-pub use value::money::{Currency, Money, MoneyError};
-pub use value::names::{NameError, Note, OrderCode, Source, SupplierId};
+pub use supplier::signing::SigningKey;
+pub use value::money::{Currency, Money};
+pub use value::names::{OrderCode, Source, SupplierId};
 pub use value::secret::Secret;
-pub use value::time::{OffsetTimestamp, Timestamp, TimestampError};
-pub use wire::guard::{Network, NetworkError};
+pub use value::time::Timestamp;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -16,10 +16,10 @@ use std::future::Future;
 use crate::notification::{Key, Notification};
 use crate::value::names::Source;
 
-pub use crate::notification::transition;
-pub use crate::notification::{
-    Append, Claim, Inserted, Intervention, NewNotification, Start, Step, Then, Token, Written,
-};
+pub use crate::notification::claim::{Claim, Token};
+pub use crate::notification::insert::{Append, Inserted, NewNotification, Start};
+pub use crate::notification::intervention::Intervention;
+pub use crate::notification::step::{Step, Then, Written};
 pub use claim::{ClaimRequest, Claims, Pick, Refused};
 pub(crate) use erased::{AnyStore, erase};
 pub use error::{StoreError, StoreErrorKind};
@@ -30,7 +30,7 @@ pub use selection::{Intervened, Selection};
 ///
 /// [`MemoryStore`](crate::MemoryStore) and, with the feature `sqlite`, [`SqliteStore`](crate::SqliteStore) are stores.
 /// To write one for another database, implement the methods as `async fn`s and keep the contract below. What an insert,
-/// a claim, a step and an intervention make of a notification is written once, as pure functions, in [`transition`];
+/// a claim, a step and an intervention make of a notification is written once, as pure functions, in [`transition`](crate::notification::transition);
 /// the feature `conformance` has a suite with one function per sentence of the contract.
 ///
 /// # Words
@@ -44,7 +44,7 @@ pub use selection::{Intervened, Selection};
 ///
 /// 1. `insert` of an absent key stores it pending and due now (or as its [`Start`] says) and answers `New`.
 /// 2. `insert` of a present key changes nothing: `Existing`, or `Differs` when both digests are known and
-///    [differ](crate::ContentDigest::differs_from). The whole slice is one atomic step: all of it is stored or none of
+///    [differ](crate::event::ContentDigest::differs_from). The whole slice is one atomic step: all of it is stored or none of
 ///    it, and a key that stands twice in it is new once.
 /// 3. Of any number of concurrent inserts of one key exactly one is `New`.
 /// 4. `claim` returns only what is due or abandoned; with [`Pick::PutOff`] also what is put off, and with
@@ -64,7 +64,7 @@ pub use selection::{Intervened, Selection};
 ///     reported as `in_flight`.
 /// 11. Bodies, ledgers, memos and attempts come back as they were written, byte for byte, attempts in their order.
 /// 12. In one stream only the oldest unfinished notification can be claimed. Finished is what is notified, closed, or
-///     failed with [`StreamRule::Passes`](crate::StreamRule::Passes).
+///     failed with [`StreamRule::Pass`](crate::supplier::StreamRule::Pass).
 /// 13. One answer of `claim` has at most `limit` claims. [`Pick::New`] selects what no holder has recorded anything of,
 ///     in the order in which it was stored or came to the front of its stream. [`Pick::Due`] selects everything else
 ///     that is due, longest due first, with what was put off and what was reopened. [`Pick::PutOff`] selects what
@@ -81,8 +81,8 @@ pub use selection::{Intervened, Selection};
 /// 17. `settled` lists everything that is notified or failed, in the order in which that became visible: what settles
 ///     after a page was read comes after its `next`. It may list a notification twice, and never leaves one out.
 /// 18. A notification that cannot be read when it is to be claimed is set aside: it becomes
-///     [`Unreadable`](crate::State::Unreadable), is reported in [`Claims::refused`] once, is counted, holds its stream
-///     as a failure with [`StreamRule::Holds`](crate::StreamRule::Holds) does, and waits for a person. It can be
+///     [`Unreadable`](crate::NotificationState::Unreadable), is reported in [`Claims::refused`] once, is counted, holds its stream
+///     as a failure with [`StreamRule::Hold`](crate::supplier::StreamRule::Hold) does, and waits for a person. It can be
 ///     withdrawn, and it can be reopened, after which the next claim reads it again. A store whose rows cannot be
 ///     damaged from outside, as one in memory, need not do this.
 ///

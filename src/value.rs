@@ -6,6 +6,14 @@ pub(crate) mod fields;
 pub(crate) mod json;
 pub(crate) mod money;
 pub(crate) mod names;
+pub(crate) mod network;
 pub(crate) mod secret;
 pub(crate) mod time;
 pub(crate) mod visible;
+pub(crate) mod words;
+
+pub use money::MoneyError;
+pub use names::{NameError, Note};
+pub use network::{Network, NetworkError};
+pub use time::{OffsetTimestamp, TimestampError};
+pub use words::UnknownWord;

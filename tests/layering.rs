@@ -20,14 +20,6 @@ const FOLDERS: [&str; 10] = [
     "fulfilment",
 ];
 
-/// Folders that still know a stage of fulfilment: until a kind of event is a type.
-const STILL_CLIMB: [(&str, &str); 4] = [
-    ("event", "fulfilment"),
-    ("supplier", "fulfilment"),
-    ("delivery", "fulfilment"),
-    ("dispatcher", "fulfilment"),
-];
-
 /// Where HTTP and TLS are spoken.
 const WIRE: &[&str] = &["wire/send.rs", "wire/send/"];
 
@@ -91,19 +83,6 @@ fn what_holds_a_lease_reads_the_clock_in_which_leases_are_counted() {
             "src/{}:{}: Instant",
             file.path,
             file.line(named.unwrap().0)
-        );
-    }
-}
-
-#[test]
-fn no_climb_is_excused_that_is_gone() {
-    let files = sources();
-    for (from, to) in STILL_CLIMB {
-        let climbs =
-            |file: &Source| file.module() == from && edges(file).iter().any(|edge| edge.to == to);
-        assert!(
-            files.iter().any(climbs),
-            "{from} does not name {to} any more"
         );
     }
 }
@@ -248,7 +227,7 @@ fn violations(files: &[Source]) -> Vec<Violation> {
         };
         for edge in edges(file) {
             let problem = match rank(&edge.to) {
-                _ if edge.to == from || STILL_CLIMB.contains(&(from, &edge.to)) => continue,
+                _ if edge.to == from => continue,
                 _ if edge.to.starts_with(char::is_uppercase) => {
                     format!("{} is named by the crate's root; name its module", edge.to)
                 }

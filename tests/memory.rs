@@ -7,12 +7,14 @@
 
 use std::time::{Duration, Instant};
 
+use orderhook::event::Body;
+use orderhook::notification::Attempt;
 use orderhook::store::{
     ClaimRequest, Filter, NewNotification, Page, Pick, Start, Step, Store, Then,
 };
+use orderhook::supplier::EndpointId;
 use orderhook::{
-    Attempt, Body, EndpointId, Key, MemoryStore, OrderCode, Outcome, Source, State, SupplierId,
-    Timestamp,
+    Key, MemoryStore, NotificationState, OrderCode, Outcome, Source, SupplierId, Timestamp,
 };
 
 fn source() -> Source {
@@ -99,7 +101,7 @@ async fn what_is_over_takes_no_more_than_300_bytes_whatever_its_body() {
     // What matters later is still known.
     let told = store.get(&key(7, 507)).await.unwrap().unwrap();
     assert!(
-        matches!(told.state, State::Notified { reference, .. } if reference == told.key.order.as_str())
+        matches!(told.state, NotificationState::Notified { reference, .. } if reference == told.key.order.as_str())
     );
     assert_eq!((told.body, told.attempts.len()), (None, 0));
     let last = store

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use orderhook::fulfilment::{Lifecycle, StageEvent};
-use orderhook::{Dispatcher, Error, MemoryStore, OrderCode, Source, State, Supplier, SupplierId};
+use orderhook::fulfilment::{Fulfilment, FulfilmentError, Lifecycle, StageEvent};
+use orderhook::{
+    Dispatcher, MemoryStore, NotificationState, OrderCode, Source, Supplier, SupplierId,
+};
 
 use super::support::{Failure, say};
 
@@ -63,23 +65,22 @@ pub(super) async fn run() -> Result<ExitCode, Failure> {
     .allow_network("127.0.0.0/8".parse().map_err(broken)?)
     .root_certificate(ca.pem())
     .build()?;
+    let fulfilment = Fulfilment::new(&dispatcher);
 
     heading(
         "a prescription order: digitized, accepted, rejected, re-assigned, accepted by another, delivered",
     );
-    walk(&dispatcher, &client, DELIVERED).await?;
+    walk(&fulfilment, &client, DELIVERED).await?;
     timeline(&dispatcher, &client, "RX-501").await?;
     heading("an order that the patient picks up");
-    walk(&dispatcher, &client, PICKED_UP).await?;
+    walk(&fulfilment, &client, PICKED_UP).await?;
     timeline(&dispatcher, &client, "PK-77").await?;
 
     heading(
         "the same stage offered again is recognised; one that cannot come is refused, and nothing is stored",
     );
     let posts = receiver.count();
-    let again = dispatcher
-        .notify_stage(&client, &event(IMPOSSIBLE)?)
-        .await?;
+    let again = fulfilment.notify(&client, &event(IMPOSSIBLE)?).await?;
     expect(
         again.entries.iter().all(|entry| entry.is_conflict()),
         "a conflict with what was said before",
@@ -87,8 +88,8 @@ pub(super) async fn run() -> Result<ExitCode, Failure> {
     say(format_args!(
         "  shipped of PK-77/a again, with other data: recognised, conflict, not sent"
     ));
-    match dispatcher.notify_stage(&client, &event(TOO_EARLY)?).await {
-        Err(Error::NotAllowed(refused)) => say(format_args!("  refused: {refused}")),
+    match fulfilment.notify(&client, &event(TOO_EARLY)?).await {
+        Err(FulfilmentError::NotAllowed(refused)) => say(format_args!("  refused: {refused}")),
         _ => expect(false, "a refusal")?,
     }
     expect(receiver.count() == posts, "no further POST")?;
@@ -100,9 +101,9 @@ pub(super) async fn run() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn walk(dispatcher: &Dispatcher, client: &SupplierId, lines: &str) -> Result<(), Failure> {
+async fn walk(fulfilment: &Fulfilment, client: &SupplierId, lines: &str) -> Result<(), Failure> {
     for line in lines.trim().lines() {
-        dispatcher.notify_stage(client, &event(line)?).await?;
+        fulfilment.notify(client, &event(line)?).await?;
     }
     Ok(())
 }
@@ -126,11 +127,13 @@ async fn timeline(
         ));
         let settled = matches!(
             notification.state,
-            State::Notified { .. } | State::Closed { .. }
+            NotificationState::Notified { .. } | NotificationState::Closed { .. }
         );
         expect(settled, "every stage told, or not wanted")?;
     }
-    let life: Lifecycle = dispatcher.lifecycle(client, &parent).await?;
+    let life: Lifecycle = Fulfilment::new(dispatcher)
+        .lifecycle(client, &parent)
+        .await?;
     for child in life.children() {
         say(format_args!(
             "  child {}: last stage {}",

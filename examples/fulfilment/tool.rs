@@ -5,9 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use orderhook::fulfilment::{ChildId, NotAllowed, StageEvent};
+use orderhook::fulfilment::{ChildId, Fulfilment, FulfilmentError, NotAllowed, StageEvent};
 use orderhook::store::Inserted;
-use orderhook::{Dispatcher, Error, Key, State, SupplierId};
+use orderhook::{Dispatcher, Key, NotificationState, SupplierId};
 use serde_json::json;
 
 use super::support::actions::{self, Action};
@@ -74,9 +74,10 @@ pub(super) async fn run(mut words: Words) -> Result<ExitCode, Failure> {
     }
     common.only_reads = matches!(action, Action::Show);
     let dispatcher = stores::dispatcher(&common, file.clone()).await?;
+    let fulfilment = Fulfilment::new(&dispatcher);
     let mut keys: Vec<Key> = Vec::new();
     for offered in &offered {
-        let key = dispatcher.stage_key(&offered.client, &offered.event);
+        let key = fulfilment.key(&offered.client, &offered.event);
         if !keys.contains(&key) {
             keys.push(key);
         }
@@ -138,6 +139,7 @@ async fn offer(
     tell: bool,
     json: bool,
 ) -> Result<bool, Failure> {
+    let fulfilment = Fulfilment::new(dispatcher);
     let mut well = true;
     for Offered {
         line,
@@ -145,14 +147,14 @@ async fn offer(
         event,
     } in offered
     {
-        let key = dispatcher.stage_key(client, event);
+        let key = fulfilment.key(client, event);
         let result = match tell {
-            true => dispatcher
-                .notify_stage(client, event)
+            true => fulfilment
+                .notify(client, event)
                 .await
                 .map(|report| report.entries.first().map(|entry| entry.inserted)),
-            false => dispatcher
-                .enqueue_stage(client, event)
+            false => fulfilment
+                .enqueue(client, event)
                 .await
                 .map(|enqueued| enqueued.stored.first().map(|stored| stored.inserted)),
         };
@@ -168,11 +170,11 @@ async fn offer(
                 print(&notification, conflict.then_some(Remark::Conflict), json);
                 let told = matches!(
                     notification.state,
-                    State::Notified { .. } | State::Closed { .. }
+                    NotificationState::Notified { .. } | NotificationState::Closed { .. }
                 );
                 well &= !conflict && (told || !tell);
             }
-            Err(Error::NotAllowed(refused)) => {
+            Err(FulfilmentError::NotAllowed(refused)) => {
                 print_refused(*line, &refused, json);
                 well = false;
             }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use orderhook::{Dispatcher, PaidOrder, Report, Source, State, SupplierId, SuppliersFile};
+use orderhook::{
+    Dispatcher, NotificationState, PaidOrder, Report, Source, SupplierId, SuppliersFile,
+};
 use serde_json::json;
 
 use super::support::output;
@@ -71,7 +73,7 @@ pub(super) async fn run() -> Result<ExitCode, Failure> {
         order
             .notifications
             .iter()
-            .all(|n| matches!(n.state, State::Notified { .. }))
+            .all(|n| matches!(n.state, NotificationState::Notified { .. }))
     });
     expect(told, "everybody is told")?;
     dispatcher.shutdown(Duration::from_secs(5)).await;

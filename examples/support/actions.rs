@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use orderhook::notification::Stream;
+use orderhook::report::{EndpointCheck, Verdict};
 use orderhook::{
-    Dispatcher, EndpointCheck, Error, Key, Notification, State, Stream, SupplierId, SuppliersFile,
-    Timestamp, Verdict,
+    Dispatcher, Error, Key, Notification, NotificationState, SupplierId, SuppliersFile, Timestamp,
 };
 use serde_json::json;
 
@@ -41,7 +42,7 @@ impl Action {
 
 /// Whether the supplier is notified.
 pub fn is_told(notification: &Notification) -> bool {
-    matches!(notification.state, State::Notified { .. })
+    matches!(notification.state, NotificationState::Notified { .. })
 }
 
 /// Prints what is stored under a key; whether the supplier is notified.

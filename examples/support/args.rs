@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use orderhook::{DispatcherBuilder, Error, Network, PaidOrder, RetryPolicy, Source, SuppliersFile};
+use orderhook::value::Network;
+use orderhook::{DispatcherBuilder, Error, PaidOrder, RetryPolicy, Source, SuppliersFile};
 
 use super::Failure;
 

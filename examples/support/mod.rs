@@ -46,6 +46,16 @@ impl From<orderhook::Error> for Failure {
     }
 }
 
+#[cfg(feature = "fulfilment")]
+impl From<orderhook::fulfilment::FulfilmentError> for Failure {
+    fn from(error: orderhook::fulfilment::FulfilmentError) -> Self {
+        match error {
+            orderhook::fulfilment::FulfilmentError::Dispatch(error) => error.into(),
+            error => Failure::Input(with_causes(&error)),
+        }
+    }
+}
+
 /// Says a line on stdout. The work goes on when its reader is gone.
 pub fn say(line: impl fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");

@@ -1,6 +1,7 @@
 //! Notifications as lines: JSON for scripts, text for people.
 
-use orderhook::{Attempt, Closed, Key, Notification, Standing, State};
+use orderhook::notification::{Attempt, Closed, Standing};
+use orderhook::{Key, Notification, NotificationState};
 use serde_json::{Value, json};
 
 use super::say;
@@ -62,9 +63,11 @@ pub fn as_json(notification: &Notification, remark: Option<Remark>) -> Value {
         state.into(),
     );
     match &notification.state {
-        State::Pending { due } => line["due"] = due.to_string().into(),
-        State::Notified { reference, .. } => line["reference"] = reference.as_str().into(),
-        State::Failed { reason, .. } => line["reason"] = reason.as_str().into(),
+        NotificationState::Pending { due } => line["due"] = due.to_string().into(),
+        NotificationState::Notified { reference, .. } => {
+            line["reference"] = reference.as_str().into()
+        }
+        NotificationState::Failed { reason, .. } => line["reason"] = reason.as_str().into(),
         _ => {}
     }
     line["error"] = remark.map(Remark::as_str).into();
@@ -99,17 +102,17 @@ fn shown(text: &str) -> String {
 
 fn as_text(notification: &Notification, remark: Option<Remark>) -> String {
     let state = match &notification.state {
-        State::Pending { due } => format!("pending, due {due}"),
-        State::Sending { until } => format!("being sent, until {until} at most"),
-        State::Notified { at, reference } => {
+        NotificationState::Pending { due } => format!("pending, due {due}"),
+        NotificationState::Sending { until } => format!("being sent, until {until} at most"),
+        NotificationState::Notified { at, reference } => {
             format!("notified {at}, reference {}", shown(reference))
         }
-        State::Failed { reason, .. } => format!("failed: {reason}"),
-        State::Closed {
+        NotificationState::Failed { reason, .. } => format!("failed: {reason}"),
+        NotificationState::Closed {
             why: Closed::Withdrawn { reason },
             ..
         } => format!("withdrawn: {}", shown(reason)),
-        State::Closed { .. } => "not wanted".to_owned(),
+        NotificationState::Closed { .. } => "not wanted".to_owned(),
         _ => notification.state.name().to_string(),
     };
     let remark = match remark {

@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::notification::outcome::{NotSent, Outcome, Unknown};
 use crate::notification::{
-    Attempt, Claim, Decision, FailureReason, Ledger, Named, Round, StreamRule, Then, Tried,
-    Written, decide, stream_rule,
+    Attempt, Claim, Decision, FailureReason, Ledger, Named, Round, Then, Tried, Written, decide,
+    stream_rule,
 };
 use crate::store::StoreError;
+use crate::supplier::StreamRule;
 use crate::supplier::lookup::LookupError;
 use crate::supplier::signing::NoValidKey;
 use crate::supplier::{Activity, Endpoint, OnUnknown, Supplier};
@@ -126,7 +127,7 @@ impl Engine {
 fn failed(reason: FailureReason) -> Then {
     Then::Failed {
         reason,
-        stream: StreamRule::Holds,
+        stream: StreamRule::Hold,
     }
 }
 
@@ -398,6 +399,7 @@ impl<'a> Delivery<'a> {
         let (engine, claim) = (self.engine, &self.claim);
         let telling = Telling {
             event_id: &claim.event_id,
+            kind: &claim.key.kind,
             body: &claim.body,
             traceparent: claim.traceparent.as_deref(),
         };

@@ -175,10 +175,11 @@ impl Engine {
     }
 
     /// Does something to its end in a task that a shutdown waits for, whatever becomes of the future that waits for it.
-    pub(crate) async fn run<T, F>(self: &Arc<Self>, work: F) -> Result<T, Error>
+    pub(crate) async fn run<T, E, F>(self: &Arc<Self>, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, Error>> + Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
     {
         self.tasks.spawn(work).await.map_err(|_| Error::Panicked)?
     }

@@ -1,11 +1,10 @@
 //! The errors of a dispatcher.
 
 use crate::event::EventError;
-use crate::fulfilment::{FoldError, NotAllowed};
 use crate::notification::Key;
 use crate::store::StoreError;
 use crate::supplier::lookup::LookupError;
-use crate::value::names::{OrderCode, SupplierId};
+use crate::value::names::SupplierId;
 
 /// Why a call of a [`Dispatcher`](crate::Dispatcher) could not be done. A POST that was refused or lost is no error: it
 /// is an [`Outcome`](crate::Outcome) in the report.
@@ -33,19 +32,6 @@ pub enum Error {
     /// The event could not be made. Nothing was stored.
     #[error("the event could not be made")]
     Event(#[source] EventError),
-    /// The stage of fulfilment may not follow what its order has had so far. Nothing was stored.
-    #[error(transparent)]
-    NotAllowed(Box<NotAllowed>),
-    /// The life cycle of a fulfilment order cannot be read out of its stored notifications, which a person has to look
-    /// at. Nothing was stored.
-    #[error("the life of order {order} cannot be read")]
-    LifeUnreadable {
-        /// Which order.
-        order: OrderCode,
-        /// What is in the way.
-        #[source]
-        source: FoldError,
-    },
     /// There is no such notification.
     #[error("there is no {key}")]
     NotFound {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::event::EventId;
 use crate::notification::outcome::{Blocked, NotSent, Outcome};
-use crate::notification::{Key, Notification, OrderState, State};
+use crate::notification::{Key, Notification, NotificationState, OrderState};
 use crate::store::{Inserted, NewNotification};
 use crate::supplier::signing::NoValidKey;
 use crate::value::time::Timestamp;
@@ -68,7 +68,8 @@ impl Report {
     /// Whether every supplier is notified, now or before, and nothing is in conflict.
     pub fn is_told(&self) -> bool {
         self.entries.iter().all(|entry| {
-            matches!(entry.notification.state, State::Notified { .. }) && !entry.is_conflict()
+            matches!(entry.notification.state, NotificationState::Notified { .. })
+                && !entry.is_conflict()
         })
     }
 

@@ -18,13 +18,12 @@ use crate::store::{AnyStore, Store, erase};
 use crate::supplier::lookup::{AnySuppliers, Suppliers};
 use crate::supplier::retry::RetryPolicy;
 use crate::value::names::Source;
+use crate::value::network::Network;
 use crate::value::secret::Secret;
 use crate::wire::descriptors;
-use crate::wire::guard::Network;
 use crate::wire::send::{BadSettings, ClientCertificate, SendSettings, Sender};
 
 use super::Dispatcher;
-use super::lives::Lives;
 
 /// The settings of a [`Dispatcher`]; [`build`](Self::build) checks them.
 ///
@@ -140,7 +139,7 @@ impl DispatcherBuilder {
     /// private key in PEM. It is the same for all suppliers. [`Dispatcher::check`] says until when it is valid.
     ///
     /// A server that demands a certificate and does not get one that it accepts is not sent to; the attempt says
-    /// [`ClientCertificate`](crate::NotSent::ClientCertificate). To find that out before the order leaves, each new
+    /// [`ClientCertificate`](crate::notification::NotSent::ClientCertificate). To find that out before the order leaves, each new
     /// connection to a server that asks for a certificate waits 0.3 s for a refusal when none is configured.
     #[must_use]
     pub fn client_certificate(
@@ -244,7 +243,7 @@ impl DispatcherBuilder {
         };
         Dispatcher {
             engine: Arc::new(engine),
-            lives: Arc::new(Lives::default()),
+            traceparent: None,
         }
     }
 

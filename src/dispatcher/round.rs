@@ -7,8 +7,8 @@ use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::{Enqueued, Entry, Report, Stored};
 use crate::delivery::traffic::{Entry as TrafficEntry, Who};
-use crate::event::Event;
-use crate::notification::{FailureReason, Key, Ledger, Notification, State, StateName};
+use crate::event::{Event, TraceParent};
+use crate::notification::{FailureReason, Key, Ledger, Notification, NotificationState, StateName};
 use crate::order::PaidOrder;
 use crate::store::{
     Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page, Pick,
@@ -34,16 +34,20 @@ const RESUMED: usize = 1000;
 
 impl Engine {
     /// The notifications of an order, one for each supplier that has lines in it.
-    pub(super) async fn prepare(&self, order: &PaidOrder) -> Result<Vec<NewNotification>, Error> {
+    pub(super) async fn prepare(
+        &self,
+        order: &PaidOrder,
+        traceparent: Option<&TraceParent>,
+    ) -> Result<Vec<NewNotification>, Error> {
         let mut new = Vec::new();
         for id in order.suppliers() {
             let supplier = self.supplier(id).await?;
             // A supplier out of the order's own list has lines in it.
             let event =
                 Event::order_created(order, id, supplier.privacy()).map_err(Error::Event)?;
-            new.extend(
-                event.map(|event| self.new_notification(&supplier, order.order_code(), event)),
-            );
+            new.extend(event.map(|event| {
+                self.new_notification(&supplier, order.order_code(), event, traceparent)
+            }));
         }
         Ok(new)
     }
@@ -53,12 +57,18 @@ impl Engine {
         supplier: &SupplierId,
         order: &OrderCode,
         event: Event,
+        traceparent: Option<&TraceParent>,
     ) -> Result<Vec<NewNotification>, Error> {
         let supplier = self.supplier(supplier).await?;
-        Ok(vec![self.new_notification(&supplier, order, event)])
+        Ok(vec![self.new_notification(
+            &supplier,
+            order,
+            event,
+            traceparent,
+        )])
     }
 
-    pub(super) async fn supplier(&self, id: &SupplierId) -> Result<Supplier, Error> {
+    pub(crate) async fn supplier(&self, id: &SupplierId) -> Result<Supplier, Error> {
         let found = tokio::select! {
             biased;
             found = self.suppliers.find(id) => found,
@@ -79,6 +89,7 @@ impl Engine {
         supplier: &Supplier,
         order: &OrderCode,
         event: Event,
+        traceparent: Option<&TraceParent>,
     ) -> NewNotification {
         let (source, kind, occurrence) = (
             self.source.clone(),
@@ -96,10 +107,11 @@ impl Engine {
         new.ledger = Ledger::expecting(supplier.endpoints().first());
         new.content_digest = Some(event.digest());
         new.memo = event.memo().cloned();
+        new.traceparent = traceparent.map(ToString::to_string);
         new
     }
 
-    pub(super) async fn insert(&self, new: &[NewNotification]) -> Result<Enqueued, Error> {
+    pub(crate) async fn insert(&self, new: &[NewNotification]) -> Result<Enqueued, Error> {
         let inserted = self.store.insert(new).await.map_err(Error::Store)?;
         if inserted.len() != new.len() {
             return Err(Error::Store(no_answer()));
@@ -126,7 +138,7 @@ impl Engine {
     }
 
     /// One round for what was stored, and where it stands then.
-    pub(super) async fn report_after_round(
+    pub(crate) async fn report_after_round(
         self: &Arc<Self>,
         Enqueued { stored }: Enqueued,
     ) -> Result<Report, Error> {
@@ -161,7 +173,7 @@ impl Engine {
                 .list(&filter, &page)
                 .await
                 .map_err(Error::Store)?;
-            let wants = |state: &State| matches!(state, State::Failed { reason, .. } if FailureReason::OF_CONFIGURATION.contains(reason));
+            let wants = |state: &NotificationState| matches!(state, NotificationState::Failed { reason, .. } if FailureReason::OF_CONFIGURATION.contains(reason));
             let listed = listing
                 .notifications
                 .into_iter()
@@ -297,7 +309,7 @@ impl Engine {
     }
 
     /// One page, of which every row can be read.
-    pub(super) async fn page(
+    pub(crate) async fn page(
         &self,
         filter: &Filter,
         after: Option<Cursor>,
@@ -314,7 +326,7 @@ impl Engine {
         }
     }
 
-    pub(super) async fn get(&self, key: &Key) -> Result<Notification, Error> {
+    pub(crate) async fn get(&self, key: &Key) -> Result<Notification, Error> {
         let found = self.store.get(key).await.map_err(Error::Store)?;
         found.ok_or_else(|| Error::NotFound {
             key: Box::new(key.clone()),
@@ -334,7 +346,7 @@ impl Engine {
     }
 
     /// An intervention on one notification that must not be final yet.
-    pub(super) async fn decide_by_hand(
+    pub(crate) async fn decide_by_hand(
         &self,
         key: &Key,
         intervention: Intervention,

@@ -37,7 +37,7 @@ use look::{Claiming, Look, Looked, Next, Shared, UnderWay};
 ///
 /// Silent calls have 15 places per slot (3,840), half of them for endpoints that are known to be silent. The last quarter of
 /// the slots is kept free of the calls at any single endpoint, of `notify`, `retry` and `resume`, and of first calls at
-/// endpoints that have not been called yet. With [`Acceptance::First`](crate::Acceptance::First) a silent endpoint is
+/// endpoints that have not been called yet. With [`Acceptance::First`](crate::supplier::Acceptance::First) a silent endpoint is
 /// skipped; an order that comes after ten of its pauses calls it again first, and waits up to one exchange for that.
 ///
 /// A notification that cannot be sent now, because its endpoints are silent or its supplier is paused, at its limit or

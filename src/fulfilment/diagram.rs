@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::stage::{Finality, Flow, Prescription};
+use super::flow::{Finality, Flow, Prescription};
 use super::table::{Node, Step, TABLE};
 
 impl Flow {

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::child::ChildId;
+use super::flow::{Finality, Flow, Prescription};
 use super::memo::MemoError;
 use super::refusal::{NotAllowed, Refusal};
-use super::stage::{Finality, Flow, Prescription, Stage};
 use super::table::{self, Node, Step};
 use super::transition::{Transition, What};
+use crate::event::Stage;
 
 /// Where a parent order and its child orders stand, and what may come next.
 ///
@@ -23,7 +24,8 @@ use super::transition::{Transition, What};
 /// possible.
 ///
 /// ```
-/// use orderhook::fulfilment::{ChildId, Finality, Lifecycle, Stage, Transition};
+/// use orderhook::event::Stage;
+/// use orderhook::fulfilment::{ChildId, Finality, Lifecycle, Transition};
 ///
 /// let (first, second) = (ChildId::new("C-1")?, ChildId::new("C-2")?);
 /// let mut order = Lifecycle::new();

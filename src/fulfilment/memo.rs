@@ -3,8 +3,9 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::child::ChildId;
-use super::stage::{Finality, Flow, Prescription, Stage};
+use super::flow::{Finality, Flow, Prescription};
 use super::transition::{Transition, What};
+use crate::event::Stage;
 
 const VERSION: u32 = 1;
 

@@ -5,10 +5,11 @@ use serde_json::value::RawValue;
 
 use super::child::ChildId;
 use super::data;
+use super::flow::{Finality, Flow, Prescription};
 use super::json;
-use super::stage::{Finality, Flow, Prescription, Stage};
 use super::stage_event::{StageEvent, StageEventError};
 use super::transition::Transition;
+use crate::event::Stage;
 use crate::value::fields::{self, FieldError, Fields};
 use crate::value::json::{Object, deserialize, document};
 
@@ -39,15 +40,9 @@ fn read(line: &RawValue, place: &str) -> Result<StageEvent, FieldError> {
     let child = fields
         .optional("child_order", fields::text)?
         .filter(|text| !text.is_empty());
-    let flow = fields.required(
-        "flow",
-        fields::one_of(&Flow::ALL.map(|flow| (flow.as_str(), flow))),
-    )?;
+    let flow = fields.required("flow", fields::word)?;
     let prescription = fields.optional("prescription", fields::boolean)?;
-    let stage = fields.required(
-        "stage",
-        fields::one_of(&Stage::ALL.map(|stage| (stage.as_str(), stage))),
-    )?;
+    let stage = fields.required("stage", fields::word)?;
     let occurred_at = fields.optional("occurred_at", fields::parsed)?;
     let said = fields.optional("data", |raw, place| {
         fields::exact_within(raw, place)?;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::stage::Finality;
+use super::flow::Finality;
 use crate::value::money::Money;
 
 /// The pharmacy that fulfils a child order.

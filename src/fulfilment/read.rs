@@ -6,12 +6,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 use super::child::{ChildId, InvalidChildId};
+use super::flow::{Finality, Flow, Prescription};
 use super::json;
 use super::line::FulfilmentLine;
 use super::parts::{Amounts, Pharmacy, Reassignment, Rejection, Rider};
-use super::stage::{Finality, Flow, Prescription, Stage, StageRef};
+use super::stage_ref::StageRef;
 use super::transition::{Transition, TransitionError};
 use super::written::WrittenDate;
+use crate::event::Stage;
 use crate::value::json::Object;
 use crate::value::money::Money;
 use crate::value::time::OffsetTimestamp;
@@ -27,8 +29,9 @@ use crate::value::time::OffsetTimestamp;
 /// through something that passes on to it.
 ///
 /// ```
-/// use orderhook::FulfilmentEvent;
-/// use orderhook::fulfilment::{Lifecycle, Stage, StageRef};
+/// use orderhook::fulfilment::FulfilmentEvent;
+/// use orderhook::event::Stage;
+/// use orderhook::fulfilment::{Lifecycle, StageRef};
 ///
 /// let body = br#"{ "transaction_nature": "accept", "draft_order_id": "P/1==", "id": "C+1==", "bill_no": 0, "new": [1.50] }"#;
 /// let event = FulfilmentEvent::from_json(body)?;

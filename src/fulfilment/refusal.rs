@@ -3,12 +3,14 @@
 use std::fmt;
 
 use super::child::ChildId;
-use super::stage::{Flow, Prescription, Stage};
+use super::flow::{Flow, Prescription};
+use crate::event::Stage;
 
 /// An event that may not follow: what it was, and what might have come instead.
 ///
 /// ```
-/// use orderhook::fulfilment::{ChildId, Lifecycle, Refusal, Stage, Transition};
+/// use orderhook::event::Stage;
+/// use orderhook::fulfilment::{ChildId, Lifecycle, Refusal, Transition};
 ///
 /// let child = ChildId::new("C-1")?;
 /// let mut order = Lifecycle::new();

@@ -6,11 +6,12 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::data;
+use super::flow::{Finality, Flow, Prescription};
 use super::json;
 use super::line::FulfilmentLine;
 use super::parts::{Amounts, Pharmacy, Rider};
-use super::stage::{Finality, Flow, Prescription, Stage};
 use super::transition::Transition;
+use crate::event::Stage;
 use crate::value::fields::{self, FieldError};
 use crate::value::json::Object;
 use crate::value::names::{OrderCode, SupplierId};
@@ -27,7 +28,8 @@ use crate::value::time::OffsetTimestamp;
 /// `Debug` shows ids, stage and time only.
 ///
 /// ```
-/// use orderhook::fulfilment::{ChildId, Flow, Rider, Stage, StageEvent, Transition};
+/// use orderhook::event::Stage;
+/// use orderhook::fulfilment::{ChildId, Flow, Rider, StageEvent, Transition};
 ///
 /// let child = ChildId::new("C-1")?;
 /// let mut rider = Rider::new("Ravi Example");

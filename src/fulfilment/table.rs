@@ -1,6 +1,7 @@
 //! What may follow what: the one table that the life cycle, its refusals and the diagrams read.
 
-use super::stage::{Finality, Flow, Prescription, Stage};
+use super::flow::{Finality, Flow, Prescription};
+use crate::event::Stage;
 
 /// Where a parent or a child order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

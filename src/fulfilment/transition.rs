@@ -1,8 +1,9 @@
 //! The compact fact that a life cycle is folded from.
 
 use super::child::ChildId;
-use super::stage::{Finality, Flow, Prescription, Stage};
+use super::flow::{Finality, Flow, Prescription};
 use super::table::Step;
+use crate::event::Stage;
 
 /// One event of a parent order, reduced to what decides what may come next: stage, child order, finality, successors.
 ///
@@ -10,7 +11,8 @@ use super::table::Step;
 /// is kept beside a notification, and carries its own version.
 ///
 /// ```
-/// use orderhook::fulfilment::{ChildId, Finality, Flow, Stage, Transition};
+/// use orderhook::event::Stage;
+/// use orderhook::fulfilment::{ChildId, Finality, Flow, Transition};
 ///
 /// let child = ChildId::new("C-1")?;
 /// let event = Transition::rejected(child, Finality::NotFinal).in_flow(Flow::Delivery);

@@ -5,9 +5,9 @@ use crate::value::names::{NameError, Note};
 /// The person or program that decides about a notification, and the reason: both are kept in its history.
 ///
 /// ```
-/// let by = orderhook::By::new("maria", "the supplier has restored its server")?;
+/// let by = orderhook::notification::By::new("maria", "the supplier has restored its server")?;
 /// assert_eq!(by.who.as_str(), "maria");
-/// # Ok::<(), orderhook::NameError>(())
+/// # Ok::<(), orderhook::value::NameError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -1,12 +1,12 @@
 //! What comes next for a claimed notification. Pure: everything that is known goes in, one step comes out.
 
-use crate::supplier::{Acceptance, Endpoint, FailedStages, Supplier};
+use crate::supplier::{Acceptance, Endpoint, StreamRule, Supplier};
 use crate::value::names::OrderCode;
 use crate::value::time::Timestamp;
 
 use super::key::Key;
 use super::ledger::{GaveUp, Ledger, Standing};
-use super::state::{FailureReason, StreamRule};
+use super::state::FailureReason;
 use super::step::Then;
 
 /// The next step of a holder.
@@ -82,8 +82,8 @@ pub(crate) fn decide<'a>(
 /// meant to come in order.
 pub(crate) fn stream_rule(key: &Key, supplier: &Supplier) -> StreamRule {
     match supplier.stages_that_fail() {
-        FailedStages::Pass if key.kind.stage().is_some() => StreamRule::Passes,
-        _ => StreamRule::Holds,
+        StreamRule::Pass if key.kind.stage().is_some() => StreamRule::Pass,
+        _ => StreamRule::Hold,
     }
 }
 

@@ -45,7 +45,7 @@ impl Key {
             source,
             supplier,
             order,
-            EventKind::order_created(),
+            EventKind::OrderCreated,
             Occurrence::only(),
         )
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The outcome of one [`Attempt`](crate::Attempt), that is of one POST to one endpoint.
+/// The outcome of one [`Attempt`](crate::notification::Attempt), that is of one POST to one endpoint.
 ///
 /// The five variants say what a sender can know about the receiver: it has the event, has refused it, cannot have seen
 /// it, may have seen it, or was not allowed to be called.

@@ -1,16 +1,15 @@
 //! The state of a notification, and of an order.
 
-use std::fmt;
-use std::str::FromStr;
-
+use crate::supplier::StreamRule;
 use crate::value::time::Timestamp;
+use crate::value::words::words;
 
 use super::Notification;
 
 /// The state of a notification. `Notified` and `Closed` are final; `Failed` and `Unreadable` wait for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum State {
+pub enum NotificationState {
     /// It is sent when it is due and is the first unfinished one of its stream.
     Pending {
         /// From when a worker may send it, on the store's timeline. When it is put off, it may be sent earlier.
@@ -55,33 +54,35 @@ pub enum State {
     },
 }
 
-impl State {
+impl NotificationState {
     /// The name of the state.
     pub fn name(&self) -> StateName {
         match self {
-            State::Pending { .. } => StateName::Pending,
-            State::Sending { .. } => StateName::Sending,
-            State::Notified { .. } => StateName::Notified,
-            State::Failed { .. } => StateName::Failed,
-            State::Closed {
+            NotificationState::Pending { .. } => StateName::Pending,
+            NotificationState::Sending { .. } => StateName::Sending,
+            NotificationState::Notified { .. } => StateName::Notified,
+            NotificationState::Failed { .. } => StateName::Failed,
+            NotificationState::Closed {
                 why: Closed::Withdrawn { .. },
                 ..
             } => StateName::Withdrawn,
-            State::Closed {
+            NotificationState::Closed {
                 why: Closed::NotWanted,
                 ..
             } => StateName::NotWanted,
-            State::Unreadable { .. } => StateName::Unreadable,
+            NotificationState::Unreadable { .. } => StateName::Unreadable,
         }
     }
 
     /// Whether later notifications of its stream wait for it. Notified and closed ones, and failed ones with
-    /// [`StreamRule::Passes`], do not hold the stream.
+    /// [`StreamRule::Pass`], do not hold the stream.
     pub fn holds_stream(&self) -> bool {
         match self {
-            State::Pending { .. } | State::Sending { .. } | State::Unreadable { .. } => true,
-            State::Failed { stream, .. } => *stream == StreamRule::Holds,
-            State::Notified { .. } | State::Closed { .. } => false,
+            NotificationState::Pending { .. }
+            | NotificationState::Sending { .. }
+            | NotificationState::Unreadable { .. } => true,
+            NotificationState::Failed { stream, .. } => *stream == StreamRule::Hold,
+            NotificationState::Notified { .. } | NotificationState::Closed { .. } => false,
         }
     }
 
@@ -89,12 +90,12 @@ impl State {
     /// runs out. `None` when time alone does not make it claimable.
     pub fn claimable_from(&self) -> Option<Timestamp> {
         match self {
-            State::Pending { due } => Some(*due),
-            State::Sending { until } => Some(*until),
-            State::Notified { .. }
-            | State::Failed { .. }
-            | State::Closed { .. }
-            | State::Unreadable { .. } => None,
+            NotificationState::Pending { due } => Some(*due),
+            NotificationState::Sending { until } => Some(*until),
+            NotificationState::Notified { .. }
+            | NotificationState::Failed { .. }
+            | NotificationState::Closed { .. }
+            | NotificationState::Unreadable { .. } => None,
         }
     }
 }
@@ -119,46 +120,15 @@ pub enum StateName {
     Unreadable,
 }
 
-impl StateName {
-    /// Every state.
-    pub const ALL: [StateName; 7] = [
-        StateName::Pending,
-        StateName::Sending,
-        StateName::Notified,
-        StateName::Failed,
-        StateName::Withdrawn,
-        StateName::NotWanted,
-        StateName::Unreadable,
-    ];
-
-    /// The stable word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StateName::Pending => "pending",
-            StateName::Sending => "sending",
-            StateName::Notified => "notified",
-            StateName::Failed => "failed",
-            StateName::Withdrawn => "withdrawn",
-            StateName::NotWanted => "not_wanted",
-            StateName::Unreadable => "unreadable",
-        }
-    }
-}
-
-impl fmt::Display for StateName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for StateName {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        StateName::ALL
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or(UnknownName)
+words! {
+    StateName {
+        Pending => "pending",
+        Sending => "sending",
+        Notified => "notified",
+        Failed => "failed",
+        Withdrawn => "withdrawn",
+        NotWanted => "not_wanted",
+        Unreadable => "unreadable",
     }
 }
 
@@ -195,89 +165,22 @@ pub enum FailureReason {
 }
 
 impl FailureReason {
-    /// Every reason.
-    pub const ALL: [FailureReason; 6] = [
-        FailureReason::NoEndpoints,
-        FailureReason::SupplierRemoved,
-        FailureReason::Config,
-        FailureReason::Exhausted,
-        FailureReason::EndpointGone,
-        FailureReason::HeldUnknown,
-    ];
-
-    /// The reasons that a repaired configuration removes; `resume` reopens these.
+    /// The reasons that a repaired configuration removes; [`resume`](crate::Dispatcher::resume) reopens these.
     pub const OF_CONFIGURATION: [FailureReason; 3] = [
         FailureReason::NoEndpoints,
         FailureReason::SupplierRemoved,
         FailureReason::Config,
     ];
-
-    /// The stable word: `no_endpoints`, `supplier_removed`, `config`, `exhausted`, `endpoint_gone`, `held_unknown`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FailureReason::NoEndpoints => "no_endpoints",
-            FailureReason::SupplierRemoved => "supplier_removed",
-            FailureReason::Config => "config",
-            FailureReason::Exhausted => "exhausted",
-            FailureReason::EndpointGone => "endpoint_gone",
-            FailureReason::HeldUnknown => "held_unknown",
-        }
-    }
 }
 
-impl fmt::Display for FailureReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for FailureReason {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        FailureReason::ALL
-            .into_iter()
-            .find(|reason| reason.as_str() == text)
-            .ok_or(UnknownName)
-    }
-}
-
-/// The error of reading a word that is no name of a state, reason or rule. A store that finds one has a row from a
-/// newer version, or a damaged one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a known word")]
-pub struct UnknownName;
-
-/// What a failed notification means for later ones of its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StreamRule {
-    /// Later ones wait until it is repaired or withdrawn.
-    Holds,
-    /// Later ones are sent.
-    Passes,
-}
-
-impl StreamRule {
-    /// Both.
-    pub const ALL: [StreamRule; 2] = [StreamRule::Holds, StreamRule::Passes];
-
-    /// The stable word: `holds`, `passes`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StreamRule::Holds => "holds",
-            StreamRule::Passes => "passes",
-        }
-    }
-}
-
-impl FromStr for StreamRule {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        StreamRule::ALL
-            .into_iter()
-            .find(|rule| rule.as_str() == text)
-            .ok_or(UnknownName)
+words! {
+    FailureReason {
+        NoEndpoints => "no_endpoints",
+        SupplierRemoved => "supplier_removed",
+        Config => "config",
+        Exhausted => "exhausted",
+        EndpointGone => "endpoint_gone",
+        HeldUnknown => "held_unknown",
     }
 }
 
@@ -293,6 +196,14 @@ pub enum OrderState {
     Error,
 }
 
+words! {
+    OrderState {
+        Told => "told",
+        InProgress => "in_progress",
+        Error => "error",
+    }
+}
+
 impl OrderState {
     /// The state of an order with these notifications; without any it is [`Told`](OrderState::Told).
     pub fn of<'a>(notifications: impl IntoIterator<Item = &'a Notification>) -> Self {
@@ -301,9 +212,17 @@ impl OrderState {
             .fold(OrderState::Told, |so_far, notification| {
                 match (so_far, &notification.state) {
                     (OrderState::Error, _)
-                    | (_, State::Failed { .. } | State::Unreadable { .. }) => OrderState::Error,
-                    (_, State::Pending { .. } | State::Sending { .. }) => OrderState::InProgress,
-                    (other, State::Notified { .. } | State::Closed { .. }) => other,
+                    | (
+                        _,
+                        NotificationState::Failed { .. } | NotificationState::Unreadable { .. },
+                    ) => OrderState::Error,
+                    (_, NotificationState::Pending { .. } | NotificationState::Sending { .. }) => {
+                        OrderState::InProgress
+                    }
+                    (
+                        other,
+                        NotificationState::Notified { .. } | NotificationState::Closed { .. },
+                    ) => other,
                 }
             })
     }

@@ -6,7 +6,8 @@ use super::attempt::Attempt;
 use super::claim::Token;
 use super::key::Key;
 use super::ledger::Ledger;
-use super::state::{FailureReason, StreamRule};
+use super::state::FailureReason;
+use crate::supplier::StreamRule;
 
 /// What the holder of a claim records. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]

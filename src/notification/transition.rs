@@ -15,7 +15,7 @@ use super::claim::{Claim, Token};
 use super::insert::{Append, Inserted, NewNotification, Start};
 use super::intervention::Intervention;
 use super::key::{Key, Stream};
-use super::state::{Closed, State};
+use super::state::{Closed, NotificationState};
 use super::step::{Step, Then};
 
 /// The queue that a notification waits in while it is pending or being sent. Each of the picks of
@@ -36,15 +36,15 @@ pub enum Queue {
 #[non_exhaustive]
 pub struct Change {
     /// Where it stands from now on.
-    pub state: State,
-    /// The queue that it waits in, if [`State::claimable_from`] names a moment; otherwise it waits in none.
+    pub state: NotificationState,
+    /// The queue that it waits in, if [`NotificationState::claimable_from`] names a moment; otherwise it waits in none.
     pub queue: Queue,
     /// Whether it counts as reopened once more.
     pub reopens: bool,
 }
 
 impl Change {
-    fn to(state: State, queue: Queue) -> Change {
+    fn to(state: NotificationState, queue: Queue) -> Change {
         Change {
             state,
             queue,
@@ -54,28 +54,31 @@ impl Change {
 
     /// Whether the token of the claim stays good; otherwise the store forgets it.
     pub fn keeps_token(&self) -> bool {
-        matches!(self.state, State::Sending { .. })
+        matches!(self.state, NotificationState::Sending { .. })
     }
 
     /// Whether it is to be listed by [`settled`](crate::store::Store::settled), after everything that is listed already.
     pub fn settles(&self) -> bool {
-        matches!(self.state, State::Notified { .. } | State::Failed { .. })
+        matches!(
+            self.state,
+            NotificationState::Notified { .. } | NotificationState::Failed { .. }
+        )
     }
 }
 
 /// Where a new notification begins, and the body to be kept.
 pub fn start(start: &Start, now: Timestamp) -> (Change, Option<&Body>) {
     let (state, body) = match start {
-        Start::Pending(body) => (State::Pending { due: now }, Some(body)),
+        Start::Pending(body) => (NotificationState::Pending { due: now }, Some(body)),
         Start::NotWanted => (
-            State::Closed {
+            NotificationState::Closed {
                 at: now,
                 why: Closed::NotWanted,
             },
             None,
         ),
         Start::Notified { reference } => (
-            State::Notified {
+            NotificationState::Notified {
                 at: now,
                 reference: reference.clone(),
             },
@@ -96,7 +99,7 @@ pub fn claim(notification: Notification, token: Token) -> Option<Claim> {
         notification.position,
         notification.body?,
     );
-    claim.taken_over = matches!(notification.state, State::Sending { .. });
+    claim.taken_over = matches!(notification.state, NotificationState::Sending { .. });
     claim.ledger = notification.ledger;
     claim.reopened = notification.reopened;
     claim.attempts = u32::try_from(notification.attempts.len()).unwrap_or(u32::MAX);
@@ -111,15 +114,15 @@ pub fn hand_out(waited_in: Queue, until: Timestamp) -> Change {
         Queue::New => Queue::New,
         Queue::Due | Queue::PutOff => Queue::Due,
     };
-    Change::to(State::Sending { until }, queue)
+    Change::to(NotificationState::Sending { until }, queue)
 }
 
 /// What becomes of a notification whose claim has no holder, because the caller was gone before it was answered. A store that
 /// finds this out takes the claim back under its token, and leaves the ledger as it is.
 pub fn take_back(claim: &Claim, now: Timestamp) -> Change {
     match claim.taken_over {
-        true => Change::to(State::Sending { until: now }, Queue::Due),
-        false => Change::to(State::Pending { due: now }, Queue::Due),
+        true => Change::to(NotificationState::Sending { until: now }, Queue::Due),
+        false => Change::to(NotificationState::Pending { due: now }, Queue::Due),
     }
 }
 
@@ -127,32 +130,32 @@ pub fn take_back(claim: &Claim, now: Timestamp) -> Change {
 pub fn step(then: &Then, now: Timestamp) -> Change {
     match then {
         Then::Keep { lease } => Change::to(
-            State::Sending {
+            NotificationState::Sending {
                 until: now.after(*lease),
             },
             Queue::Due,
         ),
         Then::Notified { reference } => Change::to(
-            State::Notified {
+            NotificationState::Notified {
                 at: now,
                 reference: reference.clone(),
             },
             Queue::Due,
         ),
         Then::Again { after } => Change::to(
-            State::Pending {
+            NotificationState::Pending {
                 due: now.after(*after),
             },
             Queue::Due,
         ),
         Then::HandBack { after } => Change::to(
-            State::Pending {
+            NotificationState::Pending {
                 due: now.after(*after),
             },
             Queue::PutOff,
         ),
         Then::Failed { reason, stream } => Change::to(
-            State::Failed {
+            NotificationState::Failed {
                 at: now,
                 reason: *reason,
                 stream: *stream,
@@ -180,22 +183,31 @@ pub enum Intervening {
 }
 
 /// What an intervention makes of a notification in this state.
-pub fn intervene(state: &State, intervention: &Intervention, now: Timestamp) -> Intervening {
+pub fn intervene(
+    state: &NotificationState,
+    intervention: &Intervention,
+    now: Timestamp,
+) -> Intervening {
     match state {
-        State::Sending { until } if *until > now => return Intervening::InFlight,
-        State::Notified { .. } | State::Closed { .. } => return Intervening::NotAllowed,
-        State::Pending { .. }
-        | State::Sending { .. }
-        | State::Failed { .. }
-        | State::Unreadable { .. } => {}
+        NotificationState::Sending { until } if *until > now => return Intervening::InFlight,
+        NotificationState::Notified { .. } | NotificationState::Closed { .. } => {
+            return Intervening::NotAllowed;
+        }
+        NotificationState::Pending { .. }
+        | NotificationState::Sending { .. }
+        | NotificationState::Failed { .. }
+        | NotificationState::Unreadable { .. } => {}
     }
     let change = match intervention {
         Intervention::Reopen
-            if matches!(state, State::Failed { .. } | State::Unreadable { .. }) =>
+            if matches!(
+                state,
+                NotificationState::Failed { .. } | NotificationState::Unreadable { .. }
+            ) =>
         {
             Change {
                 reopens: true,
-                ..Change::to(State::Pending { due: now }, Queue::Due)
+                ..Change::to(NotificationState::Pending { due: now }, Queue::Due)
             }
         }
         Intervention::Reopen => return Intervening::NotAllowed,
@@ -203,10 +215,10 @@ pub fn intervene(state: &State, intervention: &Intervention, now: Timestamp) -> 
             let why = Closed::Withdrawn {
                 reason: reason.clone(),
             };
-            Change::to(State::Closed { at: now, why }, Queue::Due)
+            Change::to(NotificationState::Closed { at: now, why }, Queue::Due)
         }
         Intervention::MarkNotified { reference } => Change::to(
-            State::Notified {
+            NotificationState::Notified {
                 at: now,
                 reference: reference.clone(),
             },
@@ -218,7 +230,7 @@ pub fn intervene(state: &State, intervention: &Intervention, now: Timestamp) -> 
 
 /// What becomes of a notification that cannot be read when it is to be claimed.
 pub fn set_aside(now: Timestamp) -> Change {
-    Change::to(State::Unreadable { at: now }, Queue::Due)
+    Change::to(NotificationState::Unreadable { at: now }, Queue::Due)
 }
 
 /// What a store has under the key of a notification that is to be stored.
@@ -324,7 +336,8 @@ impl<'a> Accepted<'a> {
 mod tests {
     use std::time::Duration;
 
-    use crate::notification::{FailureReason, StreamRule};
+    use crate::notification::FailureReason;
+    use crate::supplier::StreamRule;
     use crate::value::names::{OrderCode, Source, SupplierId};
 
     use super::*;
@@ -372,35 +385,35 @@ mod tests {
 
     #[test]
     fn an_intervention_waits_for_a_lease_and_leaves_ends_alone() {
-        let failed = State::Failed {
+        let failed = NotificationState::Failed {
             at: at(1),
             reason: FailureReason::Config,
-            stream: StreamRule::Holds,
+            stream: StreamRule::Hold,
         };
         let withdraw = Intervention::Withdraw {
             reason: "called off".to_owned(),
         };
-        let changes = |state: &State, intervention: &Intervention| {
+        let changes = |state: &NotificationState, intervention: &Intervention| {
             matches!(
                 intervene(state, intervention, at(10)),
                 Intervening::Changes(_)
             )
         };
         for open in [
-            State::Pending { due: at(99) },
-            State::Sending { until: at(10) },
+            NotificationState::Pending { due: at(99) },
+            NotificationState::Sending { until: at(10) },
         ] {
             assert!(changes(&open, &withdraw) && !changes(&open, &Intervention::Reopen));
         }
-        for waits_for_a_person in [failed, State::Unreadable { at: at(1) }] {
+        for waits_for_a_person in [failed, NotificationState::Unreadable { at: at(1) }] {
             assert!(
                 changes(&waits_for_a_person, &withdraw)
                     && changes(&waits_for_a_person, &Intervention::Reopen)
             );
         }
-        let live = State::Sending { until: at(11) };
+        let live = NotificationState::Sending { until: at(11) };
         assert_eq!(intervene(&live, &withdraw, at(10)), Intervening::InFlight);
-        let told = State::Notified {
+        let told = NotificationState::Notified {
             at: at(1),
             reference: "R".to_owned(),
         };

@@ -16,7 +16,7 @@ use crate::value::json;
 /// `country`, `phone`?; what is absent is left out. `Debug` shows none of it.
 ///
 /// ```
-/// # fn main() -> Result<(), orderhook::OrderError> {
+/// # fn main() -> Result<(), orderhook::order::OrderError> {
 /// use orderhook::Address;
 ///
 /// let address = Address::new("12 Lake Road", "Pune", "411001", "IN")?.with_state("MH");
@@ -125,7 +125,7 @@ impl Address {
         &self.city
     }
 
-    /// State, province or region.
+    /// NotificationState, province or region.
     #[must_use]
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref()

@@ -19,7 +19,7 @@ use crate::value::time::OffsetTimestamp;
 ///
 /// Made by [`PaidOrder::for_supplier`](crate::PaidOrder::for_supplier). In JSON, in this order: `order_code`,
 /// `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?, `items`, `built_at`,
-/// `extra`?. What is absent, or withheld by the supplier's [`Privacy`](crate::Privacy), is left out, never null.
+/// `extra`?. What is absent, or withheld by the supplier's [`Privacy`](crate::order::Privacy), is left out, never null.
 /// `Debug` shows no personal data.
 ///
 /// Receivers may read it with `serde`; what [`PaidOrder`](crate::PaidOrder) says of numbers holds here too. Keys that
@@ -28,7 +28,7 @@ use crate::value::time::OffsetTimestamp;
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let created: orderhook::OrderCreated = serde_json::from_str(r#"{
+/// let created: orderhook::order::OrderCreated = serde_json::from_str(r#"{
 ///     "order_code": "MKT-1001", "channel": "web", "currency": "EUR", "shipping_charges": "4.90",
 ///     "items": [{"sku": "NB-0042", "name": "Tide Tables", "quantity": 1, "unit_price": "14.31"}],
 ///     "built_at": "2026-03-01T10:00:00+01:00", "loyalty_points": 12

@@ -12,12 +12,12 @@ use crate::value::json::{self, Object};
 /// The fields of an order or a line that this crate does not know: JSON values under keys of the marketplace's choice.
 ///
 /// They are passed on as they were written: a number keeps all its digits, however many there are. Keys are sorted, and
-/// white space between the parts of a value is dropped. [`Privacy`](crate::Privacy) does not cover them: put no
+/// white space between the parts of a value is dropped. [`Privacy`](crate::order::Privacy) does not cover them: put no
 /// personal data here. `Debug` shows the number of values.
 ///
 /// ```
-/// # fn main() -> Result<(), orderhook::OrderError> {
-/// use orderhook::Extra;
+/// # fn main() -> Result<(), orderhook::order::OrderError> {
+/// use orderhook::order::Extra;
 ///
 /// let extra = Extra::new().with("gift_wrap", &true)?.with("tags", &["fragile"])?;
 /// assert_eq!(extra.get("tags"), Some(r#"["fragile"]"#));

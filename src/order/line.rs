@@ -75,7 +75,7 @@ impl Line {
         Ok(self)
     }
 
-    /// With whatever else the supplier is to know. [`Privacy`](crate::Privacy) does not cover it: put no personal data
+    /// With whatever else the supplier is to know. [`Privacy`](crate::order::Privacy) does not cover it: put no personal data
     /// here.
     #[must_use]
     pub fn with_extra(mut self, extra: Extra) -> Self {

@@ -34,7 +34,8 @@ use super::privacy::{Customer, Privacy};
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use orderhook::{PaidOrder, Privacy, Rule};
+/// use orderhook::PaidOrder;
+/// use orderhook::order::{Privacy, Rule};
 ///
 /// let order = PaidOrder::from_json(br#"{
 ///     "order_code": "MKT-1001", "customer_name": "Asha Rao", "channel": "web", "currency": "EUR",

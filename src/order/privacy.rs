@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::order::address::Address;
 use crate::order::withheld::Withheld;
 use crate::value::fields::{self, FieldError, Fields};
+use crate::value::words::words;
 
 /// How much of one personal field a supplier gets. Ordered by strictness.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,14 +21,17 @@ pub enum Rule {
     Omit,
 }
 
+words! {
+    Rule {
+        Share => "share",
+        Mask => "mask",
+        Omit => "omit",
+    }
+}
+
 impl Rule {
     fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
-        let words = [
-            ("share", Self::Share),
-            ("mask", Self::Mask),
-            ("omit", Self::Omit),
-        ];
-        fields::one_of(&words)(raw, place)
+        fields::word(raw, place)
     }
 
     fn apply(self, text: Option<&str>, mask: fn(&str) -> String) -> Option<String> {
@@ -57,7 +61,7 @@ impl Rule {
 /// is not covered. Where that is not enough, mask or omit the address.
 ///
 /// ```
-/// use orderhook::{Privacy, Rule};
+/// use orderhook::order::{Privacy, Rule};
 ///
 /// let privacy = Privacy::new().with_email(Rule::Mask).with_mobile(Rule::Omit);
 /// assert_eq!(privacy.email(), Rule::Mask);

@@ -21,7 +21,7 @@ use crate::value::json;
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use orderhook::Quantity;
+/// use orderhook::order::Quantity;
 ///
 /// let weight: Quantity = "0.750".parse()?;
 /// assert_eq!(serde_json::to_string(&weight)?, "0.75");

@@ -66,7 +66,7 @@ pub struct Claims {
     /// For [`Pick::New`] and [`Pick::Due`] the earliest moment from which the same request could have more; never later
     /// than that, and in the past when the limit cut it off. `None` when nothing waits, and for the other picks.
     pub next_due: Option<Timestamp>,
-    /// Rows that could not be read and were set aside as [`Unreadable`](crate::State::Unreadable).
+    /// Rows that could not be read and were set aside as [`Unreadable`](crate::NotificationState::Unreadable).
     pub refused: Vec<Refused>,
 }
 

@@ -161,7 +161,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::event::Body;
-    use crate::notification::{Ledger, State};
+    use crate::notification::{Ledger, NotificationState};
     use crate::store::{Pick, Refused, Start, StoreErrorKind, Then, Token};
     use crate::value::names::{OrderCode, Source, SupplierId};
     use crate::value::time::Timestamp;
@@ -216,7 +216,7 @@ mod tests {
 
         async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
             self.called(4);
-            let state = State::Pending {
+            let state = NotificationState::Pending {
                 due: Timestamp::UNIX_EPOCH,
             };
             Ok(Some(Notification::new(

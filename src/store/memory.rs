@@ -40,7 +40,8 @@ use table::Table;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
 /// use orderhook::store::{NewNotification, Start, Store};
-/// use orderhook::{Body, Key, MemoryStore, OrderCode, Source, SupplierId};
+/// use orderhook::{Key, MemoryStore, OrderCode, Source, SupplierId};
+/// use orderhook::event::Body;
 ///
 /// let store = MemoryStore::new();
 /// let key = Key::order_created(Source::new("shop")?, SupplierId::new("north-books")?, OrderCode::new("A-1")?);

@@ -63,7 +63,7 @@ use writer::{Answer, Request, Shared, Writer};
 ///
 /// The tables have a version, which is 2. A file of an older version is migrated when it is opened. A program of an
 /// older version that has the file open at that moment goes on rightly: what it stores and records counts for both, and
-/// its claims and those of this program exclude each other. It lists what is [`Unreadable`](crate::State::Unreadable)
+/// its claims and those of this program exclude each other. It lists what is [`Unreadable`](crate::NotificationState::Unreadable)
 /// as refused and leaves it alone. When it opens the file again, it gets [`Incompatible`](StoreErrorKind::Incompatible)
 /// and changes nothing. So update all programs, and keep a copy of the file to be able to go back.
 ///
@@ -71,7 +71,8 @@ use writer::{Answer, Request, Shared, Writer};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use orderhook::store::{NewNotification, Start, Store};
-/// use orderhook::{Body, Key, OrderCode, Source, SqliteStore, SupplierId};
+/// use orderhook::{Key, OrderCode, Source, SqliteStore, SupplierId};
+/// use orderhook::event::Body;
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("orderhook.db");

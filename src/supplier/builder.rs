@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 
-use crate::fulfilment::Subscription;
 use crate::order::Privacy;
 use crate::supplier::retry::RetryPolicy;
 use crate::supplier::signing::SigningKey;
@@ -11,7 +10,8 @@ use crate::value::names::SupplierId;
 use crate::value::secret::Secret;
 
 use super::{
-    Acceptance, Activity, ConfigError, CustomHeader, Endpoint, FailedStages, OnUnknown, Supplier,
+    Acceptance, Activity, ConfigError, CustomHeader, Endpoint, OnUnknown, StreamRule, Subscription,
+    Supplier,
 };
 
 /// The settings of a [`Supplier`]; [`build`](Self::build) checks them.
@@ -31,7 +31,7 @@ pub struct SupplierBuilder {
     on_unknown: OnUnknown,
     activity: Activity,
     subscription: Subscription,
-    stages_that_fail: FailedStages,
+    stages_that_fail: StreamRule,
 }
 
 impl SupplierBuilder {
@@ -50,7 +50,7 @@ impl SupplierBuilder {
             on_unknown: OnUnknown::default(),
             activity: Activity::default(),
             subscription: Subscription::default(),
-            stages_that_fail: FailedStages::default(),
+            stages_that_fail: StreamRule::default(),
         }
     }
 
@@ -103,7 +103,7 @@ impl SupplierBuilder {
     /// Adds a key that events are signed with. When several keys are valid, each event carries a signature by each.
     ///
     /// Once there is a key, nothing is sent unsigned. While none of the keys is valid, a notification waits for one
-    /// that begins within the hour; when none does, it fails for [`config`](crate::FailureReason::Config): repair the
+    /// that begins within the hour; when none does, it fails for [`config`](crate::notification::FailureReason::Config): repair the
     /// keys and [`resume`](crate::Dispatcher::resume) the supplier.
     #[must_use]
     pub fn signing_key(mut self, key: SigningKey) -> Self {
@@ -152,9 +152,9 @@ impl SupplierBuilder {
     }
 
     /// Sets what a stage of fulfilment that failed means for the later stages of its order. Default
-    /// [`FailedStages::Hold`].
+    /// [`StreamRule::Hold`].
     #[must_use]
-    pub fn stages_that_fail(mut self, rule: FailedStages) -> Self {
+    pub fn stages_that_fail(mut self, rule: StreamRule) -> Self {
         self.stages_that_fail = rule;
         self
     }

@@ -16,12 +16,13 @@ impl ConfigError {
     /// For a lookup of the host's own: which supplier, which setting, and what would be right; never a value.
     ///
     /// ```
-    /// use orderhook::{ConfigError, SupplierId};
+    /// use orderhook::SupplierId;
+    /// use orderhook::supplier::ConfigError;
     ///
     /// let id = SupplierId::new("north-books")?;
     /// let error = ConfigError::new(Some(id), "webhook_urls[0]", "must begin with https://");
     /// assert_eq!(error.to_string(), "supplier north-books: webhook_urls[0]: must begin with https://");
-    /// # Ok::<(), orderhook::NameError>(())
+    /// # Ok::<(), orderhook::value::NameError>(())
     /// ```
     pub fn new(
         supplier: Option<SupplierId>,

@@ -10,7 +10,7 @@ use url::Url;
 use crate::event::hex;
 
 /// One HTTPS URL of a supplier, with a valid form. Whether it may be dialled is checked when it is called, see
-/// [`Blocked`](crate::Blocked).
+/// [`Blocked`](crate::notification::Blocked).
 ///
 /// The whole URL is its identity, the query included. So another token in the query (`?token=..`) makes another
 /// endpoint: a notification that is still pending is sent to the new endpoint also when the old one has accepted it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::fulfilment::{Rejections, Stage, Stages, Subscription};
+use crate::event::Stage;
 use crate::order::Privacy;
 use crate::supplier::retry::RetryPolicy;
 use crate::supplier::signing::SigningKey;
@@ -17,9 +17,7 @@ use crate::value::names::SupplierId;
 use crate::value::secret::Secret;
 use crate::value::time::OffsetTimestamp;
 
-use super::{
-    Acceptance, Activity, ConfigError, FailedStages, OnUnknown, Supplier, SupplierBuilder,
-};
+use super::{Activity, ConfigError, Stages, Subscription, Supplier, SupplierBuilder};
 
 /// The suppliers of a document `{"suppliers": [..]}`. One that is wrong makes the whole document wrong.
 pub(crate) fn suppliers_from_json(
@@ -106,12 +104,7 @@ fn settings(mut fields: Fields, id: SupplierId) -> Result<SupplierBuilder, Field
     {
         builder = builder.custom_header(name, value);
     }
-    let policies = [
-        ("every", Acceptance::Every),
-        ("any", Acceptance::Any),
-        ("first", Acceptance::First),
-    ];
-    if let Some(acceptance) = fields.optional("acceptance", fields::one_of(&policies))? {
+    if let Some(acceptance) = fields.optional("acceptance", fields::word)? {
         builder = builder.acceptance(acceptance);
     }
     if let Some(privacy) = fields.optional("privacy", Privacy::read)? {
@@ -133,30 +126,23 @@ fn settings(mut fields: Fields, id: SupplierId) -> Result<SupplierBuilder, Field
         let number = u32::try_from(number).ok().and_then(NonZeroU32::new);
         builder = builder.max_concurrent(number.unwrap_or(Supplier::DEFAULT_MAX_CONCURRENT));
     }
-    let answers = [("resend", OnUnknown::Resend), ("hold", OnUnknown::Hold)];
-    if let Some(on_unknown) = fields.optional("on_unknown", fields::one_of(&answers))? {
+    if let Some(on_unknown) = fields.optional("on_unknown", fields::word)? {
         builder = builder.on_unknown(on_unknown);
     }
     if fields.optional("paused", fields::boolean)? == Some(true) {
         builder = builder.activity(Activity::Paused);
     }
-    let stages = fields.optional("stages", fields::list(stage))?;
+    let stages = fields.optional("stages", fields::list(fields::word::<Stage>))?;
     let stages = stages.map_or_else(Stages::default, |stages| stages.into_iter().collect());
-    let rejections = [("all", Rejections::All), ("final", Rejections::Final)];
     let rejections = fields
-        .optional("rejections", fields::one_of(&rejections))?
+        .optional("rejections", fields::word)?
         .unwrap_or_default();
     builder = builder.subscription(Subscription::new(stages, rejections));
-    let rules = [("hold", FailedStages::Hold), ("pass", FailedStages::Pass)];
-    if let Some(rule) = fields.optional("stages_that_fail", fields::one_of(&rules))? {
+    if let Some(rule) = fields.optional("stages_that_fail", fields::word)? {
         builder = builder.stages_that_fail(rule);
     }
     fields.finish()?;
     Ok(builder)
-}
-
-fn stage(raw: &RawValue, place: &str) -> Result<Stage, FieldError> {
-    fields::one_of(&Stage::ALL.map(|stage| (stage.as_str(), stage)))(raw, place)
 }
 
 fn secret(raw: &RawValue, place: &str) -> Result<Secret, FieldError> {

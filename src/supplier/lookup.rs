@@ -21,7 +21,8 @@ pub use file::SuppliersFile;
 /// (endpoints, secrets, policy). So a repaired URL or a rotated token takes effect at the next attempt.
 ///
 /// ```
-/// use orderhook::{LookupError, Supplier, SupplierId, Suppliers};
+/// use orderhook::{Supplier, SupplierId, Suppliers};
+/// use orderhook::supplier::LookupError;
 ///
 /// struct OneForAll;
 ///
@@ -40,7 +41,7 @@ pub trait Suppliers: Send + Sync + 'static {
     /// is put off without a try. No answer within the limit of an exchange (60 s), and a panic, count as that.
     /// [`LookupError::Invalid`] when the supplier exists and its configuration cannot be used: when storing, nothing is
     /// stored for any supplier of the order, because it is not known what this one may see; when sending, the
-    /// notification fails for [`config`](crate::FailureReason::Config).
+    /// notification fails for [`config`](crate::notification::FailureReason::Config).
     fn find(
         &self,
         id: &SupplierId,

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
 use crate::value::json::{self, Object, Reading};
 use crate::value::visible::is_visible;
+use crate::value::words::UnknownWord;
 
 /// How much of a key that somebody wrote is repeated in an error.
 const SHOWN_KEY_CHARS: usize = 40;
@@ -193,18 +195,14 @@ pub(crate) fn whole(
 }
 
 /// One of a few words.
-pub(crate) fn one_of<T: Copy>(
-    words: &[(&str, T)],
-) -> impl FnOnce(&RawValue, &str) -> Result<T, FieldError> {
-    move |raw, place| {
-        json::string(raw)
-            .and_then(|text| words.iter().find(|(word, _)| *word == text))
-            .map(|(_, meaning)| *meaning)
-            .ok_or_else(|| {
-                let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-                FieldError::new(place, format!("must be one of: {}", words.join(", ")))
-            })
-    }
+pub(crate) fn word<T: FromStr<Err = UnknownWord>>(
+    raw: &RawValue,
+    place: &str,
+) -> Result<T, FieldError> {
+    let wrong = |known| FieldError::new(place, format!("must be one of: {known}"));
+    let text = json::string(raw).unwrap_or_default();
+    text.parse()
+        .map_err(|unknown: UnknownWord| wrong(unknown.expected()))
 }
 
 /// An object as it is.
@@ -283,6 +281,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::order::Rule;
 
     fn of(value: Value) -> Box<RawValue> {
         json::raw(&value)
@@ -377,14 +376,12 @@ mod tests {
             whole(1..=9)(&of(json!(10)), "x").map_err(|e| e.problem),
             Err("must be a whole number from 1 to 9".to_owned())
         );
-        assert!(one_of(&[("on", true), ("off", false)])(
-            &of(json!("on")),
-            "x"
-        )?);
+        assert_eq!(word::<Rule>(&of(json!("mask")), "x")?, Rule::Mask);
         assert_eq!(
-            one_of(&[("on", true), ("off", false)])(&of(json!("secret")), "x"),
-            Err(FieldError::new("x", "must be one of: on, off"))
+            word::<Rule>(&of(json!("secret")), "x"),
+            Err(FieldError::new("x", "must be one of: share, mask, omit"))
         );
+        assert!(word::<Rule>(&of(json!(1)), "x").is_err());
         Ok(())
     }
 }

@@ -240,6 +240,7 @@ impl Object {
     }
 
     /// The object that this value is to a lenient reader; `None` when it is none.
+    #[cfg(any(test, feature = "fulfilment"))]
     pub(crate) fn lenient(raw: &RawValue) -> Option<Self> {
         Object::read(raw, Reading::Lenient, "").ok()
     }

@@ -126,7 +126,7 @@ impl<'de> Deserialize<'de> for Money {
 /// The code of a currency: three capital letters, the form of ISO 4217. Whether the code is assigned is not checked.
 ///
 /// ```
-/// # fn main() -> Result<(), orderhook::MoneyError> {
+/// # fn main() -> Result<(), orderhook::value::MoneyError> {
 /// let currency = orderhook::Currency::new("EUR")?;
 /// assert_eq!(currency.as_str(), "EUR");
 /// assert!(orderhook::Currency::new("eur").is_err());

@@ -147,7 +147,7 @@ name! {
     /// The stable external reference of an order, given once the order is bound.
     ///
     /// ```
-    /// # fn main() -> Result<(), orderhook::NameError> {
+    /// # fn main() -> Result<(), orderhook::value::NameError> {
     /// let code = orderhook::OrderCode::new("MKT-1001")?;
     /// assert_eq!(code.as_str(), "MKT-1001");
     /// assert!(orderhook::OrderCode::new("").is_err());
@@ -161,7 +161,7 @@ name! {
     /// Who must be told: the marketplace's own id of a supplier, or of a client of the fulfilment portal.
     ///
     /// ```
-    /// # fn main() -> Result<(), orderhook::NameError> {
+    /// # fn main() -> Result<(), orderhook::value::NameError> {
     /// let supplier: orderhook::SupplierId = "north-books".parse()?;
     /// assert_eq!(supplier.to_string(), "north-books");
     /// # Ok(())
@@ -174,7 +174,7 @@ name! {
     /// The name of the installation; it keeps staging and production, or two marketplaces, apart.
     ///
     /// ```
-    /// # fn main() -> Result<(), orderhook::NameError> {
+    /// # fn main() -> Result<(), orderhook::value::NameError> {
     /// let source = orderhook::Source::new("bookfair-production")?;
     /// assert_eq!(source.as_str(), "bookfair-production");
     /// # Ok(())
@@ -187,8 +187,8 @@ name! {
     /// A short text that a person writes about a notification: who decided something, why, or a reference.
     ///
     /// ```
-    /// # fn main() -> Result<(), orderhook::NameError> {
-    /// let why = orderhook::Note::new("the order was refunded")?;
+    /// # fn main() -> Result<(), orderhook::value::NameError> {
+    /// let why = orderhook::value::Note::new("the order was refunded")?;
     /// assert_eq!(why.as_str(), "the order was refunded");
     /// # Ok(())
     /// # }

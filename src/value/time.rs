@@ -19,7 +19,7 @@ const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 ///
 /// ```
 /// use std::time::Duration;
-/// # fn main() -> Result<(), orderhook::TimestampError> {
+/// # fn main() -> Result<(), orderhook::value::TimestampError> {
 /// let paid: orderhook::Timestamp = "2026-03-01T10:00:00+05:30".parse()?;
 /// assert_eq!(paid.to_string(), "2026-03-01T04:30:00Z");
 /// assert_eq!(paid.after(Duration::from_millis(1500)).to_string(), "2026-03-01T04:30:01.5Z");
@@ -158,11 +158,11 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// say which moment it means.
 ///
 /// ```
-/// # fn main() -> Result<(), orderhook::TimestampError> {
-/// let built: orderhook::OffsetTimestamp = "2026-03-01T10:00:00.250+05:30".parse()?;
+/// # fn main() -> Result<(), orderhook::value::TimestampError> {
+/// let built: orderhook::value::OffsetTimestamp = "2026-03-01T10:00:00.250+05:30".parse()?;
 /// assert_eq!(built.to_string(), "2026-03-01T10:00:00.25+05:30");
 /// assert_eq!(built.timestamp().to_string(), "2026-03-01T04:30:00.25Z");
-/// assert!("2026-03-01T10:00:00".parse::<orderhook::OffsetTimestamp>().is_err());
+/// assert!("2026-03-01T10:00:00".parse::<orderhook::value::OffsetTimestamp>().is_err());
 /// # Ok(())
 /// # }
 /// ```

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 use url::{Position, Url};
 
-use crate::event::{Body, EventId};
+use crate::event::{Body, EventId, EventKind};
 use crate::supplier::signing::{NoValidKey, signatures};
 use crate::supplier::{Endpoint, Supplier};
 use crate::value::json;
@@ -60,6 +60,7 @@ pub(crate) enum HeaderText {
 /// What of a notification is needed for a request.
 pub(crate) struct Telling<'a> {
     pub(crate) event_id: &'a EventId,
+    pub(crate) kind: &'a EventKind,
     pub(crate) body: &'a Body,
     pub(crate) traceparent: Option<&'a str>,
 }
@@ -82,6 +83,7 @@ pub(crate) fn request(
             concat!("orderhook/", env!("CARGO_PKG_VERSION")),
         ),
         plain("webhook-id", telling.event_id.as_str()),
+        plain("webhook-event", telling.kind.as_str()),
         plain(
             "webhook-timestamp",
             at.as_micros().div_euclid(1_000_000).to_string(),
@@ -91,7 +93,7 @@ pub(crate) fn request(
         supplier.signing_keys(),
         telling.event_id.as_str(),
         at,
-        telling.body,
+        telling.body.as_bytes(),
     )? {
         headers.push(plain("webhook-signature", signature));
     }
@@ -236,6 +238,7 @@ mod tests {
         );
         let telling = Telling {
             event_id: &event_id,
+            kind: &EventKind::OrderCreated,
             body: &body,
             traceparent: None,
         };

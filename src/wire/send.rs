@@ -21,11 +21,12 @@ use url::{Position, Url};
 
 use crate::notification::outcome::{NotSent, Outcome, Unknown};
 use crate::value::clock::Moment;
+use crate::value::network::Network;
 use crate::value::secret::Secret;
 use crate::value::time::Timestamp;
 use crate::wire::descriptors;
 use crate::wire::dns;
-use crate::wire::guard::{Guard, Network};
+use crate::wire::guard::Guard;
 use crate::wire::request::{Header, HeaderText, Request};
 use crate::wire::retry_after;
 
@@ -196,7 +197,7 @@ impl Sender {
             reply_limit,
         } = request;
         // Never made here, but a store may hand one back. Its head would leave alone, and unseen by the departure.
-        if body.is_empty() {
+        if body.as_bytes().is_empty() {
             return Some(Reply::of(UNSENDABLE, Duration::ZERO));
         }
         // Judged before anything is asked or made; a kept connection is judged like a new one.

@@ -5,7 +5,8 @@ use std::fmt::Debug;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use orderhook::{Network, PaidOrder, SigningKey, SupplierBuilder};
+use orderhook::value::Network;
+use orderhook::{PaidOrder, SigningKey, SupplierBuilder};
 use serde_json::{Value, json};
 
 use crate::support::{Received, Receiver};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use orderhook::supplier::{Activity, LookupError, OnUnknown};
 use orderhook::{
-    Activity, Dispatcher, Error, LookupError, OnUnknown, Outcome, State, Supplier, SupplierId,
-    Suppliers, SuppliersFile,
+    Dispatcher, Error, NotificationState, Outcome, Supplier, SupplierId, Suppliers, SuppliersFile,
 };
 
 use crate::captured::{listen, said};
@@ -43,7 +43,7 @@ async fn nothing_planted_is_said_when_an_order_is_told_and_the_receivers_have_al
         .unwrap();
 
     assert!(
-        matches!(&report.entries[0].notification.state, State::Notified { reference, .. } if reference == REFERENCE)
+        matches!(&report.entries[0].notification.state, NotificationState::Notified { reference, .. } if reference == REFERENCE)
     );
     receiver.received().iter().for_each(assert_arrived);
     assert_clean_debug("a report", &report);

@@ -1,9 +1,11 @@
 //! What `Debug` and errors show of every public value.
 
+use orderhook::event::{Body, Memo, Occurrence};
+use orderhook::order::Privacy;
 use orderhook::store::{ClaimRequest, NewNotification, Page, Pick, Start, Step, Store, Then};
 use orderhook::{
-    Address, Body, Dispatcher, Event, EventKind, Memo, MemoryStore, Occurrence, PaidOrder, Privacy,
-    Secret, SigningKey, Supplier, SuppliersFile,
+    Address, Dispatcher, Event, EventKind, MemoryStore, PaidOrder, Secret, SigningKey, Supplier,
+    SuppliersFile,
 };
 use serde_json::{Value, json};
 
@@ -62,7 +64,7 @@ async fn the_debug_of_every_public_value_shows_nothing_planted() {
         &event.clone().with_memo(Memo::new(*b"qzextra7f47").unwrap()),
     );
     let own = Event::new(
-        EventKind::new("note").unwrap(),
+        EventKind::own("note").unwrap(),
         Occurrence::only(),
         &json!({"note": "qzextra7f47"}),
     )

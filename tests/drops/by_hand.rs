@@ -1,7 +1,8 @@
 //! What a person decides.
 
+use orderhook::notification::Closed;
 use orderhook::store::Store;
-use orderhook::{Closed, Error, Key, OrderCode, State};
+use orderhook::{Error, Key, NotificationState, OrderCode};
 
 use crate::world::{BY_PHONE, World, id, on_every_store, supplier};
 
@@ -18,8 +19,9 @@ on_every_store![
 async fn enqueue<S: Store + Clone>(world: &World<S>, supplier: &str) -> (OrderCode, Key) {
     let order = world.code();
     let content = serde_json::json!({ "a": 1 });
-    let kind = orderhook::EventKind::new("order.changed").unwrap();
-    let event = orderhook::Event::new(kind, orderhook::Occurrence::only(), &content).unwrap();
+    let kind = orderhook::EventKind::own("order.changed").unwrap();
+    let event =
+        orderhook::Event::new(kind, orderhook::event::Occurrence::only(), &content).unwrap();
     let enqueued = world
         .dispatcher
         .enqueue_event(&id(supplier), &order, event)
@@ -59,7 +61,7 @@ async fn a_retry_of_what_has_failed_that_is_dropped_goes_on_to_its_end<S: Store 
             world.settle().await;
             let stored = world.told_once(order).await;
             assert_eq!(
-                matches!(stored[0].state, State::Notified { .. }),
+                matches!(stored[0].state, NotificationState::Notified { .. }),
                 cut.begins(),
                 "{cut:?}: {stored:?}"
             );
@@ -116,7 +118,7 @@ async fn a_withdrawal_that_is_dropped_has_happened_or_the_supplier_is_told<S: St
             let stored = world.told_once(&order).await;
             let is_withdrawn = matches!(
                 stored[0].state,
-                State::Closed {
+                NotificationState::Closed {
                     why: Closed::Withdrawn { .. },
                     ..
                 }
@@ -147,7 +149,7 @@ async fn a_mark_that_is_dropped_is_there_or_the_supplier_is_told<S: Store + Clon
                 .await;
             world.settle().await;
             let stored = world.told_once(&order).await;
-            let State::Notified { reference, .. } = &stored[0].state else {
+            let NotificationState::Notified { reference, .. } = &stored[0].state else {
                 panic!("{cut:?}: {stored:?}")
             };
             assert!(

@@ -1,7 +1,8 @@
 //! What stores an order, and what also waits for its suppliers.
 
+use orderhook::event::Occurrence;
 use orderhook::store::Store;
-use orderhook::{Event, EventKind, Occurrence};
+use orderhook::{Event, EventKind};
 
 use crate::world::{World, id, on_every_store};
 
@@ -129,6 +130,6 @@ async fn a_notify_of_one_event_that_is_dropped_goes_on_to_its_end<S: Store + Clo
 }
 
 fn event() -> Event {
-    let kind = EventKind::new("order.changed").unwrap();
+    let kind = EventKind::own("order.changed").unwrap();
     Event::new(kind, Occurrence::only(), &serde_json::json!({ "a": 1 })).unwrap()
 }

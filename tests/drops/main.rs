@@ -12,6 +12,7 @@ mod open_files;
 mod points;
 mod reads;
 mod runtimes;
+#[cfg(feature = "fulfilment")]
 mod stages;
 mod stores;
 #[cfg(feature = "sqlite")]

@@ -1,6 +1,5 @@
 //! What only reads.
 
-use orderhook::fulfilment::Lifecycle;
 use orderhook::store::{Filter, Page, Store};
 
 use crate::world::{World, id, on_every_store, source};
@@ -54,14 +53,7 @@ async fn reads_that_are_dropped_change_nothing_and_keep_nobody_from_reading<S: S
                 .is_none()
         })
         .await;
-    let books = id("books");
-    let lifecycle = || dispatcher.lifecycle(&books, code);
-    world
-        .at_every_await(async |cut| world.cut(cut, lifecycle()).await.is_none())
-        .await;
-
     assert_eq!(world.stored(code).await, before);
-    assert_eq!(lifecycle().await.unwrap(), Lifecycle::default());
     assert!(
         world.receiver.count() > sent,
         "what looks after the room has sent something"

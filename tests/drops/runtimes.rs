@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orderhook::{Dispatcher, MemoryStore, Notification, OrderCode, State, Worker};
+use orderhook::{Dispatcher, MemoryStore, Notification, NotificationState, OrderCode, Worker};
 use tokio::runtime::Runtime;
 
 use crate::support::{Ca, Receiver};
@@ -143,7 +143,7 @@ async fn judge(world: &World<MemoryStore>, order: &OrderCode, ended: bool) {
     let requests = world.receiver.received();
     for stored in &stored {
         assert!(
-            matches!(stored.state, State::Notified { .. }),
+            matches!(stored.state, NotificationState::Notified { .. }),
             "{}: {:?}",
             stored.key,
             stored.state

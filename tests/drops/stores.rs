@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use orderhook::event::{Body, Occurrence};
+use orderhook::notification::{Attempt, NotSent};
 use orderhook::store::{
     Claim, ClaimRequest, Filter, Intervention, NewNotification, Page, Pick, Selection, Start, Step,
     Store, Then, Written,
 };
-use orderhook::{
-    Attempt, Body, EndpointId, Key, MemoryStore, NotSent, Occurrence, OrderCode, Outcome, State,
-    Timestamp,
-};
+use orderhook::supplier::EndpointId;
+use orderhook::{Key, MemoryStore, NotificationState, OrderCode, Outcome, Timestamp};
 
 use crate::cut::drop_at;
 use crate::world::{id, source};
@@ -186,7 +186,7 @@ async fn a_write_that_is_dropped_is_recorded_as_soon_as_it_was_begun<S: Store>(s
         let stored = store.get(&key).await.unwrap().unwrap();
         assert_eq!(stored.attempts, steps[0].attempts);
         assert!(
-            matches!(stored.state, State::Notified { .. }),
+            matches!(stored.state, NotificationState::Notified { .. }),
             "{:?}",
             stored.state
         );
@@ -218,7 +218,7 @@ async fn an_intervention_that_is_dropped_has_happened_or_not<S: Store>(store: S)
         for key in &keys {
             assert!(matches!(
                 store.get(key).await.unwrap().unwrap().state,
-                State::Closed { .. }
+                NotificationState::Closed { .. }
             ));
         }
         intervened.is_none()

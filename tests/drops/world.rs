@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use orderhook::store::{Filter, Page, Store};
 use orderhook::{
-    Dispatcher, DispatcherBuilder, MemoryStore, Notification, OrderCode, PaidOrder, RetryPolicy,
-    Source, State, Supplier, SupplierBuilder, SupplierId, Worker,
+    Dispatcher, DispatcherBuilder, MemoryStore, Notification, NotificationState, OrderCode,
+    PaidOrder, RetryPolicy, Source, Supplier, SupplierBuilder, SupplierId, Worker,
 };
 use serde_json::json;
 use tokio::sync::watch;
@@ -223,7 +223,7 @@ impl<S: Store + Clone> World<S> {
                 stored.len() == number
                     && stored
                         .iter()
-                        .all(|stored| matches!(stored.state, State::Notified { .. }))
+                        .all(|stored| matches!(stored.state, NotificationState::Notified { .. }))
             },
         )
         .await;
@@ -251,7 +251,7 @@ impl<S: Store + Clone> World<S> {
         let unfinished = listing
             .notifications
             .iter()
-            .filter(|stored| !matches!(stored.state, State::Notified { .. }));
+            .filter(|stored| !matches!(stored.state, NotificationState::Notified { .. }));
         unfinished
             .map(|stored| format!("{} {:?} {:?}", stored.key, stored.state, stored.attempts))
             .collect()
@@ -304,13 +304,13 @@ impl<S: Store + Clone> World<S> {
                 stored.attempts
             );
             match &stored.state {
-                State::Notified { reference, .. } if reference == BY_PHONE => {
+                NotificationState::Notified { reference, .. } if reference == BY_PHONE => {
                     assert_eq!(accepted, 0)
                 }
-                State::Notified { .. } => {
+                NotificationState::Notified { .. } => {
                     assert_eq!(accepted, self.endpoints(stored), "{}", stored.key)
                 }
-                State::Closed { .. } | State::Failed { .. } => {
+                NotificationState::Closed { .. } | NotificationState::Failed { .. } => {
                     assert_eq!(accepted, 0, "{}", stored.key)
                 }
                 other => panic!("{}: {other:?}", stored.key),
@@ -380,7 +380,7 @@ pub(crate) fn calls_of(stored: &Notification, requests: &[Received]) -> BTreeMap
     {
         assert_eq!(
             Some(request.body.as_slice()),
-            stored.body.as_deref(),
+            stored.body.as_ref().map(|body| body.as_bytes()),
             "{request}: other bytes than are stored"
         );
         *calls.entry(request.path().to_owned()).or_default() += 1;

@@ -1,8 +1,10 @@
 //! When a client with several endpoints counts as told of a stage.
 
-use orderhook::fulfilment::Transition;
+use orderhook::PaidOrder;
+use orderhook::fulfilment::{Fulfilment, Transition};
+use orderhook::notification::StateName;
 use orderhook::store::Store;
-use orderhook::{Acceptance, PaidOrder, StateName};
+use orderhook::supplier::Acceptance;
 use serde_json::json;
 
 use crate::support::Reply;
@@ -34,12 +36,15 @@ async fn by_default_every_endpoint_is_called_once_a_round_and_one_acceptance_suf
     receiver.script_at("/b", [Reply::ok(), Reply::Status(500), Reply::ok()]);
 
     for event in &way("P-1", "A")[..3] {
-        let report = dispatcher.notify_stage(&client(), event).await.unwrap();
+        let report = Fulfilment::new(&dispatcher)
+            .notify(&client(), event)
+            .await
+            .unwrap();
         assert!(report.is_told(), "{report:?}");
         assert_eq!(only(&report).attempts.len(), 2);
         assert!(
-            dispatcher
-                .notify_stage(&client(), event)
+            Fulfilment::new(&dispatcher)
+                .notify(&client(), event)
                 .await
                 .unwrap()
                 .is_told()
@@ -65,7 +70,10 @@ async fn a_stage_that_nobody_accepts_waits<S: Store + Clone>(world: World<S>) {
     let dispatcher = world.dispatcher();
     let event = delivery("P-1", Transition::accepted(child("A")));
 
-    let report = dispatcher.notify_stage(&client(), &event).await.unwrap();
+    let report = Fulfilment::new(&dispatcher)
+        .notify(&client(), &event)
+        .await
+        .unwrap();
     assert_eq!(only(&report).state.name(), StateName::Pending);
     let retried = dispatcher.retry(&only(&report).key).await.unwrap();
 
@@ -94,8 +102,8 @@ async fn an_order_created_of_the_same_client_needs_every_endpoint<S: Store + Clo
     let order = PaidOrder::from_json(order.to_string().as_bytes()).unwrap();
 
     let created = dispatcher.notify(&order).await.unwrap();
-    let stage = dispatcher
-        .notify_stage(&client(), &way("P-1", "A")[0])
+    let stage = Fulfilment::new(&dispatcher)
+        .notify(&client(), &way("P-1", "A")[0])
         .await
         .unwrap();
 
@@ -112,7 +120,7 @@ async fn an_order_created_of_the_same_client_needs_every_endpoint<S: Store + Clo
             .unwrap()
             .unwrap()
             .state,
-        orderhook::OrderState::InProgress
+        orderhook::notification::OrderState::InProgress
     );
     world.agrees().await;
 }
@@ -130,16 +138,16 @@ async fn a_client_that_says_every_or_first_is_taken_at_its_word<S: Store + Clone
 
     world.put(list().acceptance(Acceptance::First));
     assert!(
-        dispatcher
-            .notify_stage(&client(), &events[0])
+        Fulfilment::new(&dispatcher)
+            .notify(&client(), &events[0])
             .await
             .unwrap()
             .is_told()
     );
     world.put(list().acceptance(Acceptance::Every));
     assert!(
-        !dispatcher
-            .notify_stage(&client(), &events[1])
+        !Fulfilment::new(&dispatcher)
+            .notify(&client(), &events[1])
             .await
             .unwrap()
             .is_told()
@@ -148,7 +156,7 @@ async fn a_client_that_says_every_or_first_is_taken_at_its_word<S: Store + Clone
     world.put(list());
     enqueue(&dispatcher, &events[2..3]).await;
     dispatcher
-        .retry(&dispatcher.stage_key(&client(), &events[1]))
+        .retry(&Fulfilment::new(&dispatcher).key(&client(), &events[1]))
         .await
         .unwrap();
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use orderhook::Timestamp;
-use orderhook::fulfilment::{
-    Amounts, FulfilmentLine, Lifecycle, Rider, Stage, Stages, Subscription, Transition,
-};
+use orderhook::event::Stage;
+use orderhook::fulfilment::{Amounts, Fulfilment, FulfilmentLine, Lifecycle, Rider, Transition};
 use orderhook::store::Store;
+use orderhook::supplier::{Stages, Subscription};
 
 use crate::world::{
     World, child, client, clinic, code, delivery, id_of, lines, on_every_store, read, sequences,
@@ -57,8 +57,8 @@ async fn all_ten_stages_go_out_under_their_wire_names_with_id_sequence_and_time<
     let events = lines(&[REASSIGNED, REFUSED].concat());
     for event in &events {
         assert!(
-            dispatcher
-                .notify_stage(&client(), event)
+            Fulfilment::new(&dispatcher)
+                .notify(&client(), event)
                 .await
                 .unwrap()
                 .is_told()
@@ -82,7 +82,10 @@ async fn all_ten_stages_go_out_under_their_wire_names_with_id_sequence_and_time<
         assert_eq!(request.header("authorization"), Some("Bearer t0ken"));
         assert_eq!(
             id_of(request),
-            dispatcher.stage_key(&client(), event).event_id().as_str()
+            Fulfilment::new(&dispatcher)
+                .key(&client(), event)
+                .event_id()
+                .as_str()
         );
         let read = read(request);
         assert_eq!(read.event_id().as_deref(), Some(id_of(request)));
@@ -100,7 +103,7 @@ async fn all_ten_stages_go_out_under_their_wire_names_with_id_sequence_and_time<
             receivers_view.apply(&read.transition().unwrap()).unwrap();
         }
     }
-    let ours = dispatcher
+    let ours = Fulfilment::new(&dispatcher)
         .lifecycle(&client(), &code("RX-1"))
         .await
         .unwrap();
@@ -130,11 +133,17 @@ async fn the_bytes_on_the_wire_are_these<S: Store + Clone>(world: World<S>) {
     let dispatcher = world.dispatcher();
     let accepted = delivery("P-1", Transition::accepted(child("C+1="))).with_occurred_at(at);
     for event in [&accepted, &shipped] {
-        dispatcher.notify_stage(&client(), event).await.unwrap();
+        Fulfilment::new(&dispatcher)
+            .notify(&client(), event)
+            .await
+            .unwrap();
     }
 
-    let [accepted, shipped] =
-        [&accepted, &shipped].map(|event| dispatcher.stage_key(&client(), event).event_id());
+    let [accepted, shipped] = [&accepted, &shipped].map(|event| {
+        Fulfilment::new(&dispatcher)
+            .key(&client(), event)
+            .event_id()
+    });
     let bodies: Vec<String> = receiver
         .received()
         .into_iter()
@@ -166,7 +175,10 @@ async fn a_stage_happened_when_it_says_or_else_when_it_was_offered<S: Store + Cl
 
     let before = Timestamp::from(SystemTime::now());
     for event in [&said, &unsaid] {
-        dispatcher.enqueue_stage(&client(), event).await.unwrap();
+        Fulfilment::new(&dispatcher)
+            .enqueue(&client(), event)
+            .await
+            .unwrap();
     }
     let after = Timestamp::from(SystemTime::now());
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use orderhook::fulfilment::Transition;
+use orderhook::fulfilment::{Fulfilment, Transition};
 use orderhook::store::{
     ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, Written,
@@ -62,22 +62,21 @@ impl Store for Counting {
 }
 
 /// So many nodes on one store, and the number of rows that they have listed.
-fn nodes(world: &World<MemoryStore>, number: usize) -> (Vec<Dispatcher>, Arc<AtomicUsize>) {
+fn nodes(world: &World<MemoryStore>, number: usize) -> (Vec<Fulfilment>, Arc<AtomicUsize>) {
     world.put(clinic().endpoint("https://clinic.example/"));
     let store = Counting {
         inner: world.store.clone(),
         rows: Arc::default(),
     };
     let node = |_| {
-        Dispatcher::builder(source(), store.clone(), Arc::clone(&world.table))
-            .build()
-            .unwrap()
+        let builder = Dispatcher::builder(source(), store.clone(), Arc::clone(&world.table));
+        Fulfilment::new(&builder.build().unwrap())
     };
     ((0..number).map(node).collect(), Arc::clone(&store.rows))
 }
 
-async fn append(node: &Dispatcher, transition: Transition) -> Inserted {
-    node.enqueue_stage(&client(), &delivery("P-1", transition))
+async fn append(node: &Fulfilment, transition: Transition) -> Inserted {
+    node.enqueue(&client(), &delivery("P-1", transition))
         .await
         .unwrap()
         .stored[0]
@@ -142,5 +141,5 @@ async fn a_stage_that_follows_what_another_node_has_stored_is_taken_and_one_that
     append(&nodes[0], Transition::picked_up(child("A"))).await;
     append(&nodes[1], Transition::delivered(child("A"))).await;
     let again = delivery("P-1", Transition::shipped(child("B")));
-    assert!(nodes[0].enqueue_stage(&client(), &again).await.is_err());
+    assert!(nodes[0].enqueue(&client(), &again).await.is_err());
 }

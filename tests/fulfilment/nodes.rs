@@ -1,8 +1,9 @@
 //! Several nodes on one store, one after the other or at the same time.
 
-use orderhook::fulfilment::{Finality, StageEvent, Transition};
+use orderhook::fulfilment::{Finality, Fulfilment, FulfilmentError, StageEvent, Transition};
+use orderhook::notification::StateName;
 use orderhook::store::{Inserted, Store};
-use orderhook::{Dispatcher, Error, StateName, Worker};
+use orderhook::{Dispatcher, Worker};
 
 use crate::world::{
     World, child, client, clinic, code, delivery, enqueue, inserted, sequences, way,
@@ -38,7 +39,10 @@ fn offering(dispatcher: Dispatcher, events: Vec<StageEvent>) -> tokio::task::Joi
     tokio::spawn(async move {
         let mut new = 0;
         for event in events {
-            let enqueued = dispatcher.enqueue_stage(&client(), &event).await.unwrap();
+            let enqueued = Fulfilment::new(&dispatcher)
+                .enqueue(&client(), &event)
+                .await
+                .unwrap();
             new += usize::from(matches!(inserted(&enqueued), Inserted::New { .. }));
         }
         new
@@ -136,13 +140,13 @@ async fn of_two_stages_that_exclude_each_other_one_is_refused<S: Store + Clone>(
             (other.clone(), offered[1].clone()),
         ]
         .map(|(node, event)| {
-            tokio::spawn(async move { node.enqueue_stage(&client(), &event).await })
+            tokio::spawn(async move { Fulfilment::new(&node).enqueue(&client(), &event).await })
         });
         let answers = [first.await.unwrap(), second.await.unwrap()];
         let taken = answers.iter().filter(|answer| answer.is_ok()).count();
         let refused = answers
             .iter()
-            .filter(|answer| matches!(answer, Err(Error::NotAllowed(_))))
+            .filter(|answer| matches!(answer, Err(FulfilmentError::NotAllowed(_))))
             .count();
         assert_eq!((taken, refused), (1, 1), "{answers:?}");
     }
@@ -155,19 +159,33 @@ async fn a_node_that_comes_later_goes_on_with_the_same_life<S: Store + Clone>(wo
     let events = way("P-1", "A");
     let first = world.dispatcher();
     enqueue(&first, &events[..2]).await;
-    let before = first.lifecycle(&client(), &code("P-1")).await.unwrap();
+    let before = Fulfilment::new(&first)
+        .lifecycle(&client(), &code("P-1"))
+        .await
+        .unwrap();
     first.shutdown(std::time::Duration::ZERO).await;
     drop(first);
 
     let second = world.dispatcher();
     assert_eq!(
-        second.lifecycle(&client(), &code("P-1")).await.unwrap(),
+        Fulfilment::new(&second)
+            .lifecycle(&client(), &code("P-1"))
+            .await
+            .unwrap(),
         before
     );
-    let again = second.enqueue_stage(&client(), &events[0]).await.unwrap();
+    let again = Fulfilment::new(&second)
+        .enqueue(&client(), &events[0])
+        .await
+        .unwrap();
     assert_eq!(inserted(&again), Inserted::Existing);
-    let early = second.enqueue_stage(&client(), &events[3]).await;
-    assert!(matches!(early, Err(Error::NotAllowed(_))), "{early:?}");
+    let early = Fulfilment::new(&second)
+        .enqueue(&client(), &events[3])
+        .await;
+    assert!(
+        matches!(early, Err(FulfilmentError::NotAllowed(_))),
+        "{early:?}"
+    );
     enqueue(&second, &events[2..]).await;
     Worker::new(&second).until_idle().await.unwrap();
     assert_eq!(sequences(&receiver.received()), [1, 2, 3, 4]);
@@ -191,11 +209,17 @@ async fn after_a_restart_the_file_tells_the_same_life() {
         let store = SqliteStore::open(&path).await.unwrap();
         let dispatcher = world.builder_on(store.clone()).build().unwrap();
         assert_eq!(
-            dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap(),
+            Fulfilment::new(&dispatcher)
+                .lifecycle(&client(), &code("P-1"))
+                .await
+                .unwrap(),
             expected
         );
         for known in &events[..n] {
-            let again = dispatcher.enqueue_stage(&client(), known).await.unwrap();
+            let again = Fulfilment::new(&dispatcher)
+                .enqueue(&client(), known)
+                .await
+                .unwrap();
             assert_eq!(inserted(&again), Inserted::Existing);
         }
         enqueue(&dispatcher, std::slice::from_ref(event)).await;

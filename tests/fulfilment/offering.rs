@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use orderhook::event::Stage;
+use orderhook::event::{Memo, Occurrence};
 use orderhook::fulfilment::{
-    Finality, Flow, FoldError, Lifecycle, MemoError, NotAllowed, Prescription, Refusal, Stage,
-    StageEvent, Transition,
+    Finality, Flow, FoldError, Fulfilment, FulfilmentError, Lifecycle, MemoError, NotAllowed,
+    Prescription, Refusal, StageEvent, Transition,
 };
+use orderhook::notification::StateName;
 use orderhook::store::{Inserted, NewNotification, Start, Store};
+use orderhook::supplier::LookupError;
 use orderhook::{
-    Dispatcher, Error, Event, EventKind, LookupError, Memo, Occurrence, State, StateName, Supplier,
-    SupplierId, Suppliers, Worker,
+    Dispatcher, Error, Event, EventKind, NotificationState, Supplier, SupplierId, Suppliers, Worker,
 };
 
 use crate::troubled::Contended;
@@ -36,14 +39,17 @@ fn pickup(parent: &str, event: Transition) -> StageEvent {
 }
 
 async fn refused(dispatcher: &Dispatcher, event: &StageEvent) -> NotAllowed {
-    let enqueued = dispatcher
-        .enqueue_stage(&client(), event)
+    let enqueued = Fulfilment::new(&dispatcher)
+        .enqueue(&client(), event)
         .await
         .unwrap_err();
-    let notified = dispatcher.notify_stage(&client(), event).await.unwrap_err();
+    let notified = Fulfilment::new(&dispatcher)
+        .notify(&client(), event)
+        .await
+        .unwrap_err();
     assert!(!enqueued.is_transient());
     match (enqueued, notified) {
-        (Error::NotAllowed(one), Error::NotAllowed(other)) => {
+        (FulfilmentError::NotAllowed(one), FulfilmentError::NotAllowed(other)) => {
             assert_eq!(one, other);
             *one
         }
@@ -57,23 +63,32 @@ async fn a_stage_offered_twice_is_recognised_and_sent_once<S: Store + Clone>(wor
     let dispatcher = world.dispatcher();
     let event = delivery("P-1", Transition::accepted(child("A"))).with_reason("x");
 
-    let first = dispatcher.enqueue_stage(&client(), &event).await.unwrap();
-    let second = dispatcher.enqueue_stage(&client(), &event).await.unwrap();
+    let first = Fulfilment::new(&dispatcher)
+        .enqueue(&client(), &event)
+        .await
+        .unwrap();
+    let second = Fulfilment::new(&dispatcher)
+        .enqueue(&client(), &event)
+        .await
+        .unwrap();
     assert_eq!(
         (inserted(&first), inserted(&second)),
         (Inserted::New { position: 1 }, Inserted::Existing)
     );
     assert_eq!(first.stored[0].event_id, second.stored[0].event_id);
     assert!(
-        dispatcher
-            .notify_stage(&client(), &event)
+        Fulfilment::new(&dispatcher)
+            .notify(&client(), &event)
             .await
             .unwrap()
             .is_told()
     );
     // Another moment is not another event.
     let later = event.with_occurred_at("2026-03-01T09:00:00Z".parse().unwrap());
-    let again = dispatcher.notify_stage(&client(), &later).await.unwrap();
+    let again = Fulfilment::new(&dispatcher)
+        .notify(&client(), &later)
+        .await
+        .unwrap();
 
     assert!(again.is_told() && again.entries[0].inserted == Inserted::Existing);
     assert_eq!(receiver.count(), 1);
@@ -91,7 +106,10 @@ async fn a_late_duplicate_is_recognised_after_the_life_has_gone_on<S: Store + Cl
     Worker::new(&dispatcher).until_idle().await.unwrap();
 
     for event in events.iter().rev() {
-        let again = dispatcher.notify_stage(&client(), event).await.unwrap();
+        let again = Fulfilment::new(&dispatcher)
+            .notify(&client(), event)
+            .await
+            .unwrap();
         assert_eq!(again.entries[0].inserted, Inserted::Existing);
     }
 
@@ -117,11 +135,14 @@ async fn the_same_stage_with_other_data_is_a_conflict_and_the_first_stays<S: Sto
         first.clone().with_data("remark", &"left").unwrap(),
         pickup("P-1", first.transition().clone()).with_reason("out of stock"),
     ] {
-        let enqueued = dispatcher.enqueue_stage(&client(), &other).await.unwrap();
+        let enqueued = Fulfilment::new(&dispatcher)
+            .enqueue(&client(), &other)
+            .await
+            .unwrap();
         assert_eq!(enqueued.conflicts().count(), 1, "{other:?}");
     }
-    let report = dispatcher
-        .notify_stage(&client(), &rejected(Finality::Final, "gone"))
+    let report = Fulfilment::new(&dispatcher)
+        .notify(&client(), &rejected(Finality::Final, "gone"))
         .await
         .unwrap();
     assert!(report.entries[0].is_conflict() && !report.is_told());
@@ -136,7 +157,10 @@ async fn the_same_stage_with_other_data_is_a_conflict_and_the_first_stays<S: Sto
         ),
         (&"out of stock".into(), &false.into())
     );
-    let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
+    let life = Fulfilment::new(&dispatcher)
+        .lifecycle(&client(), &code("P-1"))
+        .await
+        .unwrap();
     assert_eq!(
         life.allowed(Some(&child("A"))),
         [Stage::Reassigned, Stage::Split],
@@ -172,7 +196,10 @@ async fn an_impossible_stage_is_refused_with_what_may_come_and_nothing_is_stored
         "not even the beginning of a life"
     );
     assert_eq!(
-        dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap(),
+        Fulfilment::new(&dispatcher)
+            .lifecycle(&client(), &code("P-1"))
+            .await
+            .unwrap(),
         Lifecycle::new()
     );
 
@@ -284,7 +311,10 @@ async fn the_life_of_an_order_can_be_read<S: Store + Clone>(world: World<S>) {
     world.put(clinic());
     let dispatcher = world.dispatcher();
     assert_eq!(
-        dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap(),
+        Fulfilment::new(&dispatcher)
+            .lifecycle(&client(), &code("P-1"))
+            .await
+            .unwrap(),
         Lifecycle::new()
     );
     let events = [
@@ -298,7 +328,10 @@ async fn the_life_of_an_order_can_be_read<S: Store + Clone>(world: World<S>) {
     ];
     enqueue(&dispatcher, &events).await;
 
-    let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
+    let life = Fulfilment::new(&dispatcher)
+        .lifecycle(&client(), &code("P-1"))
+        .await
+        .unwrap();
     let expected: Vec<_> = events
         .iter()
         .map(|event| event.transition().clone())
@@ -324,7 +357,10 @@ async fn the_life_of_an_order_can_be_read<S: Store + Clone>(world: World<S>) {
     // Each client has a life of its own of an order of the same name.
     let other = SupplierId::new("another").unwrap();
     assert_eq!(
-        dispatcher.lifecycle(&other, &code("P-1")).await.unwrap(),
+        Fulfilment::new(&dispatcher)
+            .lifecycle(&other, &code("P-1"))
+            .await
+            .unwrap(),
         Lifecycle::new()
     );
 }
@@ -333,13 +369,15 @@ async fn a_client_that_nobody_knows_is_an_error_and_nothing_is_stored<S: Store +
     world: World<S>,
 ) {
     let event = delivery("P-1", Transition::accepted(child("A")));
-    let unknown = world
-        .dispatcher()
-        .enqueue_stage(&client(), &event)
+    let unknown = Fulfilment::new(&world.dispatcher())
+        .enqueue(&client(), &event)
         .await
         .unwrap_err();
     assert!(
-        matches!(&unknown, Error::UnknownSupplier { supplier } if *supplier == client()),
+        matches!(
+            &unknown,
+            FulfilmentError::Dispatch(Error::UnknownSupplier { supplier }) if *supplier == client()
+        ),
         "{unknown:?}"
     );
     assert!(!unknown.is_transient());
@@ -353,11 +391,12 @@ async fn a_client_that_nobody_knows_is_an_error_and_nothing_is_stored<S: Store +
     let dispatcher = Dispatcher::builder(source(), world.store.clone(), Away)
         .build()
         .unwrap();
-    let away = dispatcher
-        .notify_stage(&client(), &event)
+    let away = Fulfilment::new(&dispatcher)
+        .notify(&client(), &event)
         .await
         .unwrap_err();
-    assert!(matches!(away, Error::Lookup { .. }) && away.is_transient());
+    let looked_up = matches!(away, FulfilmentError::Dispatch(Error::Lookup { .. }));
+    assert!(looked_up && away.is_transient());
     assert!(world.stored().await.is_empty());
 }
 
@@ -367,12 +406,14 @@ async fn after_a_shutdown_nothing_is_stored<S: Store + Clone>(world: World<S>) {
     dispatcher.shutdown(Duration::ZERO).await;
     let event = delivery("P-1", Transition::accepted(child("A")));
     assert!(matches!(
-        dispatcher.enqueue_stage(&client(), &event).await,
-        Err(Error::ShuttingDown)
+        Fulfilment::new(&dispatcher)
+            .enqueue(&client(), &event)
+            .await,
+        Err(FulfilmentError::Dispatch(Error::ShuttingDown))
     ));
     assert!(matches!(
-        dispatcher.notify_stage(&client(), &event).await,
-        Err(Error::ShuttingDown)
+        Fulfilment::new(&dispatcher).notify(&client(), &event).await,
+        Err(FulfilmentError::Dispatch(Error::ShuttingDown))
     ));
     assert!(world.stored().await.is_empty());
 }
@@ -382,7 +423,7 @@ async fn an_unreadable_memo_stops_its_own_order_and_no_other<S: Store + Clone>(w
     world.put(clinic().endpoint(receiver.url("/")));
     let dispatcher = world.dispatcher();
     let stored = |order: &'static str, memo: &'static [u8]| {
-        let key = dispatcher.stage_key(
+        let key = Fulfilment::new(&dispatcher).key(
             &client(),
             &delivery(order, Transition::accepted(child("A"))),
         );
@@ -404,21 +445,21 @@ async fn an_unreadable_memo_stops_its_own_order_and_no_other<S: Store + Clone>(w
     ] {
         let event = delivery(order, Transition::shipped(child("A")));
         for error in [
-            dispatcher
-                .enqueue_stage(&client(), &event)
+            Fulfilment::new(&dispatcher)
+                .enqueue(&client(), &event)
                 .await
                 .unwrap_err(),
-            dispatcher
-                .notify_stage(&client(), &event)
+            Fulfilment::new(&dispatcher)
+                .notify(&client(), &event)
                 .await
                 .unwrap_err(),
-            dispatcher
+            Fulfilment::new(&dispatcher)
                 .lifecycle(&client(), &code(order))
                 .await
                 .unwrap_err(),
         ] {
             assert!(!error.is_transient());
-            let Error::LifeUnreadable {
+            let FulfilmentError::Unreadable {
                 order: named,
                 source,
             } = error
@@ -445,7 +486,7 @@ async fn a_memo_of_another_kind_of_event_is_not_part_of_the_life<S: Store + Clon
     let receiver = world.receiver().await;
     world.put(clinic().endpoint(receiver.url("/")));
     let dispatcher = world.dispatcher();
-    let kind = EventKind::new("order.note").unwrap();
+    let kind = EventKind::own("order.note").unwrap();
     let note = Event::new(
         kind,
         Occurrence::only(),
@@ -462,7 +503,7 @@ async fn a_memo_of_another_kind_of_event_is_not_part_of_the_life<S: Store + Clon
     Worker::new(&dispatcher).until_idle().await.unwrap();
 
     assert_eq!(
-        dispatcher
+        Fulfilment::new(&dispatcher)
             .lifecycle(&client(), &code("P-1"))
             .await
             .unwrap()
@@ -496,8 +537,10 @@ async fn a_stage_that_could_not_be_stored_because_others_were_always_first_is_a_
         .unwrap();
     let event = delivery("P-1", Transition::accepted(child("A")));
 
-    let enqueued = dispatcher.enqueue_stage(&client(), &event).await;
-    let notified = dispatcher.notify_stage(&client(), &event).await;
+    let enqueued = Fulfilment::new(&dispatcher)
+        .enqueue(&client(), &event)
+        .await;
+    let notified = Fulfilment::new(&dispatcher).notify(&client(), &event).await;
 
     let error = enqueued.expect_err("Ok means that it is stored");
     assert!(error.is_transient(), "{error:?}");
@@ -513,7 +556,7 @@ async fn a_stage_that_was_told_elsewhere_cannot_be_marked_before_it_is_known_wha
     world.put(clinic().endpoint(receiver.url("/")));
     let dispatcher = world.dispatcher();
     let events = way("P-1", "A");
-    let key = dispatcher.stage_key(&client(), &events[0]);
+    let key = Fulfilment::new(&dispatcher).key(&client(), &events[0]);
 
     // Its key alone does not say enough to go on with the life.
     let marked = dispatcher.mark_notified(&key, "by phone").await;
@@ -522,11 +565,13 @@ async fn a_stage_that_was_told_elsewhere_cannot_be_marked_before_it_is_known_wha
 
     enqueue(&dispatcher, &events[..2]).await;
     let marked = dispatcher.mark_notified(&key, "by phone").await.unwrap();
-    assert!(matches!(&marked.state, State::Notified { reference, .. } if reference == "by phone"));
+    assert!(
+        matches!(&marked.state, NotificationState::Notified { reference, .. } if reference == "by phone")
+    );
     Worker::new(&dispatcher).until_idle().await.unwrap();
     assert_eq!(stages(&receiver.received()), ["shipped"]);
-    let told = dispatcher
-        .notify_stage(&client(), &events[0])
+    let told = Fulfilment::new(&dispatcher)
+        .notify(&client(), &events[0])
         .await
         .unwrap();
     assert_eq!(only(&told).state.name(), StateName::Notified);

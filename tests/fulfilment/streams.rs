@@ -3,11 +3,13 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use orderhook::fulfilment::Stage;
+use orderhook::event::Occurrence;
+use orderhook::event::Stage;
+use orderhook::fulfilment::Fulfilment;
+use orderhook::notification::{OrderState, StateName};
 use orderhook::store::Store;
-use orderhook::{
-    Error, Event, EventKind, FailedStages, Occurrence, OrderState, RetryPolicy, StateName, Worker,
-};
+use orderhook::supplier::StreamRule;
+use orderhook::{Error, Event, EventKind, RetryPolicy, Worker};
 
 use crate::support::{Gate, Reply};
 use crate::world::{
@@ -70,14 +72,14 @@ async fn a_stage_that_is_offered_while_another_is_owed_waits_for_its_turn<S: Sto
     let events = way("P-1", "A");
 
     assert!(
-        !dispatcher
-            .notify_stage(&client(), &events[0])
+        !Fulfilment::new(&dispatcher)
+            .notify(&client(), &events[0])
             .await
             .unwrap()
             .is_told()
     );
-    let second = dispatcher
-        .notify_stage(&client(), &events[1])
+    let second = Fulfilment::new(&dispatcher)
+        .notify(&client(), &events[1])
         .await
         .unwrap();
     assert_eq!(only(&second).state.name(), StateName::Pending);
@@ -94,12 +96,12 @@ async fn a_stage_that_is_offered_while_another_is_owed_waits_for_its_turn<S: Sto
     assert_eq!(receiver.count(), 1);
 
     dispatcher
-        .retry(&dispatcher.stage_key(&client(), &events[0]))
+        .retry(&Fulfilment::new(&dispatcher).key(&client(), &events[0]))
         .await
         .unwrap();
     assert!(
-        dispatcher
-            .notify_stage(&client(), &events[1])
+        Fulfilment::new(&dispatcher)
+            .notify(&client(), &events[1])
             .await
             .unwrap()
             .is_told()
@@ -136,7 +138,7 @@ async fn a_stage_that_failed_for_good_holds_its_stream_until_it_is_accepted<S: S
     );
 
     dispatcher
-        .retry(&dispatcher.stage_key(&client(), &events[1]))
+        .retry(&Fulfilment::new(&dispatcher).key(&client(), &events[1]))
         .await
         .unwrap();
     Worker::new(&dispatcher).until_idle().await.unwrap();
@@ -158,7 +160,7 @@ async fn a_stage_that_failed_for_good_lets_its_stream_pass_with_a_mark_if_the_cl
         clinic()
             .endpoint(receiver.url("/"))
             .retry(once())
-            .stages_that_fail(FailedStages::Pass),
+            .stages_that_fail(StreamRule::Pass),
     );
     receiver.script([Reply::ok(), Reply::Status(500)]);
     let dispatcher = world.dispatcher();
@@ -181,7 +183,10 @@ async fn a_stage_that_failed_for_good_lets_its_stream_pass_with_a_mark_if_the_cl
         OrderState::Error,
         "it stays visible"
     );
-    let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
+    let life = Fulfilment::new(&dispatcher)
+        .lifecycle(&client(), &code("P-1"))
+        .await
+        .unwrap();
     assert_eq!(life.events().len(), 4, "it happened, told or not");
     world.agrees().await;
 }
@@ -192,11 +197,11 @@ async fn only_stages_pass_what_else_failed_holds<S: Store + Clone>(world: World<
         clinic()
             .endpoint(receiver.url("/"))
             .retry(once())
-            .stages_that_fail(FailedStages::Pass),
+            .stages_that_fail(StreamRule::Pass),
     );
     receiver.script([Reply::Status(500)]);
     let dispatcher = world.dispatcher();
-    let kind = EventKind::new("order.price_changed").unwrap();
+    let kind = EventKind::own("order.price_changed").unwrap();
     let event = Event::new(
         kind,
         Occurrence::only(),
@@ -236,7 +241,7 @@ async fn a_withdrawn_stage_frees_its_stream_and_stays_in_the_life<S: Store + Clo
 
     let withdrawn = dispatcher
         .withdraw(
-            &dispatcher.stage_key(&client(), &events[1]),
+            &Fulfilment::new(&dispatcher).key(&client(), &events[1]),
             "told by phone",
         )
         .await
@@ -247,11 +252,14 @@ async fn a_withdrawn_stage_frees_its_stream_and_stays_in_the_life<S: Store + Clo
     Worker::new(&dispatcher).until_idle().await.unwrap();
 
     assert_eq!(sequences(&receiver.received()), [1, 2, 3, 4]);
-    let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
+    let life = Fulfilment::new(&dispatcher)
+        .lifecycle(&client(), &code("P-1"))
+        .await
+        .unwrap();
     assert_eq!(life.last_stage(&child("A")), Some(Stage::Delivered));
     assert!(matches!(
-        dispatcher
-            .notify_stage(&client(), &events[1])
+        Fulfilment::new(&dispatcher)
+            .notify(&client(), &events[1])
             .await
             .map(|report| only(&report).state.name()),
         Ok(StateName::Withdrawn)
@@ -321,8 +329,8 @@ async fn orders_go_side_by_side<S: Store + Clone>(world: World<S>) {
     let dispatcher = world.dispatcher();
     // Of an endpoint that nobody has heard of only one call is open: it answers before the rest begins.
     assert!(
-        dispatcher
-            .notify_stage(&client(), &way("P-00", "A")[0])
+        Fulfilment::new(&dispatcher)
+            .notify(&client(), &way("P-00", "A")[0])
             .await
             .unwrap()
             .is_told()
@@ -330,8 +338,11 @@ async fn orders_go_side_by_side<S: Store + Clone>(world: World<S>) {
 
     // The first order hangs in its first stage; ten others are told from beginning to end.
     let hanging = dispatcher.clone();
-    let first =
-        tokio::spawn(async move { hanging.notify_stage(&client(), &way("P-0", "A")[0]).await });
+    let first = tokio::spawn(async move {
+        Fulfilment::new(&hanging)
+            .notify(&client(), &way("P-0", "A")[0])
+            .await
+    });
     receiver.wait_for(2).await;
     for n in 1..=10 {
         enqueue(&dispatcher, &way(&format!("P-{n}"), "A")).await;
@@ -375,7 +386,7 @@ async fn after_three_days_of_failures_a_stage_has_failed_and_the_rest_still_wait
     let days = world.store.now().since(began).as_secs() / 86_400;
     assert!((2..=3).contains(&days), "{days}");
     let first = dispatcher
-        .notification(&dispatcher.stage_key(&client(), &events[0]))
+        .notification(&Fulfilment::new(&dispatcher).key(&client(), &events[0]))
         .await
         .unwrap()
         .unwrap();

@@ -1,10 +1,11 @@
 //! What a client wants to be told, and what becomes of the rest.
 
-use orderhook::fulfilment::{
-    Finality, Flow, Rejections, Stage, StageEvent, Stages, Subscription, Transition,
-};
+use orderhook::event::Stage;
+use orderhook::fulfilment::{Finality, Flow, Fulfilment, FulfilmentError, StageEvent, Transition};
+use orderhook::notification::StateName;
 use orderhook::store::{Inserted, Store};
-use orderhook::{Error, StateName, Supplier, Worker};
+use orderhook::supplier::{Rejections, Stages, Subscription};
+use orderhook::{Error, Supplier, Worker};
 use serde_json::json;
 
 use crate::world::{
@@ -37,8 +38,8 @@ async fn digitization_completed_and_order_assigned_are_off_unless_asked_for<S: S
     let dispatcher = world.dispatcher();
     let events = lines(PRESCRIPTION);
 
-    let digitized = dispatcher
-        .notify_stage(&client(), &events[0])
+    let digitized = Fulfilment::new(&dispatcher)
+        .notify(&client(), &events[0])
         .await
         .unwrap();
     assert_eq!(only(&digitized).state.name(), StateName::NotWanted);
@@ -63,13 +64,18 @@ async fn digitization_completed_and_order_assigned_are_off_unless_asked_for<S: S
         ]
     );
     // What was not sent counts for what may come.
-    let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
+    let life = Fulfilment::new(&dispatcher)
+        .lifecycle(&client(), &code("P-1"))
+        .await
+        .unwrap();
     assert_eq!(life.events().len(), 5);
     assert_eq!(life.last_stage(&child("B")), Some(Stage::Assigned));
     let again = delivery("P-1", Transition::digitization_rejected());
     assert!(matches!(
-        dispatcher.enqueue_stage(&client(), &again).await,
-        Err(Error::NotAllowed(_))
+        Fulfilment::new(&dispatcher)
+            .enqueue(&client(), &again)
+            .await,
+        Err(FulfilmentError::NotAllowed(_))
     ));
     world.agrees().await;
 }
@@ -127,15 +133,18 @@ async fn every_rejection_of_a_pickup_order_counts_as_final<S: Store + Clone>(wor
     let rejected = Transition::rejected(child("A"), Finality::NotFinal);
     let event = StageEvent::new(code("P-1"), Flow::Pickup, rejected);
     assert!(
-        dispatcher
-            .notify_stage(&client(), &event)
+        Fulfilment::new(&dispatcher)
+            .notify(&client(), &event)
             .await
             .unwrap()
             .is_told()
     );
 
     assert_eq!(stages(&receiver.received()), ["reject"]);
-    let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
+    let life = Fulfilment::new(&dispatcher)
+        .lifecycle(&client(), &code("P-1"))
+        .await
+        .unwrap();
     assert_eq!(life.allowed(Some(&child("A"))), []);
     world.agrees().await;
 }
@@ -153,15 +162,18 @@ async fn a_client_that_wants_nothing_has_whole_lives_and_no_request<S: Store + C
     Worker::new(&dispatcher).until_idle().await.unwrap();
 
     assert_eq!(receiver.connections(), 0);
-    let life = dispatcher.lifecycle(&client(), &code("P-1")).await.unwrap();
+    let life = Fulfilment::new(&dispatcher)
+        .lifecycle(&client(), &code("P-1"))
+        .await
+        .unwrap();
     assert_eq!(life.last_stage(&child("A")), Some(Stage::Delivered));
     let order = dispatcher.order(&code("P-1")).await.unwrap().unwrap();
     assert_eq!(
         order.state,
-        orderhook::OrderState::Told,
+        orderhook::notification::OrderState::Told,
         "nothing is left to be done"
     );
-    let key = dispatcher.stage_key(&client(), &events[0]);
+    let key = Fulfilment::new(&dispatcher).key(&client(), &events[0]);
     assert!(matches!(
         dispatcher.retry(&key).await,
         Err(Error::Closed { .. })
@@ -185,8 +197,8 @@ async fn a_changed_subscription_holds_for_what_is_offered_later<S: Store + Clone
     // Both have been decided: the one stays unwanted, the other stays owed.
     world.put(of(&[Stage::Accepted, Stage::PickedUp]));
     enqueue(&dispatcher, &events[2..]).await;
-    let again = dispatcher
-        .enqueue_stage(&client(), &events[0])
+    let again = Fulfilment::new(&dispatcher)
+        .enqueue(&client(), &events[0])
         .await
         .unwrap();
     assert_eq!(inserted(&again), Inserted::Existing);

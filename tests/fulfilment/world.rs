@@ -5,10 +5,13 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use orderhook::fulfilment::{ChildId, Flow, Lifecycle, StageEvent, Transition};
+use orderhook::fulfilment::{Fulfilment, FulfilmentEvent};
+use orderhook::notification::Stream;
+use orderhook::report::Enqueued;
 use orderhook::store::{Filter, Inserted, Page, Store};
 use orderhook::{
-    Dispatcher, DispatcherBuilder, Enqueued, FulfilmentEvent, MemoryStore, Notification, OrderCode,
-    Report, Source, State, Stream, Supplier, SupplierBuilder, SupplierId, Worker,
+    Dispatcher, DispatcherBuilder, MemoryStore, Notification, NotificationState, OrderCode, Report,
+    Source, Supplier, SupplierBuilder, SupplierId, Worker,
 };
 use serde_json::Value;
 
@@ -209,7 +212,7 @@ fn agree(stream: &Stream, stored: &[&Notification], requests: &[Received]) -> us
     let memos = stored
         .iter()
         .filter(|notification| notification.key.kind.stage().is_some());
-    Lifecycle::fold(memos.filter_map(|notification| notification.memo.as_deref()))
+    Lifecycle::fold(memos.filter_map(|notification| Some(notification.memo.as_ref()?.as_bytes())))
         .expect("a possible life");
 
     let position = |request: &Received| {
@@ -229,7 +232,7 @@ fn agree(stream: &Stream, stored: &[&Notification], requests: &[Received]) -> us
     for (notification, request) in &mine {
         assert_eq!(
             Some(request.body.as_slice()),
-            notification.body.as_deref(),
+            notification.body.as_ref().map(|body| body.as_bytes()),
             "{request}: other bytes than stored"
         );
     }
@@ -240,9 +243,11 @@ fn agree(stream: &Stream, stored: &[&Notification], requests: &[Received]) -> us
             .filter(|(of, _)| of.position == notification.position)
             .count();
         match notification.state {
-            State::Notified { .. } => assert!(received > 0, "{key}: notified, and nobody was told"),
-            State::Closed {
-                why: orderhook::Closed::NotWanted,
+            NotificationState::Notified { .. } => {
+                assert!(received > 0, "{key}: notified, and nobody was told")
+            }
+            NotificationState::Closed {
+                why: orderhook::notification::Closed::NotWanted,
                 ..
             } => assert_eq!(received, 0, "{key}: not wanted"),
             _ => {}
@@ -250,7 +255,7 @@ fn agree(stream: &Stream, stored: &[&Notification], requests: &[Received]) -> us
         let (Some(stage), Some(body)) = (key.kind.stage(), &notification.body) else {
             continue;
         };
-        let body: Value = serde_json::from_slice(body).unwrap();
+        let body: Value = serde_json::from_slice(body.as_bytes()).unwrap();
         assert_eq!(body["event_id"], notification.event_id.as_str(), "{key}");
         assert_eq!(body["sequence"], notification.position, "{key}");
         assert_eq!(body["transaction_nature"], stage.as_str(), "{key}");
@@ -267,7 +272,7 @@ fn brief(notification: &Notification) -> String {
         " "
     };
     let state = match &notification.state {
-        State::Failed { reason, stream, .. } => format!("failed {reason} {stream:?}"),
+        NotificationState::Failed { reason, stream, .. } => format!("failed {reason} {stream:?}"),
         state => state.name().to_string(),
     };
     format!(
@@ -331,7 +336,10 @@ pub(crate) fn lines(text: &str) -> Vec<StageEvent> {
 /// Stores events of the client, each of them new.
 pub(crate) async fn enqueue(dispatcher: &Dispatcher, events: &[StageEvent]) {
     for event in events {
-        let enqueued = dispatcher.enqueue_stage(&client(), event).await.unwrap();
+        let enqueued = Fulfilment::new(&dispatcher)
+            .enqueue(&client(), event)
+            .await
+            .unwrap();
         assert!(
             matches!(inserted(&enqueued), Inserted::New { .. }),
             "{event:?}: {enqueued:?}"

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use orderhook::fulfilment::FulfilmentEvent;
 use orderhook::fulfilment::Lifecycle;
+use orderhook::notification::{StateName, Stream, Unknown};
 use orderhook::store::{Filter, Page, Store};
-use orderhook::{
-    FulfilmentEvent, Notification, Outcome, Source, SqliteStore, StateName, Stream, Unknown,
-};
+use orderhook::{Notification, Outcome, Source, SqliteStore};
 
 use crate::fails;
 use crate::nodes::Offered;
@@ -126,7 +126,7 @@ fn check_stream(
     );
     let memos = notifications
         .iter()
-        .map(|notification| notification.memo.as_deref().expect("a memo"));
+        .map(|notification| notification.memo.as_ref().expect("a memo").as_bytes());
     Lifecycle::fold(memos)
         .unwrap_or_else(|error| panic!("{stream:?}: not a possible life: {error:?}"));
 
@@ -152,7 +152,7 @@ fn check_stream(
         for (_, request) in &mine {
             assert_eq!(
                 Some(request.body.as_slice()),
-                notification.body.as_deref(),
+                notification.body.as_ref().map(|body| body.as_bytes()),
                 "{key}: other bytes"
             );
             let read = FulfilmentEvent::from_json(&request.body).unwrap();

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use orderhook::fulfilment::{Flow, Lifecycle, Prescription, Stage};
+use orderhook::event::Stage;
+use orderhook::fulfilment::{Flow, Lifecycle, Prescription};
 use proptest::prelude::*;
 use proptest::sample::select;
 

@@ -1,9 +1,10 @@
 //! Events as they are offered, and the bodies that are sent of them.
 
-use orderhook::FulfilmentEvent;
+use orderhook::event::Stage;
+use orderhook::fulfilment::FulfilmentEvent;
 use orderhook::fulfilment::{
-    Amounts, Finality, Flow, FulfilmentLine, Lifecycle, Pharmacy, Prescription, Rider, Stage,
-    StageEvent, StageRef, Transition,
+    Amounts, Finality, Flow, FulfilmentLine, Lifecycle, Pharmacy, Prescription, Rider, StageEvent,
+    StageRef, Transition,
 };
 use proptest::prelude::*;
 use serde_json::json;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use orderhook::fulfilment::{Flow, Lifecycle, Prescription, Refusal, Stage};
+use orderhook::event::Stage;
+use orderhook::fulfilment::{Flow, Lifecycle, Prescription, Refusal};
 
 use super::child;
 use super::reference::Said;

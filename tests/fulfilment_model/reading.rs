@@ -1,7 +1,8 @@
 //! What portals send, read without loss and without complaint.
 
-use orderhook::FulfilmentEvent;
-use orderhook::fulfilment::{Finality, Flow, Lifecycle, NoTransition, Stage, StageRef, Transition};
+use orderhook::event::Stage;
+use orderhook::fulfilment::FulfilmentEvent;
+use orderhook::fulfilment::{Finality, Flow, Lifecycle, NoTransition, StageRef, Transition};
 use proptest::prelude::*;
 
 use super::child;

@@ -1,6 +1,7 @@
 //! The machine once more, written from the description and in another style: no state, only a history and rows of text.
 
-use orderhook::fulfilment::{ChildId, Finality, Flow, Prescription, Stage, Transition};
+use orderhook::event::Stage;
+use orderhook::fulfilment::{ChildId, Finality, Flow, Prescription, Transition};
 
 /// flow | last stage | what may come next. `reject` is either kind; `reject!` a final one only.
 const ROWS: &str = "

@@ -1,7 +1,8 @@
 //! What is kept for years stays readable; what is documented is what the code does.
 
+use orderhook::event::Stage;
 use orderhook::fulfilment::{
-    Finality, Flow, FoldError, Lifecycle, MemoError, Prescription, Stage, Transition,
+    Finality, Flow, FoldError, Lifecycle, MemoError, Prescription, Transition,
 };
 
 use super::child;

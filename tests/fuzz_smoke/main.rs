@@ -89,7 +89,8 @@ fn every_seed_is_read_by_its_parser() {
 }
 
 fn is_read(target: &str, seed: &[u8]) -> bool {
-    use orderhook::{FulfilmentEvent, PaidOrder, Supplier, fulfilment};
+    use orderhook::fulfilment::FulfilmentEvent;
+    use orderhook::{PaidOrder, Supplier, fulfilment};
     match target {
         "fulfilment_event" => FulfilmentEvent::from_json(seed).is_ok(),
         "stage_event" => fulfilment::StageEvent::from_json(seed).is_ok(),

@@ -13,8 +13,12 @@
     reason = "a panic is how a fault is found"
 )]
 
-use orderhook::fulfilment::{Lifecycle, Stage, StageEvent, Subscription, Transition};
-use orderhook::{Event, FulfilmentEvent, PaidOrder, Privacy, Supplier};
+use orderhook::event::Stage;
+use orderhook::fulfilment::FulfilmentEvent;
+use orderhook::fulfilment::{Lifecycle, StageEvent, Transition};
+use orderhook::order::Privacy;
+use orderhook::supplier::Subscription;
+use orderhook::{Event, PaidOrder, Supplier};
 use serde::Deserialize as _;
 use serde_json::Value;
 

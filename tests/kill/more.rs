@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use orderhook::StateName;
+use orderhook::notification::StateName;
 use orderhook::store::Store;
 
 use crate::case::{Call, Case, Point, Way};

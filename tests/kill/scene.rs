@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use orderhook::notification::StateName;
 use orderhook::store::{ClaimRequest, Pick, Store};
 use orderhook::{
-    Dispatcher, Error, Key, Notification, OrderCode, PaidOrder, Source, SqliteStore, State,
-    StateName, SupplierId, Suppliers, SuppliersFile,
+    Dispatcher, Error, Key, Notification, NotificationState, OrderCode, PaidOrder, Source,
+    SqliteStore, SupplierId, Suppliers, SuppliersFile,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -188,7 +189,9 @@ impl Scene {
     pub(crate) async fn free(&self, store: &impl Store) {
         let nothing = ClaimRequest::new(source(), Pick::DueOf(Vec::new()), 1, TIMEOUT);
         while let Some(stored) = store.get(&self.key()).await.unwrap() {
-            let (State::Sending { until } | State::Pending { due: until }) = stored.state else {
+            let (NotificationState::Sending { until } | NotificationState::Pending { due: until }) =
+                stored.state
+            else {
                 return;
             };
             let now = store.claim(&nothing).await.unwrap().now;
@@ -316,7 +319,11 @@ impl Scene {
                 Some(stored.event_id.as_str()),
                 "{case}"
             );
-            assert_eq!(Some(&request.body[..]), stored.body.as_deref(), "{case}");
+            assert_eq!(
+                Some(&request.body[..]),
+                stored.body.as_ref().map(|body| body.as_bytes()),
+                "{case}"
+            );
         }
         // One after another: in each round the endpoints in their order, the second round from where the first broke off.
         assert_eq!(self.receiver.max_in_flight(), 1, "{case}");

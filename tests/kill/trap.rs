@@ -11,7 +11,8 @@ use orderhook::store::{
     ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
-use orderhook::{Key, LookupError, Notification, Source, Supplier, SupplierId, Suppliers};
+use orderhook::supplier::LookupError;
+use orderhook::{Key, Notification, Source, Supplier, SupplierId, Suppliers};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 

@@ -1,7 +1,8 @@
 //! Which calls are made: few names, so that they meet, and durations of a few hours, so that they end.
 
+use orderhook::notification::{FailureReason, StateName};
 use orderhook::store::{Append, Start};
-use orderhook::{FailureReason, StateName, StreamRule};
+use orderhook::supplier::StreamRule;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -121,7 +122,7 @@ fn write() -> impl Strategy<Value = Write> {
         2 => reference().prop_map(End::Notified),
         2 => (0..3_u8).prop_map(End::Again),
         2 => (0..3_u8).prop_map(End::HandBack),
-        4 => (reason(), prop_oneof![1 => Just(StreamRule::Holds), 2 => Just(StreamRule::Passes)])
+        4 => (reason(), prop_oneof![1 => Just(StreamRule::Hold), 2 => Just(StreamRule::Pass)])
             .prop_map(|(reason, stream)| End::Failed(reason, stream)),
     ];
     let claim = prop_oneof![3 => 0..3_usize, 1 => 0..20_usize];

@@ -1,7 +1,8 @@
 //! The reference: a list of rows, and the sentences of the contract one after another. Slow and plain.
 
+use orderhook::notification::{FailureReason, StateName};
 use orderhook::store::{Append, Inserted, Start, Written};
-use orderhook::{FailureReason, StateName, StreamRule};
+use orderhook::supplier::StreamRule;
 
 use crate::words::*;
 
@@ -44,7 +45,7 @@ impl State {
     fn is_unfinished(&self) -> bool {
         match self {
             State::Pending { .. } | State::Sending { .. } => true,
-            State::Failed { stream, .. } => *stream == StreamRule::Holds,
+            State::Failed { stream, .. } => *stream == StreamRule::Hold,
             State::Notified { .. } | State::Withdrawn { .. } | State::NotWanted => false,
         }
     }
@@ -167,7 +168,10 @@ impl Model {
             return Inserted::Stale { next };
         }
         let (state, body) = match &new.start {
-            Start::Pending(bytes) => (State::Pending { due: self.now() }, Some(bytes[1])),
+            Start::Pending(bytes) => (
+                State::Pending { due: self.now() },
+                Some(bytes.as_bytes()[1]),
+            ),
             Start::NotWanted => (State::NotWanted, None),
             Start::Notified { reference } => (
                 State::Notified {

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use orderhook::notification::Closed;
 use orderhook::store::{
     ClaimRequest, Claims, Cursor, Intervention, NewNotification, Page, Pick as StorePick,
     Selection, Step, Store, Token,
 };
-use orderhook::{Closed, Key, MemoryStore, Notification, SqliteStore, State as Stored, Timestamp};
+use orderhook::{
+    Key, MemoryStore, Notification, NotificationState as Stored, SqliteStore, Timestamp,
+};
 use proptest_state_machine::StateMachineTest;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use orderhook::event::{Body, ContentDigest, Memo, Occurrence};
+use orderhook::notification::{Attempt, FailureReason, Ledger, StateName};
 use orderhook::store::{Append, Filter, Inserted, Start, Then, Written};
-use orderhook::{
-    Attempt, Body, ContentDigest, EndpointId, EventKind, FailureReason, Key, Ledger, Memo,
-    Occurrence, OrderCode, Outcome, Source, StateName, StreamRule, SupplierId, Timestamp,
-};
+use orderhook::supplier::EndpointId;
+use orderhook::supplier::StreamRule;
+use orderhook::{EventKind, Key, OrderCode, Outcome, Source, SupplierId, Timestamp};
 
 /// Time goes by the hour: what the calls themselves take does not count.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -28,7 +29,7 @@ impl Name {
     pub(crate) fn key(self) -> Key {
         let (order, kind) = (
             OrderCode::new(format!("A-{}", self.order)).unwrap(),
-            EventKind::new("stage").unwrap(),
+            EventKind::own("stage").unwrap(),
         );
         let occurrence = Occurrence::new(&format!("n{}", self.occurrence)).unwrap();
         Key::new(

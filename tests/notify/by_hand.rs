@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use orderhook::{
-    Error, Event, EventKind, Key, Notification, Occurrence, OrderState, State, StateName,
-    store::Inserted,
-};
+use orderhook::event::Occurrence;
+use orderhook::notification::{OrderState, StateName};
+use orderhook::store::Inserted;
+use orderhook::{Error, Event, EventKind, Key, Notification, NotificationState};
 
 use crate::support::{Gate, Reply};
 use crate::world::{World, code, id, key, only, order, outcomes, paths, source, state, supplier};
@@ -269,7 +269,7 @@ async fn a_failed_or_waiting_one_can_be_marked_as_told_by_phone() {
 }
 
 fn price(occurrence: &str, price: &str) -> Event {
-    let kind = EventKind::new("order.price_changed").unwrap();
+    let kind = EventKind::own("order.price_changed").unwrap();
     Event::new(
         kind,
         Occurrence::new(occurrence).unwrap(),
@@ -279,7 +279,7 @@ fn price(occurrence: &str, price: &str) -> Event {
 }
 
 fn price_key(occurrence: &str) -> Key {
-    let kind = EventKind::new("order.price_changed").unwrap();
+    let kind = EventKind::own("order.price_changed").unwrap();
     Key::new(
         source(),
         id("north"),
@@ -406,7 +406,7 @@ async fn sixty_four_occurrences_at_once_have_positions_without_gaps_and_are_sent
     for notification in &stored {
         assert!(matches!(
             dispatcher.retry(&notification.key).await.unwrap().state,
-            State::Notified { .. }
+            NotificationState::Notified { .. }
         ));
     }
 

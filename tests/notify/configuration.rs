@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use orderhook::notification::Blocked;
+use orderhook::report::Verdict;
 use orderhook::store::{Filter, Page};
+use orderhook::supplier::{Activity, LookupError};
 use orderhook::{
-    Activity, Blocked, Dispatcher, Error, LookupError, Outcome, RetryPolicy, State, Supplier,
-    SupplierId, Suppliers, Verdict,
+    Dispatcher, Error, NotificationState, Outcome, RetryPolicy, Supplier, SupplierId, Suppliers,
 };
 
 use crate::support::{Mode, Receiver, Reply};
@@ -402,7 +404,7 @@ async fn an_endpoint_outside_the_allow_list_is_blocked_and_nothing_is_dialled() 
 
     let notification = only(&report);
     assert!(
-        matches!(notification.state, State::Pending { .. }),
+        matches!(notification.state, NotificationState::Pending { .. }),
         "it follows the schedule"
     );
     assert_eq!(notification.attempts.len(), list.len());
@@ -446,7 +448,7 @@ async fn a_blocked_endpoint_does_not_stop_the_next_and_a_repair_takes_effect() {
 
     let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
     assert_eq!(outcomes(only(&report)), ["blocked", "200"]);
-    let State::Pending { due } = only(&report).state else {
+    let NotificationState::Pending { due } = only(&report).state else {
         panic!("{report:?}")
     };
     assert!(

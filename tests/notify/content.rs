@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use orderhook::order::{Privacy, Rule};
 use orderhook::store::Inserted;
-use orderhook::{PaidOrder, Privacy, Rule, SigningKey};
+use orderhook::{PaidOrder, SigningKey};
 use serde_json::{Value, json};
 
 use crate::support::{Received, Reply};
@@ -58,6 +59,7 @@ async fn every_post_has_the_headers_that_are_promised_each_once() {
                 concat!("orderhook/", env!("CARGO_PKG_VERSION")),
             ),
             ("webhook-id", key("north", "A-1").event_id().as_str()),
+            ("webhook-event", "order.created"),
             ("host", format!("localhost:{}", receiver.port()).as_str()),
         ] {
             assert_eq!(
@@ -385,7 +387,10 @@ async fn what_differs_for_nobody_but_one_supplier_is_a_conflict_for_that_one_onl
     moved["address"]["line1"] = json!("another lane");
     let report = dispatcher.notify(&order_from(moved)).await.unwrap();
     assert!(
-        report.entries.iter().all(orderhook::Entry::is_conflict),
+        report
+            .entries
+            .iter()
+            .all(orderhook::report::Entry::is_conflict),
         "the address is part of what both were told"
     );
 

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use orderhook::notification::Unknown;
 use orderhook::store::StoreErrorKind;
+use orderhook::supplier::{Activity, LookupError, OnUnknown};
 use orderhook::{
-    Activity, Dispatcher, Error, LookupError, OnUnknown, Outcome, RetryPolicy, State, Supplier,
-    SupplierId, Suppliers, Unknown,
+    Dispatcher, Error, NotificationState, Outcome, RetryPolicy, Supplier, SupplierId, Suppliers,
 };
 use tokio::runtime::Runtime;
 
@@ -587,7 +588,7 @@ async fn a_store_that_is_gone_for_good_ends_the_call_and_whoever_takes_over_says
         );
         assert!(matches!(
             world.get(&key("north", "A-1")).await.state,
-            State::Sending { .. }
+            NotificationState::Sending { .. }
         ));
 
         world.store.advance(LEASE_GONE);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use orderhook::{Acceptance, RetryPolicy};
+use orderhook::RetryPolicy;
+use orderhook::supplier::Acceptance;
 
 use crate::support::Reply;
 use crate::world::{World, key, only, order, outcomes, paths, state, supplier};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use orderhook::{
-    Dispatcher, Error, LookupError, OrderState, Outcome, Supplier, SupplierId, Suppliers, Unknown,
-};
+use orderhook::notification::{OrderState, Unknown};
+use orderhook::supplier::LookupError;
+use orderhook::{Dispatcher, Error, Outcome, Supplier, SupplierId, Suppliers};
 use tokio::task::JoinSet;
 
 use crate::support::{Gate, Received, Reply};

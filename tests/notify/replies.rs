@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use orderhook::{Acceptance, NotSent, Outcome, State, Unknown};
+use orderhook::notification::{NotSent, Unknown};
+use orderhook::supplier::Acceptance;
+use orderhook::{NotificationState, Outcome};
 
 use crate::support::{Mode, Receiver, Reply, black_hole};
 use crate::world::{World, key, only, order, outcomes, paths, state, supplier};
@@ -279,7 +281,7 @@ async fn a_url_that_asks_for_time_gets_it_and_does_not_delay_the_other() {
     world.store.advance(Duration::from_secs(7));
     let report = dispatcher.notify(&order).await.unwrap();
     assert_eq!(paths(&world.log), ["/patient", "/b", "/b"]);
-    let State::Pending { due } = only(&report).state else {
+    let NotificationState::Pending { due } = only(&report).state else {
         panic!("{report:?}")
     };
     let wait = due.since(world.store.now());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orderhook::OrderState;
+use orderhook::notification::OrderState;
 
 use crate::support::{Gate, Reply, closed_port};
 use crate::world::{TIMEOUT, World, code, id, key, only, order, outcomes, paths, state, supplier};

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use orderhook::{SigningKey, State, SupplierBuilder, Timestamp, Verdict};
+use orderhook::report::Verdict;
+use orderhook::{NotificationState, SigningKey, SupplierBuilder, Timestamp};
 
 use crate::support::Reply;
 use crate::world::{World, id, key, only, order, outcomes, state, supplier};
@@ -60,7 +61,7 @@ async fn a_notification_waits_for_a_signing_key_that_begins_within_the_hour_and_
 
     let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
-    let State::Pending { due } = only(&report).state else {
+    let NotificationState::Pending { due } = only(&report).state else {
         panic!("{report:?}")
     };
     let wait = due.since(world.store.now());

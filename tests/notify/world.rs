@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use orderhook::store::{Filter, Page, Store};
 use orderhook::{
-    Dispatcher, DispatcherBuilder, Key, MemoryStore, Notification, OrderCode, Outcome, PaidOrder,
-    Report, Source, State, Supplier, SupplierBuilder, SupplierId,
+    Dispatcher, DispatcherBuilder, Key, MemoryStore, Notification, NotificationState, OrderCode,
+    Outcome, PaidOrder, Report, Source, Supplier, SupplierBuilder, SupplierId,
 };
 use serde_json::{Value, json};
 
@@ -145,7 +145,11 @@ impl World {
 
 fn agree(notification: &Notification, requests: &[&Received]) {
     let key = &notification.key;
-    let body = notification.body.as_deref().unwrap_or_default();
+    let body = notification
+        .body
+        .as_ref()
+        .map(|body| body.as_bytes())
+        .unwrap_or_default();
     let mut at_endpoint: BTreeMap<String, Vec<&Received>> = BTreeMap::new();
     for request in requests {
         assert_eq!(request.method, "POST", "{key}: {request}");
@@ -309,8 +313,8 @@ pub(crate) fn outcomes(notification: &Notification) -> Vec<String> {
 pub(crate) fn state(notification: &Notification) -> String {
     let name = notification.state.name();
     match &notification.state {
-        State::Notified { reference, .. } => format!("{name} {reference}"),
-        State::Failed { reason, .. } => format!("{name} {reason}"),
+        NotificationState::Notified { reference, .. } => format!("{name} {reference}"),
+        NotificationState::Failed { reason, .. } => format!("{name} {reason}"),
         _ => name.to_string(),
     }
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use orderhook::store::{ClaimRequest, Pick, Store};
+use orderhook::supplier::LookupError;
 use orderhook::{
-    Dispatcher, LookupError, PaidOrder, SqliteStore, Supplier, SupplierId, Suppliers,
-    SuppliersFile, Worker,
+    Dispatcher, PaidOrder, SqliteStore, Supplier, SupplierId, Suppliers, SuppliersFile, Worker,
 };
 use tokio::process::Command;
 use tokio::task::JoinSet;

@@ -1,6 +1,6 @@
 //! P1: processes and tasks that notify the same order at once.
 
-use orderhook::StateName;
+use orderhook::notification::StateName;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::ChildStdout;
 use tokio::task::JoinSet;

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use orderhook::OrderCode;
+use orderhook::notification::StateName;
 use orderhook::store::Store;
-use orderhook::{OrderCode, StateName};
 use sqlx::Connection;
 use tokio::io::{AsyncBufReadExt, BufReader};
 

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use orderhook::notification::StateName;
 use orderhook::store::{Store, StoreErrorKind};
-use orderhook::{Error, SqliteStore, StateName};
+use orderhook::{Error, SqliteStore};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 

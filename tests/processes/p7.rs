@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use orderhook::notification::StateName;
 use orderhook::store::{
     ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, StoreErrorKind, Written,
 };
-use orderhook::{Error, Key, Notification, Source, SqliteStore, StateName};
+use orderhook::{Error, Key, Notification, Source, SqliteStore};
 
 use crate::world::*;
 

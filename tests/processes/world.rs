@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use orderhook::store::{ClaimRequest, Filter, Page, Pick, Store};
 use orderhook::{
-    Dispatcher, Key, Notification, OrderCode, PaidOrder, Source, SqliteStore, State, SupplierId,
-    Suppliers, SuppliersFile,
+    Dispatcher, Key, Notification, NotificationState, OrderCode, PaidOrder, Source, SqliteStore,
+    SupplierId, Suppliers, SuppliersFile,
 };
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -257,7 +257,7 @@ pub(crate) fn paid(order: &Value) -> PaidOrder {
 /// Waits until the lease of a notification has run out, on the store's own time.
 pub(crate) async fn lease_ends(store: &impl Store, key: &Key) {
     let nothing = ClaimRequest::new(source(), Pick::DueOf(Vec::new()), 1, Duration::ZERO);
-    while let Some(State::Sending { until }) =
+    while let Some(NotificationState::Sending { until }) =
         store.get(key).await.unwrap().map(|stored| stored.state)
     {
         let now = store.claim(&nothing).await.unwrap().now;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime};
 
+use orderhook::notification::Unknown;
 use orderhook::store::{Filter, Page};
-use orderhook::{Dispatcher, Key, Notification, Outcome, State, Unknown};
+use orderhook::{Dispatcher, Key, Notification, NotificationState, Outcome};
 
 use super::crew::Crew;
 use super::support::{Log, Received};
@@ -108,7 +109,7 @@ async fn everything(dispatcher: &Dispatcher) -> BTreeMap<Key, Notification> {
 
 /// One notification.
 async fn one(notification: &Notification, posts: &[&Received], crew: &Crew, at: &str) {
-    let State::Notified { at: notified, .. } = notification.state else {
+    let NotificationState::Notified { at: notified, .. } = notification.state else {
         panic!("{at}: {:?}", notification.state)
     };
 
@@ -191,7 +192,7 @@ fn in_order(stored: &BTreeMap<Key, Notification>, seen: &[Received], seed: u64) 
         .values()
         .map(|one| (one.event_id.as_str().to_owned(), one))
         .collect();
-    let mut last: HashMap<orderhook::Stream, u64> = HashMap::new();
+    let mut last: HashMap<orderhook::notification::Stream, u64> = HashMap::new();
     for post in seen {
         let notification = by_id[post.header("webhook-id").unwrap()];
         let last = last.entry(notification.key.stream()).or_default();

@@ -12,10 +12,10 @@ mod judge;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use orderhook::event::Occurrence;
 use orderhook::store::Filter;
 use orderhook::{
-    Dispatcher, Event, EventKind, Occurrence, OrderCode, Source, SqliteStore, SupplierId,
-    SuppliersFile,
+    Dispatcher, Event, EventKind, OrderCode, Source, SqliteStore, SupplierId, SuppliersFile,
 };
 
 use crew::Crew;
@@ -156,7 +156,7 @@ async fn enqueue(
         let content =
             serde_json::json!({ "order": code.as_str(), "n": *n, "filler": random.next(u64::MAX) });
         let event = Event::new(
-            EventKind::new("order.changed").unwrap(),
+            EventKind::own("order.changed").unwrap(),
             occurrence,
             &content,
         )

@@ -118,7 +118,7 @@ async fn a_damaged_row_is_refused_and_the_others_go_on() {
         let set_aside = listing
             .notifications
             .iter()
-            .filter(|n| n.state.name() == orderhook::StateName::Unreadable);
+            .filter(|n| n.state.name() == orderhook::notification::StateName::Unreadable);
         assert_eq!(
             (
                 listing.refused.len() + set_aside.count(),
@@ -143,7 +143,11 @@ async fn a_damaged_row_is_refused_and_the_others_go_on() {
             assert_eq!(done.changed, std::slice::from_ref(&bad), "{damage}");
             if !["event_id", "reopened"].contains(&problem) {
                 let state = store.get(&bad).await.unwrap().unwrap().state;
-                assert_eq!(state.name(), orderhook::StateName::Withdrawn, "{damage}");
+                assert_eq!(
+                    state.name(),
+                    orderhook::notification::StateName::Withdrawn,
+                    "{damage}"
+                );
             }
             assert_eq!(
                 store.count(&filter).await.unwrap().unreadable,
@@ -180,7 +184,7 @@ async fn what_was_set_aside_is_sent_after_its_row_was_repaired_and_it_was_reopen
     assert_eq!(claim_all(&store).await.claims, []);
     let state = store.get(&key).await.unwrap().unwrap().state;
     assert!(
-        matches!(state, orderhook::State::Unreadable { .. }),
+        matches!(state, orderhook::NotificationState::Unreadable { .. }),
         "{state:?}"
     );
     assert_eq!(
@@ -336,7 +340,7 @@ async fn a_full_disk_is_an_error_of_those_who_need_room_and_passes() {
     let first = key("north", "0");
     add(&store, &[&first]).await;
     let large = |n: usize| {
-        let body = orderhook::Body::new(vec![b' '; 20_000]);
+        let body = orderhook::event::Body::new(vec![b' '; 20_000]);
         orderhook::store::NewNotification::new(
             key("north", &format!("{n}")),
             orderhook::store::Start::Pending(body),

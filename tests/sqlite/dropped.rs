@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use orderhook::SqliteStore;
+use orderhook::notification::StateName;
 use orderhook::store::{Intervention, Selection, Store, StoreErrorKind, Then};
-use orderhook::{SqliteStore, StateName};
 use sqlx::SqliteConnection;
 
 use crate::support::*;

@@ -7,6 +7,9 @@
     reason = "clippy.toml allows both in test functions; here are their helpers, too"
 )]
 
+#[path = "../support/mod.rs"]
+mod receivers;
+
 mod contract;
 mod costs;
 mod damage;
@@ -16,6 +19,7 @@ mod measure;
 mod names;
 mod outbox;
 mod sharing;
+mod stages;
 mod support;
 mod version_1;
 mod working;

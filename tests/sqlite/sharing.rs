@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use orderhook::SqliteStore;
+use orderhook::notification::StateName;
 use orderhook::store::{Filter, Inserted, Page, Store, StoreErrorKind, Written};
-use orderhook::{SqliteStore, StateName};
 use tokio::task::JoinSet;
 
 use crate::support::*;

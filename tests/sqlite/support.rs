@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use orderhook::event::Body;
+use orderhook::notification::{Attempt, Ledger, NotSent};
 use orderhook::store::{
     Claim, ClaimRequest, Claims, Inserted, NewNotification, Pick, Start, Step, Store, Then,
 };
-use orderhook::{
-    Attempt, Body, EndpointId, Key, Ledger, NotSent, OrderCode, Outcome, Source, SqliteStore,
-    SupplierId, Timestamp,
-};
+use orderhook::supplier::EndpointId;
+use orderhook::{Key, OrderCode, Outcome, Source, SqliteStore, SupplierId, Timestamp};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
@@ -68,7 +68,7 @@ pub(crate) fn key(supplier: &str, order: &str) -> Key {
 /// Another event in the stream of the key.
 pub(crate) fn later(key: &Key, occurrence: &str) -> Key {
     let mut key = key.clone();
-    key.occurrence = orderhook::Occurrence::new(occurrence).unwrap();
+    key.occurrence = orderhook::event::Occurrence::new(occurrence).unwrap();
     key
 }
 

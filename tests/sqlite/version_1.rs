@@ -1,8 +1,9 @@
 //! A program of schema version 1 that still has the file open while this one migrates it. It knows nothing of what version
 //! 2 has added, and goes on with its own statements.
 
+use orderhook::notification::StateName;
 use orderhook::store::{Intervention, Pick, Selection, Store, Then, Written};
-use orderhook::{Key, SqliteStore, StateName};
+use orderhook::{Key, SqliteStore};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use crate::support::*;

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use orderhook::notification::StateName;
 use orderhook::store::Store;
-use orderhook::{Dispatcher, SqliteStore, StateName, Supplier, SupplierId, Worker};
+use orderhook::{Dispatcher, SqliteStore, Supplier, SupplierId, Worker};
 
 use crate::support::*;
 

@@ -10,16 +10,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use orderhook::event::ContentDigest;
+use orderhook::notification::{FailureReason, Ledger, StateName};
 use orderhook::store::conformance::Harness;
 use orderhook::store::{
     Append, ClaimRequest, Claims, Counts, Cursor, Filter, Inserted, Intervened, Intervention,
     Listing, NewNotification, Page, Refused, Selection, Start, Step, Store, StoreError, Then,
     Written,
 };
-use orderhook::{
-    ContentDigest, FailureReason, Key, Ledger, Notification, OrderCode, Source, StateName,
-    StreamRule, SupplierId, Timestamp,
-};
+use orderhook::supplier::StreamRule;
+use orderhook::{Key, Notification, OrderCode, Source, SupplierId, Timestamp};
 
 use row::{Row, Waits, attempts, corrupt, digest, key};
 
@@ -162,7 +162,7 @@ impl ForeignStore {
     fn add(&self, table: &mut Table, new: &NewNotification, position: u64) {
         let now = table.now();
         let (mut state, mut text, mut body) = match &new.start {
-            Start::Pending(body) => (StateName::Pending, None, Some(body.to_vec())),
+            Start::Pending(body) => (StateName::Pending, None, Some(body.as_bytes().to_vec())),
             Start::NotWanted => (StateName::NotWanted, None, None),
             Start::Notified { reference } => (StateName::Notified, Some(reference.clone()), None),
         };
@@ -179,7 +179,7 @@ impl ForeignStore {
             Fault::TrimsTexts => text = text.map(|text| text.trim().to_owned()),
             _ => {}
         }
-        let mut memo = new.memo.as_ref().map(|memo| memo.to_vec());
+        let mut memo = new.memo.as_ref().map(|memo| memo.as_bytes().to_vec());
         if self.has(Fault::HasNoEmptyMemos) {
             memo = memo.filter(|memo| !memo.is_empty());
         }
@@ -306,7 +306,7 @@ impl ForeignStore {
             } else {
                 reason.as_str()
             });
-            row.passes = *stream == StreamRule::Passes && !self.has(Fault::HoldsAlways);
+            row.passes = *stream == StreamRule::Pass && !self.has(Fault::HoldsAlways);
         }
         match self.fault {
             Fault::KeepsTokensAfterEnds => {}

@@ -203,7 +203,7 @@ fn assert_form(line: &Value) {
 
 fn assert_time(text: &str) {
     assert!(
-        text.parse::<orderhook::OffsetTimestamp>().is_ok(),
+        text.parse::<orderhook::value::OffsetTimestamp>().is_ok(),
         "{text} is not RFC 3339"
     );
 }

@@ -16,6 +16,7 @@ fn went_well(finished: &Finished, status: i32) {
     assert!(!finished.stderr.contains("panicked"), "{finished:?}");
 }
 
+#[cfg(feature = "fulfilment")]
 const STAGES: &str = r#"
 {"client": "north", "parent_order": "P-1", "child_order": "A", "flow": "pickup", "stage": "accept"}
 {"client": "north", "parent_order": "P-1", "child_order": "A", "flow": "pickup", "stage": "delivered"}
@@ -40,6 +41,7 @@ async fn order_paid_tells_the_suppliers_although_nobody_hears_it() {
     }
 }
 
+#[cfg(feature = "fulfilment")]
 #[tokio::test]
 async fn fulfilment_tells_the_stages_and_refuses_one_although_nobody_hears_it() {
     for program in both_ways("fulfilment", &Bench::in_memory()) {
@@ -72,9 +74,27 @@ async fn fulfilment_tells_the_stages_and_refuses_one_although_nobody_hears_it() 
     }
 }
 
+#[cfg(not(feature = "fulfilment"))]
+#[tokio::test]
+async fn fulfilment_that_is_not_compiled_in_is_exit_1_and_names_the_feature() {
+    let bench = Bench::in_memory();
+    for arguments in [&[][..], &["--help"], &["--events", "events.jsonl"]] {
+        let finished = Program::example("fulfilment", bench.folder())
+            .run(arguments)
+            .await;
+        went_well(&finished, 1);
+        assert!(
+            finished.stderr.contains("--features fulfilment"),
+            "{finished:?}"
+        );
+        assert_eq!(finished.stdout, "");
+    }
+}
+
 #[tokio::test]
 async fn the_demonstrations_run_to_their_end_although_nobody_hears_them() {
-    for name in ["order_paid", "fulfilment"] {
+    let fulfilment = cfg!(feature = "fulfilment").then_some("fulfilment");
+    for name in ["order_paid"].into_iter().chain(fulfilment) {
         let bench = Bench::in_memory();
         for program in both_ways(name, &bench) {
             went_well(&program.run(&[]).await, 0);

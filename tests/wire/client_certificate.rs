@@ -3,7 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use orderhook::{Dispatcher, Error, Verdict};
+use orderhook::report::Verdict;
+use orderhook::{Dispatcher, Error};
 
 use super::demanded_certificate::{answering, demanding};
 use super::support::Ca;

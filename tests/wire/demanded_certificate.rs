@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orderhook::{OnUnknown, State, Verdict};
+use orderhook::NotificationState;
+use orderhook::report::Verdict;
+use orderhook::supplier::OnUnknown;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
@@ -65,7 +67,7 @@ async fn nothing_is_sent_to_a_server_that_demands_a_client_certificate_and_the_r
             "{outcomes:?}"
         );
         assert!(
-            matches!(notification.state, State::Pending { .. }),
+            matches!(notification.state, NotificationState::Pending { .. }),
             "{:?}",
             notification.state
         );

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use orderhook::notification::StateName;
 use orderhook::store::{Filter, Page};
-use orderhook::{RetryPolicy, StateName, Worker};
+use orderhook::{RetryPolicy, Worker};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::server::{OK, Server, answer, request};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use orderhook::{NotSent, Outcome, Verdict};
+use orderhook::Outcome;
+use orderhook::notification::NotSent;
+use orderhook::report::Verdict;
 
 use super::server::{OK, Server, answer, request};
 use super::support::LOOPBACK_NAMES;

@@ -4,9 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use orderhook::event::Occurrence;
+use orderhook::notification::Attempt;
+use orderhook::supplier::LookupError;
 use orderhook::{
-    Attempt, Dispatcher, DispatcherBuilder, Event, EventKind, LookupError, MemoryStore,
-    Notification, Occurrence, OrderCode, Source, Supplier, SupplierBuilder, SupplierId, Suppliers,
+    Dispatcher, DispatcherBuilder, Event, EventKind, MemoryStore, Notification, OrderCode, Source,
+    Supplier, SupplierBuilder, SupplierId, Suppliers,
 };
 use serde_json::json;
 
@@ -74,7 +77,7 @@ pub(crate) fn supplier(id: &str) -> SupplierBuilder {
 
 pub(crate) fn event() -> Event {
     Event::new(
-        EventKind::order_created(),
+        EventKind::OrderCreated,
         Occurrence::only(),
         &json!({ "a": 1 }),
     )

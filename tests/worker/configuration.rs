@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use orderhook::{Activity, FailureReason, State, StateName};
+use orderhook::NotificationState;
+use orderhook::notification::{FailureReason, StateName};
+use orderhook::supplier::Activity;
 
 use super::support::{Receiver, Reply};
 use super::world::{DAY, Running, Trouble, World, supplier, supplier_id};
@@ -192,7 +194,10 @@ async fn nothing_is_tried_while_a_supplier_is_paused_and_everything_afterwards()
         ),
         (1, 0)
     );
-    assert!(matches!(world.state(&tried).await, State::Pending { .. }));
+    assert!(matches!(
+        world.state(&tried).await,
+        NotificationState::Pending { .. }
+    ));
 
     world.put(active);
     for key in [&tried, &untried] {
@@ -236,7 +241,8 @@ async fn a_worker_notices_that_it_is_over(activity: Activity, trouble: Trouble) 
     world.lookup.trouble(trouble);
     let running = Running::start(world.worker());
     for key in &keys {
-        while !matches!(world.state(key).await, State::Pending { due } if due > world.store.now()) {
+        while !matches!(world.state(key).await, NotificationState::Pending { due } if due > world.store.now())
+        {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use orderhook::{OnUnknown, State};
+use orderhook::NotificationState;
+use orderhook::supplier::OnUnknown;
 
 use super::support::{Mode, Receiver, Reply};
 use super::world::{World, supplier};
@@ -38,7 +39,7 @@ async fn a_grace_that_ends_while_a_body_is_read_leaves_the_acceptance_and_no_sec
             "pointer {pointer:?}"
         );
         match world.state(&key).await {
-            State::Notified { reference, .. } => {
+            NotificationState::Notified { reference, .. } => {
                 assert_eq!(reference, "A-1", "the order code is the reference")
             }
             other => panic!("pointer {pointer:?}: {other:?}"),
@@ -66,7 +67,7 @@ async fn a_grace_that_ends_before_there_is_a_connection_is_not_sent_and_holds_no
 
     assert_eq!(world.outcomes(&key).await, ["not_sent"]);
     assert!(
-        matches!(world.state(&key).await, State::Pending { .. }),
+        matches!(world.state(&key).await, NotificationState::Pending { .. }),
         "{:?}",
         world.state(&key).await
     );
@@ -87,5 +88,8 @@ async fn a_grace_that_ends_after_the_request_has_left_is_unknown() {
     running.await.unwrap();
 
     assert_eq!(world.outcomes(&key).await, ["unknown"]);
-    assert!(matches!(world.state(&key).await, State::Pending { .. }));
+    assert!(matches!(
+        world.state(&key).await,
+        NotificationState::Pending { .. }
+    ));
 }

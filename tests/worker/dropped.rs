@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use orderhook::{Key, MemoryStore, OrderCode, State};
+use orderhook::{Key, MemoryStore, NotificationState, OrderCode};
 
 use super::spy::Spy;
 use super::support::{Gate, Receiver, Reply};
@@ -47,7 +47,10 @@ impl Scene {
 
     async fn is_claimed(&self) {
         while self.spy.claims() == 0
-            || !matches!(self.world.state(&self.key).await, State::Sending { .. })
+            || !matches!(
+                self.world.state(&self.key).await,
+                NotificationState::Sending { .. }
+            )
         {
             tokio::task::yield_now().await;
         }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use orderhook::notification::{FailureReason, Unknown};
 use orderhook::store::{ClaimRequest, Pick, Store};
-use orderhook::{Activity, FailureReason, Key, OnUnknown, Outcome, State, Unknown, Worker};
+use orderhook::supplier::{Activity, OnUnknown};
+use orderhook::{Key, NotificationState, Outcome, Worker};
 
 use super::support::{Gate, Receiver, Reply};
 use super::world::{HOUR, Trouble, World, supplier};
@@ -61,7 +63,7 @@ async fn a_takeover_has_written_the_interrupted_attempt_when_it_sends() {
     let open = world.notification(&key).await;
     assert_eq!(open.attempts.len(), 1);
     assert_eq!(open.attempts[0].outcome, INTERRUPTED);
-    assert!(matches!(open.state, State::Sending { .. }));
+    assert!(matches!(open.state, NotificationState::Sending { .. }));
     gate.open();
     ticking.await.unwrap().unwrap();
     assert!(world.is_notified(&key).await);

@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use orderhook::{Acceptance, Key, RetryPolicy, State};
+use orderhook::supplier::Acceptance;
+use orderhook::{Key, NotificationState, RetryPolicy};
 
 use super::support::{Receiver, Reply};
 use super::world::{HOUR, Running, World, supplier};
@@ -96,7 +97,10 @@ async fn new_orders_reach_the_healthy_endpoint(
             Acceptance::Every => {
                 let state = world.state(key).await;
                 assert!(
-                    matches!(state, State::Pending { .. } | State::Sending { .. }),
+                    matches!(
+                        state,
+                        NotificationState::Pending { .. } | NotificationState::Sending { .. }
+                    ),
                     "{state:?}"
                 );
             }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use orderhook::store::Then;
-use orderhook::{MemoryStore, State, Worker};
+use orderhook::{MemoryStore, NotificationState, Worker};
 
 use super::spy::{Fate, Spy};
 use super::support::{Gate, Log, Receiver, Reply};
@@ -95,7 +95,10 @@ async fn a_renewal_that_is_answered_too_late_for_a_call_is_handed_back_instead()
     let key = world.enqueue("books", "A-1").await;
     world.tick().await;
     assert_eq!((first.count(), second.count()), (1, 0));
-    assert!(matches!(world.state(&key).await, State::Pending { .. }));
+    assert!(matches!(
+        world.state(&key).await,
+        NotificationState::Pending { .. }
+    ));
     assert_eq!(world.outcomes(&key).await, ["accepted"]);
     // Not at once again: with such a store that would go round for ever.
     clock.advance(Duration::from_secs(1));

@@ -3,7 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{Duration, Instant};
 
-use orderhook::{OrderCode, State};
+use orderhook::{NotificationState, OrderCode};
 use tokio::task::JoinSet;
 
 use super::support::{Gate, Receiver, Reply};
@@ -192,7 +192,7 @@ async fn notify_waits_for_room_five_seconds_at_most_and_what_had_none_spends_no_
             &OrderCode::new(format!("A-{n}")).unwrap(),
         );
         let notification = world.notification(&key).await;
-        if let State::Pending { due } = notification.state {
+        if let NotificationState::Pending { due } = notification.state {
             left += 1;
             assert!(
                 due <= world.store.now() && notification.attempts.is_empty(),
@@ -240,7 +240,8 @@ async fn what_a_worker_claims_of_a_supplier_at_its_limit_is_put_off_and_sent_whe
     for key in &again {
         loop {
             let notification = world.notification(key).await;
-            if matches!(notification.state, State::Pending { due } if due > world.store.now()) {
+            if matches!(notification.state, NotificationState::Pending { due } if due > world.store.now())
+            {
                 break;
             }
             tokio::task::yield_now().await;

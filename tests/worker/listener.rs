@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use orderhook::notification::FailureReason;
 use orderhook::store::{Page, Store, Then};
-use orderhook::{FailureReason, MemoryStore, News, RetryPolicy, State};
+use orderhook::{MemoryStore, News, NotificationState, RetryPolicy};
 
 use super::spy::{Fate, Spy};
 use super::support::{Receiver, Reply};
@@ -57,9 +58,9 @@ async fn what_the_host_hears_is_durable_when_it_hears_it() {
         };
         let state = at_once(seen.get(key)).unwrap().unwrap().state;
         let fits = match news {
-            News::Notified { .. } => matches!(state, State::Notified { .. }),
-            News::Failed { .. } => matches!(state, State::Failed { .. }),
-            _ => matches!(state, State::Pending { .. }),
+            News::Notified { .. } => matches!(state, NotificationState::Notified { .. }),
+            News::Failed { .. } => matches!(state, NotificationState::Failed { .. }),
+            _ => matches!(state, NotificationState::Pending { .. }),
         };
         count.fetch_add(usize::from(fits), Ordering::SeqCst);
     };
@@ -109,7 +110,7 @@ async fn a_listener_that_panics_breaks_nothing_else() {
     // Neither is a waiting call told that its delivery went wrong.
     let key = world.enqueue("books", "B-1").await;
     let told = world.dispatcher.retry(&key).await.unwrap();
-    assert!(matches!(told.state, State::Notified { .. }));
+    assert!(matches!(told.state, NotificationState::Notified { .. }));
 }
 
 #[tokio::test]

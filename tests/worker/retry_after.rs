@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use orderhook::{FailureReason, RetryPolicy};
+use orderhook::RetryPolicy;
+use orderhook::notification::FailureReason;
 
 use super::support::{Receiver, Reply};
 use super::world::{HOUR, World, supplier};

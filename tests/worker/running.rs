@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use orderhook::{RetryPolicy, State, Worker};
+use orderhook::{NotificationState, RetryPolicy, Worker};
 use tokio::sync::oneshot;
 
 use super::support::{Gate, Receiver, Reply};
@@ -126,7 +126,10 @@ async fn until_idle_waits_for_later_tries_and_leaves_what_failed_and_what_is_hel
     let summary = world.worker().until_idle().await.unwrap();
     assert_eq!((summary.notified, summary.failed), (1, 1));
     assert!(world.is_notified(&flaky).await);
-    assert!(matches!(world.state(&held).await, State::Pending { .. }));
+    assert!(matches!(
+        world.state(&held).await,
+        NotificationState::Pending { .. }
+    ));
     let again = world.worker().until_idle().await.unwrap();
     assert_eq!((again.notified, again.failed), (0, 0));
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use orderhook::{Acceptance, FailureReason, News, Notification, RetryPolicy};
+use orderhook::notification::FailureReason;
+use orderhook::supplier::Acceptance;
+use orderhook::{News, Notification, RetryPolicy};
 
 use super::support::{Receiver, Reply};
 use super::world::{DAY, HOUR, World, supplier};

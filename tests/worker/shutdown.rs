@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orderhook::{State, Worker};
+use orderhook::{NotificationState, Worker};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -10,7 +10,7 @@ use super::spy::Spy;
 use super::support::{Gate, Receiver, Reply};
 use super::world::{HOUR, Trouble, World, supplier};
 
-fn run(worker: Worker) -> (oneshot::Sender<()>, JoinHandle<orderhook::Summary>) {
+fn run(worker: Worker) -> (oneshot::Sender<()>, JoinHandle<orderhook::report::Summary>) {
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         worker
@@ -38,7 +38,10 @@ async fn a_shutdown_waits_for_what_is_being_sent_and_claims_nothing_more() {
     gate.open();
     assert_eq!(task.await.unwrap().notified, 1);
     assert!(world.is_notified(&first).await);
-    assert!(matches!(world.state(&second).await, State::Pending { .. }));
+    assert!(matches!(
+        world.state(&second).await,
+        NotificationState::Pending { .. }
+    ));
     assert_eq!(receiver.count(), 1);
 }
 
@@ -62,7 +65,7 @@ async fn what_is_not_finished_in_the_grace_period_is_handed_back_as_unknown_and_
     for key in &keys {
         let notification = world.notification(key).await;
         assert!(
-            matches!(notification.state, State::Pending { .. }),
+            matches!(notification.state, NotificationState::Pending { .. }),
             "{:?}",
             notification.state
         );
@@ -85,7 +88,10 @@ async fn a_worker_that_is_told_to_stop_before_it_begins_claims_nothing() {
     let key = world.enqueue("books", "A-1").await;
     world.worker().run_until(std::future::ready(())).await;
     assert_eq!(receiver.count(), 0);
-    assert!(matches!(world.state(&key).await, State::Pending { .. }));
+    assert!(matches!(
+        world.state(&key).await,
+        NotificationState::Pending { .. }
+    ));
 }
 
 #[tokio::test]
@@ -107,7 +113,7 @@ async fn what_was_claimed_while_the_shutdown_came_is_not_left_claimed() {
     gate.open();
     task.await.unwrap();
     assert!(
-        !matches!(world.state(&key).await, State::Sending { .. }),
+        !matches!(world.state(&key).await, NotificationState::Sending { .. }),
         "it would wait for its lease"
     );
 }
@@ -138,7 +144,7 @@ async fn a_lookup_that_never_answers_does_not_stop_a_shutdown() {
     let key = world.enqueue("books", "A-1").await;
     world.lookup.trouble(Trouble::Silent(Gate::new()));
     let (stop, task) = run(world.worker().grace(Duration::ZERO));
-    while !matches!(world.state(&key).await, State::Sending { .. }) {
+    while !matches!(world.state(&key).await, NotificationState::Sending { .. }) {
         tokio::task::yield_now().await;
     }
     stop.send(()).unwrap();

@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use orderhook::notification::FailureReason;
 use orderhook::store::{
     ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Pick, Selection, Step, Store, StoreError, StoreErrorKind, Then, Written,
 };
-use orderhook::{FailureReason, Key, MemoryStore, Notification, Source, StreamRule};
+use orderhook::supplier::StreamRule;
+use orderhook::{Key, MemoryStore, Notification, Source};
 
 use super::support::Gate;
 
@@ -106,7 +108,7 @@ impl Spy {
         let request = ClaimRequest::new(source, Pick::NowOf(keys.to_vec()), u32::MAX, lease);
         let failed = Then::Failed {
             reason: FailureReason::NoEndpoints,
-            stream: StreamRule::Holds,
+            stream: StreamRule::Hold,
         };
         let claims = self.inner.claim(&request).await?.claims.into_iter();
         let steps: Vec<_> = claims

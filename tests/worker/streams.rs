@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use orderhook::{FailureReason, RetryPolicy, State};
+use orderhook::notification::FailureReason;
+use orderhook::{NotificationState, RetryPolicy};
 
 use super::support::{Gate, Receiver, Reply};
 use super::world::{DAY, World, supplier};
@@ -63,7 +64,10 @@ async fn the_next_of_a_stream_is_not_sent_while_the_one_before_is_under_way() {
     let ticking = tokio::spawn(async move { worker.tick().await });
     receiver.wait_for(1).await;
     assert_eq!(world.tick().await, 0);
-    assert!(matches!(world.state(&second).await, State::Pending { .. }));
+    assert!(matches!(
+        world.state(&second).await,
+        NotificationState::Pending { .. }
+    ));
     gate.open();
     ticking.await.unwrap().unwrap();
     assert_eq!(world.tick().await, 1);
@@ -87,7 +91,10 @@ async fn a_failed_one_stops_its_stream_and_no_other_until_it_is_withdrawn() {
     world.store.advance(10 * DAY);
     world.tick().await;
     assert!(world.is_notified(&other).await);
-    assert!(matches!(world.state(&held).await, State::Pending { .. }));
+    assert!(matches!(
+        world.state(&held).await,
+        NotificationState::Pending { .. }
+    ));
     assert_eq!(world.worker().tick().await.unwrap().claimed, 0);
 
     world

@@ -1,6 +1,7 @@
 //! What may have been received: sent again, or held for a person.
 
-use orderhook::{FailureReason, OnUnknown, StateName};
+use orderhook::notification::{FailureReason, StateName};
+use orderhook::supplier::OnUnknown;
 
 use super::support::{Receiver, Reply};
 use super::world::{DAY, World, supplier};

@@ -4,8 +4,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use orderhook::notification::FailureReason;
 use orderhook::store::{Filter, Page, Store};
-use orderhook::{FailureReason, Key, MemoryStore, OrderCode, State, Worker};
+use orderhook::{Key, MemoryStore, NotificationState, OrderCode, Worker};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::spy::Spy;
@@ -106,7 +107,7 @@ async fn silent(world: &World, receiver: &Receiver, limit: u32) -> Key {
         let probe = world
             .notification(&order_key(world, &format!("probe-{n}")))
             .await;
-        if matches!(probe.state, State::Pending { due } if due > world.store.now())
+        if matches!(probe.state, NotificationState::Pending { due } if due > world.store.now())
             && probe.endpoints().len() == 1
         {
             break;
@@ -146,7 +147,7 @@ async fn a_person_who_retries_calls_a_silent_endpoint_beside_the_open_call_and_n
     receiver.wait_for(2).await;
     let second = retry("beyond").await.unwrap();
     assert!(
-        matches!(second.state, State::Pending { .. }) && second.attempts.is_empty(),
+        matches!(second.state, NotificationState::Pending { .. }) && second.attempts.is_empty(),
         "{second:?}"
     );
     assert_eq!(receiver.count(), 2, "the limit of its supplier is two");
@@ -180,7 +181,7 @@ async fn resume_leaves_a_silent_endpoint_out_and_spends_no_try_on_it() {
     assert_eq!(report.entries.len(), 1);
     let resumed = world.notification(&failed).await;
     assert!(
-        matches!(resumed.state, State::Pending { .. }) && resumed.attempts.is_empty(),
+        matches!(resumed.state, NotificationState::Pending { .. }) && resumed.attempts.is_empty(),
         "{resumed:?}"
     );
     assert_eq!(receiver.count(), 1);

@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use orderhook::event::Occurrence;
+use orderhook::notification::FailureReason;
+use orderhook::report::Summary;
 use orderhook::store::Store;
+use orderhook::supplier::LookupError;
 use orderhook::{
-    Dispatcher, DispatcherBuilder, Event, EventKind, FailureReason, Key, LookupError, MemoryStore,
-    News, Notification, Occurrence, OrderCode, Source, State, Summary, Supplier, SupplierBuilder,
-    SupplierId, Suppliers, Worker,
+    Dispatcher, DispatcherBuilder, Event, EventKind, Key, MemoryStore, News, Notification,
+    NotificationState, OrderCode, Source, Supplier, SupplierBuilder, SupplierId, Suppliers, Worker,
 };
 
 use tokio::sync::oneshot;
@@ -97,13 +100,8 @@ impl World {
 
     /// Stores `order.created`.
     pub(crate) async fn enqueue(&self, supplier: &str, order: &str) -> Key {
-        self.enqueue_as(
-            supplier,
-            order,
-            EventKind::order_created(),
-            Occurrence::only(),
-        )
-        .await
+        self.enqueue_as(supplier, order, EventKind::OrderCreated, Occurrence::only())
+            .await
     }
 
     /// Stores `order.created` of so many orders.
@@ -117,7 +115,7 @@ impl World {
 
     /// Stores one more event of a stream.
     pub(crate) async fn enqueue_next(&self, supplier: &str, order: &str, n: usize) -> Key {
-        let kind = EventKind::new("order.changed").unwrap();
+        let kind = EventKind::own("order.changed").unwrap();
         self.enqueue_as(
             supplier,
             order,
@@ -149,17 +147,17 @@ impl World {
         self.store.get(key).await.unwrap().unwrap()
     }
 
-    pub(crate) async fn state(&self, key: &Key) -> State {
+    pub(crate) async fn state(&self, key: &Key) -> NotificationState {
         self.notification(key).await.state
     }
 
     pub(crate) async fn is_notified(&self, key: &Key) -> bool {
-        matches!(self.state(key).await, State::Notified { .. })
+        matches!(self.state(key).await, NotificationState::Notified { .. })
     }
 
     pub(crate) async fn failure(&self, key: &Key) -> Option<FailureReason> {
         match self.state(key).await {
-            State::Failed { reason, .. } => Some(reason),
+            NotificationState::Failed { reason, .. } => Some(reason),
             _ => None,
         }
     }
@@ -167,7 +165,7 @@ impl World {
     /// In how long a pending notification is due.
     pub(crate) async fn due_in(&self, key: &Key) -> Duration {
         match self.state(key).await {
-            State::Pending { due } => due.since(self.store.now()),
+            NotificationState::Pending { due } => due.since(self.store.now()),
             other => panic!("{key} is {other:?}"),
         }
     }
@@ -182,7 +180,7 @@ impl World {
     pub(crate) async fn live_until_settled(&self, key: &Key) -> Notification {
         for _ in 0..1000 {
             let notification = self.notification(key).await;
-            if !matches!(notification.state, State::Pending { .. }) {
+            if !matches!(notification.state, NotificationState::Pending { .. }) {
                 return notification;
             }
             self.tick_when_due(key).await;
@@ -219,7 +217,7 @@ pub(crate) fn supplier(id: &str) -> SupplierBuilder {
 /// An `order.created` of which nothing but its key counts.
 pub(crate) fn event() -> Event {
     Event::new(
-        EventKind::order_created(),
+        EventKind::OrderCreated,
         Occurrence::only(),
         &serde_json::json!({}),
     )

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::delivery::listener::News;
-use crate::notification::{Key, State, Step, Then, Written, expected};
+use crate::notification::{Key, NotificationState, Step, Then, Written, expected};
 use crate::store::{StoreError, StoreErrorKind};
 use crate::supplier::{Endpoint, Supplier};
 use crate::value::clock::Moment;
@@ -100,7 +100,7 @@ impl Delivery<'_> {
         let attempts = self.recorded as usize;
         let stored = self.engine.store.get(key).await?;
         Ok(stored.is_some_and(|stored| {
-            let under_way = matches!(stored.state, State::Sending { .. });
+            let under_way = matches!(stored.state, NotificationState::Sending { .. });
             !under_way && stored.ledger == self.ledger && stored.attempts.len() == attempts
         }))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::event::{Body, ContentDigest, EventId, EventKind, Memo, Occurrence};
 use crate::notification::outcome::{Blocked, NotSent, Outcome, Unknown};
-use crate::notification::{Attempt, Closed, Key, Ledger, State};
+use crate::notification::{Attempt, Closed, Key, Ledger, NotificationState};
 use crate::store::{
     ClaimRequest, Filter, Inserted, Intervention, NewNotification, Page, Pick, Start, Then,
 };
@@ -284,7 +284,7 @@ pub async fn names_come_back_as_they_were_given(harness: &impl Harness) {
     let texts = AWKWARD.into_iter().chain(["a", &longest]);
     // Some of them would be refused now, and were stored when they were not.
     for text in texts {
-        let kind = EventKind::new(&"a.b_c-9".repeat(9)).expect("a kind");
+        let kind = EventKind::own(&"a.b_c-9".repeat(9)).expect("a kind");
         let key = Key::new(
             Source::from_stored(text).expect("a name"),
             SupplierId::from_stored(text).expect("a name"),
@@ -402,8 +402,7 @@ pub async fn texts_come_back_as_they_were_given(harness: &impl Harness) {
             seen.content_digest,
             new.content_digest,
         );
-        let fits =
-            |state: &State| matches!(state, State::Notified { reference, .. } if reference == text);
+        let fits = |state: &NotificationState| matches!(state, NotificationState::Notified { reference, .. } if reference == text);
         case.holds("the reference", fits(&seen.state), (&seen.state, text));
 
         let (sent, withdrawn, marked) = (
@@ -423,7 +422,7 @@ pub async fn texts_come_back_as_they_were_given(harness: &impl Harness) {
         case.intervene(std::slice::from_ref(&withdrawn), &withdraw)
             .await;
         let state = case.get(&withdrawn).await.state;
-        let as_given = matches!(&state, State::Closed { why: Closed::Withdrawn { reason }, .. } if reason == text);
+        let as_given = matches!(&state, NotificationState::Closed { why: Closed::Withdrawn { reason }, .. } if reason == text);
         case.holds("the reason of a withdrawal", as_given, (&state, text));
         let mark = Intervention::MarkNotified {
             reference: text.to_owned(),

@@ -10,12 +10,13 @@ use tokio::task::JoinSet;
 
 use crate::event::{Body, EventKind, Occurrence};
 use crate::notification::outcome::{Outcome, Unknown};
-use crate::notification::{Attempt, FailureReason, Key, Ledger, Notification, StreamRule};
+use crate::notification::{Attempt, FailureReason, Key, Ledger, Notification};
 use crate::store::{
     Claim, ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Pick, Selection, Start, Step, Store, StoreError, Then, Written,
 };
 use crate::supplier::EndpointId;
+use crate::supplier::StreamRule;
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
 
@@ -273,8 +274,8 @@ impl<'h, H: Harness> Case<'h, H> {
         };
         let then = match situation {
             Situation::Waiting => Some(Then::Again { after: LIVE }),
-            Situation::FailedHolding => Some(failed(FailureReason::Config, StreamRule::Holds)),
-            Situation::FailedPassing => Some(failed(FailureReason::Exhausted, StreamRule::Passes)),
+            Situation::FailedHolding => Some(failed(FailureReason::Config, StreamRule::Hold)),
+            Situation::FailedPassing => Some(failed(FailureReason::Exhausted, StreamRule::Pass)),
             Situation::Notified => Some(Then::Notified {
                 reference: "R-1".to_owned(),
             }),
@@ -373,7 +374,7 @@ pub(super) fn stage(code: &str, occurrence: &str) -> Key {
 }
 
 pub(super) fn stage_for(id: &str, code: &str, occurrence: &str) -> Key {
-    let kind = EventKind::new("order.stage").expect("a kind");
+    let kind = EventKind::own("order.stage").expect("a kind");
     Key::new(
         shop(),
         supplier(id),
@@ -420,7 +421,7 @@ pub(super) fn every_then() -> Vec<Then> {
         Then::Keep { lease: LIVE },
         notified("R-2"),
         Then::Again { after: LIVE },
-        failed(FailureReason::HeldUnknown, StreamRule::Passes),
+        failed(FailureReason::HeldUnknown, StreamRule::Pass),
         Then::HandBack { after: LIVE },
     ]
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use crate::event::EventId;
-use crate::notification::{FailureReason, Key, State, StreamRule};
+use crate::notification::{FailureReason, Key, NotificationState};
 use crate::store::{ClaimRequest, Intervention, Pick, Store, Then};
+use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
@@ -192,7 +193,7 @@ pub async fn what_its_holder_gave_back_is_not_taken_over(harness: &impl Harness)
         .await;
     }
     let claim = case.hold(&key, LIVE).await;
-    case.settle(&claim, failed(FailureReason::Config, StreamRule::Holds))
+    case.settle(&claim, failed(FailureReason::Config, StreamRule::Hold))
         .await;
     case.intervene(std::slice::from_ref(&key), &Intervention::Reopen)
         .await;
@@ -302,7 +303,7 @@ pub async fn a_claim_has_all_that_its_holder_needs(harness: &impl Harness) {
     case.same("how often it was reopened", claim.reopened, 0);
     case.same("how many attempts there are", claim.attempts, 0);
 
-    let mut failure = step(&claim, failed(FailureReason::Exhausted, StreamRule::Holds));
+    let mut failure = step(&claim, failed(FailureReason::Exhausted, StreamRule::Hold));
     failure.attempts = vec![attempt(0), attempt(1)];
     failure.ledger = ledger(2);
     case.write(failure).await;
@@ -330,7 +331,7 @@ pub async fn the_lease_of_a_claim_begins_at_its_time(harness: &impl Harness) {
         before <= claims.now && claims.now <= after,
         claims.now,
     );
-    let wanted = State::Sending {
+    let wanted = NotificationState::Sending {
         until: claims.now.after(LIVE),
     };
     case.same(
@@ -435,7 +436,7 @@ pub async fn every_claim_has_a_token_that_none_had_before(harness: &impl Harness
                 case.write_all(&back.collect::<Vec<_>>()).await;
             }
             _ => {
-                let end = failed(FailureReason::Config, StreamRule::Holds);
+                let end = failed(FailureReason::Config, StreamRule::Hold);
                 case.write_all(
                     &claims
                         .iter()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::notification::State;
+use crate::notification::NotificationState;
 use crate::store::{Filter, Inserted, Intervention, Page, Pick, Then, Written};
 
 use super::Harness;
@@ -51,7 +51,7 @@ pub async fn two_handles_see_the_same(harness: &impl Harness) {
     let state = two.get(&key).await.state;
     two.holds(
         "a claim of one is settled through the other",
-        matches!(state, State::Notified { .. }),
+        matches!(state, NotificationState::Notified { .. }),
         &state,
     );
     two.same(
@@ -169,7 +169,7 @@ pub async fn waits_and_leases_follow_the_time_of_the_store(harness: &impl Harnes
     for _ in 0..4 {
         let now = case.now().await;
         for key in [&waiting, &held] {
-            let (State::Pending { due: at } | State::Sending { until: at }) =
+            let (NotificationState::Pending { due: at } | NotificationState::Sending { until: at }) =
                 case.get(key).await.state
             else {
                 return;

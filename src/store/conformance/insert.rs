@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::task::Poll;
 
 use crate::event::{ContentDigest, EventId, Memo};
-use crate::notification::{Closed, Ledger, State};
+use crate::notification::{Closed, Ledger, NotificationState};
 use crate::store::{Append, ClaimRequest, Inserted, NewNotification, Pick, Start, Store};
 
 use super::Harness;
@@ -31,7 +31,7 @@ pub async fn an_absent_key_becomes_pending_and_due_now(harness: &impl Harness) {
     );
 
     let stored = case.get(&key).await;
-    let State::Pending { due } = stored.state else {
+    let NotificationState::Pending { due } = stored.state else {
         case.fails("it is pending", stored.state)
     };
     case.holds(
@@ -82,7 +82,7 @@ pub async fn what_nobody_wants_begins_closed(harness: &impl Harness) {
         "what is not wanted is closed",
         matches!(
             stored.state,
-            State::Closed {
+            NotificationState::Closed {
                 why: Closed::NotWanted,
                 ..
             }
@@ -106,7 +106,7 @@ pub async fn what_was_told_elsewhere_begins_notified(harness: &impl Harness) {
     let stored = case.get(&key).await;
     case.holds(
         "it is notified, with its reference",
-        matches!(&stored.state, State::Notified { reference, .. } if reference == "by phone"),
+        matches!(&stored.state, NotificationState::Notified { reference, .. } if reference == "by phone"),
         &stored.state,
     );
 }
@@ -448,7 +448,8 @@ pub async fn a_dropped_call_has_happened_or_has_not(harness: &impl Harness) {
         let step = step(&claim, notified("R-1")).with_attempts(0, vec![attempt(0)]);
         drop_after(polls, case.store.write(std::slice::from_ref(&step))).await;
         let seen = case.get(&claim.key).await;
-        let whole = matches!(seen.state, State::Notified { .. }) == (seen.attempts.len() == 1);
+        let whole =
+            matches!(seen.state, NotificationState::Notified { .. }) == (seen.attempts.len() == 1);
         case.holds(
             "a dropped step is recorded whole or not at all",
             whole,
@@ -456,7 +457,8 @@ pub async fn a_dropped_call_has_happened_or_has_not(harness: &impl Harness) {
         );
         case.write(step).await;
         let seen = case.get(&claim.key).await;
-        let whole = matches!(seen.state, State::Notified { .. }) && seen.attempts.len() == 1;
+        let whole =
+            matches!(seen.state, NotificationState::Notified { .. }) && seen.attempts.len() == 1;
         case.holds(
             "a step that is repeated after it was dropped is recorded once",
             whole,

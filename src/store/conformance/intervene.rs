@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::notification::{Closed, FailureReason, Key, State, StreamRule};
+use crate::notification::{Closed, FailureReason, Key, NotificationState};
 use crate::store::{ClaimRequest, Intervened, Intervention, Pick, Selection, Store};
+use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
@@ -14,7 +15,7 @@ use super::case::{
 /// Holds a store to sentence 10 of the [contract](crate::store::Store#contract).
 pub async fn what_has_failed_can_be_reopened(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 10").await;
-    for rule in [StreamRule::Holds, StreamRule::Passes] {
+    for rule in [StreamRule::Hold, StreamRule::Pass] {
         let key = key(&format!("{rule:?}"));
         case.add(std::slice::from_ref(&key)).await;
         for reopened in 1..=3 {
@@ -35,7 +36,7 @@ pub async fn what_has_failed_can_be_reopened(harness: &impl Harness) {
                 Intervened::new(vec![key.clone()], Vec::new()),
             );
             let seen = case.get(&key).await;
-            let State::Pending { due } = seen.state else {
+            let NotificationState::Pending { due } = seen.state else {
                 case.fails("it is pending again", seen.state)
             };
             case.holds(
@@ -94,7 +95,7 @@ pub async fn what_is_open_can_be_withdrawn(harness: &impl Harness) {
             wanted,
         );
         let seen = case.get(&key).await;
-        let State::Closed { at, why } = seen.state else {
+        let NotificationState::Closed { at, why } = seen.state else {
             case.fails("it is closed", seen.state)
         };
         case.same(
@@ -135,7 +136,7 @@ pub async fn what_is_open_can_be_marked_as_notified(harness: &impl Harness) {
             wanted,
         );
         let seen = case.get(&key).await;
-        let State::Notified { at, reference } = seen.state else {
+        let NotificationState::Notified { at, reference } = seen.state else {
             case.fails("it is notified", seen.state)
         };
         case.same("with the reference", &reference[..], "by phone");
@@ -229,7 +230,7 @@ pub async fn failures_are_selected_by_source_supplier_and_reason(harness: &impl 
             let key = of(id, reason);
             case.add(std::slice::from_ref(&key)).await;
             let claim = case.hold(&key, LIVE).await;
-            case.settle(&claim, failed(reason, StreamRule::Holds)).await;
+            case.settle(&claim, failed(reason, StreamRule::Hold)).await;
         }
     }
     case.bring(&key_for("north", "pending"), Situation::Due)
@@ -273,12 +274,15 @@ pub async fn failures_are_selected_by_source_supplier_and_reason(harness: &impl 
     );
     for reason in FailureReason::ALL {
         let (north, south) = (of("north", reason), of("south", reason));
-        let open = matches!(case.get(&north).await.state, State::Pending { .. });
+        let open = matches!(
+            case.get(&north).await.state,
+            NotificationState::Pending { .. }
+        );
         case.same("the others are left alone", open, wanted.contains(&north));
         let state = case.get(&south).await.state;
         case.holds(
             "the other supplier's are left alone",
-            matches!(state, State::Failed { .. }),
+            matches!(state, NotificationState::Failed { .. }),
             &state,
         );
     }

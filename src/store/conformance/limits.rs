@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::notification::{Key, State};
+use crate::notification::{Key, NotificationState};
 use crate::store::{ClaimRequest, Pick, Then};
 use crate::value::time::Timestamp;
 
@@ -206,7 +206,7 @@ async fn next_due<H: Harness>(case: &Case<'_, H>) -> Option<Timestamp> {
 /// When it can be claimed.
 async fn due<H: Harness>(case: &Case<'_, H>, key: &Key) -> Timestamp {
     match case.get(key).await.state {
-        State::Pending { due: at } | State::Sending { until: at } => at,
+        NotificationState::Pending { due: at } | NotificationState::Sending { until: at } => at,
         state => case.fails("it is pending or being sent", state),
     }
 }

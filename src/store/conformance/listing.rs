@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::event::{ContentDigest, Memo};
-use crate::notification::{FailureReason, Key, StateName, StreamRule};
+use crate::notification::{FailureReason, Key, StateName};
 use crate::store::{
     Append, Counts, Filter, Intervention, NewNotification, Page, Pick, Start, Then,
 };
+use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
@@ -62,7 +63,7 @@ pub async fn a_listing_has_all_but_the_bodies(harness: &impl Harness) {
     new.traceparent = Some("trace".to_owned());
     case.insert(&[new.clone()]).await;
     let claim = case.hold(&new.key, LIVE).await;
-    let mut failure = step(&claim, failed(FailureReason::Exhausted, StreamRule::Passes));
+    let mut failure = step(&claim, failed(FailureReason::Exhausted, StreamRule::Pass));
     failure.attempts = vec![attempt(0), attempt(1)];
     failure.ledger = ledger(3);
     case.write(failure).await;

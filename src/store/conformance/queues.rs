@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::notification::{FailureReason, Key, State, StreamRule};
+use crate::notification::{FailureReason, Key, NotificationState};
 use crate::store::{ClaimRequest, Intervention, Pick, Then};
+use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
@@ -74,7 +75,7 @@ pub async fn what_a_holder_gave_back_is_never_new_again(harness: &impl Harness) 
     let key = key("A-1");
     case.add(std::slice::from_ref(&key)).await;
     let claim = case.hold(&key, LIVE).await;
-    case.settle(&claim, failed(FailureReason::Config, StreamRule::Holds))
+    case.settle(&claim, failed(FailureReason::Config, StreamRule::Hold))
         .await;
     case.intervene(std::slice::from_ref(&key), &Intervention::Reopen)
         .await;
@@ -135,7 +136,7 @@ pub async fn what_is_put_off_is_due_when_its_time_has_come(harness: &impl Harnes
         .request(&ClaimRequest::new(shop(), Pick::Due, 9, LIVE))
         .await
         .next_due;
-    let State::Pending { due } = case.get(&key).await.state else {
+    let NotificationState::Pending { due } = case.get(&key).await.state else {
         case.fails("it is pending", &key)
     };
     case.holds(

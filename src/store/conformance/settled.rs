@@ -1,7 +1,8 @@
 //! Sentence 17: what settled, in the order in which it did.
 
-use crate::notification::{FailureReason, Key, StreamRule};
+use crate::notification::{FailureReason, Key};
 use crate::store::{Cursor, Intervention, Listing, NewNotification, Page, Start};
+use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{Case, LIVE, failed, key, notified, other_source, pending};
@@ -25,7 +26,7 @@ pub async fn what_settled_is_listed_in_the_order_in_which_it_did(harness: &impl 
     .await;
     for (n, then) in [
         (3, notified("R-3")),
-        (1, failed(FailureReason::Exhausted, StreamRule::Holds)),
+        (1, failed(FailureReason::Exhausted, StreamRule::Hold)),
     ] {
         let claim = case.hold(&keys[n], LIVE).await;
         case.settle(&claim, then).await;
@@ -88,7 +89,7 @@ pub async fn what_settles_later_comes_after_the_cursor(harness: &impl Harness) {
     case.same("nothing new", names(&again), Vec::new());
     case.holds("where to go on is kept", again.next == after, &again.next);
 
-    case.settle(&claims[0], failed(FailureReason::Config, StreamRule::Holds))
+    case.settle(&claims[0], failed(FailureReason::Config, StreamRule::Hold))
         .await;
     case.settle(&claims[1], notified("R")).await;
     let page = case.settled(&Page::after(cursor(&case, after), 1)).await;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::notification::{FailureReason, State, StreamRule};
+use crate::notification::{FailureReason, NotificationState};
 use crate::store::{Intervention, Pick, Step, Store, Then, Token, Written};
+use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
@@ -100,7 +101,7 @@ pub async fn an_intervention_makes_a_token_stale(harness: &impl Harness) {
     let key = key("A-9");
     case.add(std::slice::from_ref(&key)).await;
     let claim = case.hold(&key, LIVE).await;
-    case.settle(&claim, failed(FailureReason::Config, StreamRule::Holds))
+    case.settle(&claim, failed(FailureReason::Config, StreamRule::Hold))
         .await;
     case.intervene(std::slice::from_ref(&key), &Intervention::Reopen)
         .await;
@@ -185,7 +186,7 @@ pub async fn a_claim_that_is_kept_keeps_its_token_and_lives_longer(harness: &imp
     case.settle(&claim, Then::Keep { lease: LIVE }).await;
     let after = case.now().await;
     let state = case.get(&key).await.state;
-    let State::Sending { until } = state else {
+    let NotificationState::Sending { until } = state else {
         case.fails("it is still held", state)
     };
     let fits = before.after(LIVE) <= until && until <= after.after(LIVE);
@@ -253,7 +254,7 @@ pub async fn of_concurrent_ends_with_one_token_one_is_recorded(harness: &impl Ha
         &vec![attempt(winner as u32)],
     );
     let reference = format!("R-{winner}");
-    let fits = matches!(&seen.state, State::Notified { reference: seen, .. } if *seen == reference);
+    let fits = matches!(&seen.state, NotificationState::Notified { reference: seen, .. } if *seen == reference);
     case.holds("its reference is the one", fits, &seen.state);
 }
 
@@ -278,7 +279,9 @@ pub async fn a_step_records_attempts_ledger_and_state_together(harness: &impl Ha
             became(&seen.state, &then),
             &seen.state,
         );
-        if let State::Notified { at, .. } | State::Failed { at, .. } = seen.state {
+        if let NotificationState::Notified { at, .. } | NotificationState::Failed { at, .. } =
+            seen.state
+        {
             case.holds(
                 "an end has its moment",
                 before <= at && at <= after,
@@ -297,13 +300,13 @@ pub async fn a_step_records_attempts_ledger_and_state_together(harness: &impl Ha
 pub async fn a_failure_keeps_its_reason_and_what_it_means_for_its_stream(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 8").await;
     for reason in FailureReason::ALL {
-        for rule in [StreamRule::Holds, StreamRule::Passes] {
+        for rule in [StreamRule::Hold, StreamRule::Pass] {
             let key = key(&format!("{reason} {rule:?}"));
             case.add(std::slice::from_ref(&key)).await;
             let claim = case.hold(&key, LIVE).await;
             case.settle(&claim, failed(reason, rule)).await;
             let state = case.get(&key).await.state;
-            let State::Failed {
+            let NotificationState::Failed {
                 reason: seen_reason,
                 stream,
                 ..
@@ -333,7 +336,7 @@ pub async fn what_is_given_back_is_due_after_the_wait_asked_for(harness: &impl H
             case.settle(&claim, then.clone()).await;
             let over = case.now().await;
             let state = case.get(&key).await.state;
-            let State::Pending { due } = state else {
+            let NotificationState::Pending { due } = state else {
                 case.fails("it is pending again", state)
             };
             let fits = began.after(after) <= due && due <= over.after(after);
@@ -445,7 +448,7 @@ pub async fn the_steps_of_a_slice_are_answered_in_their_place(harness: &impl Har
     case.settle(&claims[1], notified("R-1")).await;
     let slice = [
         step(&claims[2], Then::Keep { lease: LIVE }).with_attempts(0, vec![attempt(0)]),
-        step(&claims[1], failed(FailureReason::Config, StreamRule::Holds)),
+        step(&claims[1], failed(FailureReason::Config, StreamRule::Hold)),
         step(&claims[0], notified("R-2")),
         step(&claims[2], notified("R-3")).with_attempts(1, vec![attempt(1)]),
         step(&claims[2], Then::Keep { lease: LIVE }).with_attempts(2, vec![attempt(2)]),
@@ -467,7 +470,7 @@ pub async fn the_steps_of_a_slice_are_answered_in_their_place(harness: &impl Har
         let state = case.get(key).await.state;
         case.holds(
             "each is notified",
-            matches!(state, State::Notified { .. }),
+            matches!(state, NotificationState::Notified { .. }),
             &state,
         );
     }
@@ -510,7 +513,7 @@ pub async fn a_reader_sees_a_step_whole_or_not_at_all(harness: &impl Harness) {
             ledger(steps)
         };
         case.same("attempts and ledger belong together", &seen.ledger, &ledger);
-        let ended = matches!(seen.state, State::Notified { .. });
+        let ended = matches!(seen.state, NotificationState::Notified { .. });
         case.same("attempts and state belong together", ended, steps == STEPS);
     }
 }
@@ -520,18 +523,20 @@ fn tried(step: Step) -> Step {
     step.with_attempts(0, vec![attempt(0)])
 }
 
-fn became(state: &State, then: &Then) -> bool {
+fn became(state: &NotificationState, then: &Then) -> bool {
     match then {
-        Then::Keep { .. } => matches!(state, State::Sending { .. }),
+        Then::Keep { .. } => matches!(state, NotificationState::Sending { .. }),
         Then::Notified { reference: wanted } => {
-            matches!(state, State::Notified { reference, .. } if reference == wanted)
+            matches!(state, NotificationState::Notified { reference, .. } if reference == wanted)
         }
-        Then::Again { .. } | Then::HandBack { .. } => matches!(state, State::Pending { .. }),
+        Then::Again { .. } | Then::HandBack { .. } => {
+            matches!(state, NotificationState::Pending { .. })
+        }
         Then::Failed {
             reason: wanted,
             stream: rule,
         } => {
-            matches!(state, State::Failed { reason, stream, .. } if reason == wanted && stream == rule)
+            matches!(state, NotificationState::Failed { reason, stream, .. } if reason == wanted && stream == rule)
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::notification::{FailureReason, Key, StreamRule};
+use crate::notification::{FailureReason, Key};
 use crate::store::{
     Append, ClaimRequest, Inserted, Intervention, NewNotification, Pick, Start, Store, Then,
 };
+use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
@@ -145,7 +146,7 @@ pub async fn a_withdrawal_in_the_middle_of_a_stream_leaves_its_order(harness: &i
 
 /// Holds a store to sentence 12 of the [contract](crate::store::Store#contract).
 pub async fn a_failure_holds_its_stream_or_lets_it_pass(harness: &impl Harness) {
-    for (rule, next) in [(StreamRule::Holds, false), (StreamRule::Passes, true)] {
+    for (rule, next) in [(StreamRule::Hold, false), (StreamRule::Pass, true)] {
         let case = Case::open(harness, "sentence 12").await;
         let keys = ["b", "a"].map(|occurrence| stage("A-1", occurrence));
         case.insert(&keys.each_ref().map(pending)).await;
@@ -187,7 +188,7 @@ pub async fn what_is_reopened_is_the_oldest_of_its_stream_again(harness: &impl H
     let keys = ["c", "b", "a"].map(|occurrence| stage("A-1", occurrence));
     case.insert(&keys.each_ref().map(pending)).await;
     let claim = case.hold(&keys[0], LIVE).await;
-    case.settle(&claim, failed(FailureReason::Exhausted, StreamRule::Passes))
+    case.settle(&claim, failed(FailureReason::Exhausted, StreamRule::Pass))
         .await;
     let second = case.hold(&keys[1], LIVE).await;
     let done = case.intervene(&keys[..1], &Intervention::Reopen).await;

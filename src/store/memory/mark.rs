@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::event::{ContentDigest, EventId, EventKind, Memo, Occurrence};
-use crate::notification::{Closed, Key, Notification, State};
+use crate::notification::{Closed, Key, Notification, NotificationState};
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
 
@@ -37,22 +37,22 @@ impl Mark {
     ) -> Option<Mark> {
         let key = &notification.key;
         let (word, at, text) = match &notification.state {
-            State::Notified { at, reference } if reference == key.order.as_str() => {
+            NotificationState::Notified { at, reference } if reference == key.order.as_str() => {
                 (NOTIFIED_AS_ORDER, at, "")
             }
-            State::Notified { at, reference } => (NOTIFIED, at, reference.as_str()),
-            State::Closed {
+            NotificationState::Notified { at, reference } => (NOTIFIED, at, reference.as_str()),
+            NotificationState::Closed {
                 at,
                 why: Closed::Withdrawn { reason },
             } => (WITHDRAWN, at, reason.as_str()),
-            State::Closed {
+            NotificationState::Closed {
                 at,
                 why: Closed::NotWanted,
             } => (NOT_WANTED, at, ""),
-            State::Pending { .. }
-            | State::Sending { .. }
-            | State::Failed { .. }
-            | State::Unreadable { .. } => {
+            NotificationState::Pending { .. }
+            | NotificationState::Sending { .. }
+            | NotificationState::Failed { .. }
+            | NotificationState::Unreadable { .. } => {
                 return None;
             }
         };
@@ -85,7 +85,7 @@ impl Mark {
             None => packed.number(0),
             Some(memo) => {
                 packed.number(1);
-                packed.bytes(memo);
+                packed.bytes(memo.as_bytes());
             }
         }
         Some(Mark(packed.0.into_boxed_slice()))
@@ -113,19 +113,19 @@ impl Mark {
         let (at, created_at) = (packed.moment()?, packed.moment()?);
         let text = packed.text()?.to_owned();
         let state = match *word {
-            NOTIFIED => State::Notified {
+            NOTIFIED => NotificationState::Notified {
                 at,
                 reference: text,
             },
-            NOTIFIED_AS_ORDER => State::Notified {
+            NOTIFIED_AS_ORDER => NotificationState::Notified {
                 at,
                 reference: key.order.as_str().to_owned(),
             },
-            WITHDRAWN => State::Closed {
+            WITHDRAWN => NotificationState::Closed {
                 at,
                 why: Closed::Withdrawn { reason: text },
             },
-            _ => State::Closed {
+            _ => NotificationState::Closed {
                 at,
                 why: Closed::NotWanted,
             },
@@ -212,19 +212,19 @@ mod tests {
         let reason = "called off".to_owned();
         let mut names = Names::default();
         for (n, state) in [
-            State::Notified {
+            NotificationState::Notified {
                 at: at(1_800_000_000_000_001),
                 reference: "A-1".to_owned(),
             },
-            State::Notified {
+            NotificationState::Notified {
                 at: at(5),
                 reference: "R-\u{1f4de}".to_owned(),
             },
-            State::Closed {
+            NotificationState::Closed {
                 at: at(0),
                 why: Closed::Withdrawn { reason },
             },
-            State::Closed {
+            NotificationState::Closed {
                 at: at(300),
                 why: Closed::NotWanted,
             },
@@ -252,7 +252,7 @@ mod tests {
             assert_eq!(mark.previous(), 77);
             assert_eq!(mark.unpack(&names), Some(notification));
         }
-        let pending = State::Pending { due: at(1) };
+        let pending = NotificationState::Pending { due: at(1) };
         let key = Key::order_created(
             Source::new("shop").unwrap(),
             SupplierId::new("north").unwrap(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use crate::notification::transition::{self, Change, Intervening, Judge, Present, Queue};
-use crate::notification::{Claim, Key, Notification, State, Stream, Token};
+use crate::notification::{Claim, Key, Notification, NotificationState, Stream, Token};
 use crate::store::{
     ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Pick, Selection,
     Step, Written,
@@ -262,7 +262,7 @@ impl Table {
                 .unwrap_or_default(),
             Pick::DueOf(keys) => self.waiting_of(request, keys, |at, _| at <= now),
             Pick::NowOf(keys) => self.waiting_of(request, keys, |at, state| {
-                at <= now || matches!(state, State::Pending { .. })
+                at <= now || matches!(state, NotificationState::Pending { .. })
             }),
         };
         let until = now.after(request.lease);
@@ -277,7 +277,7 @@ impl Table {
         &self,
         request: &ClaimRequest,
         keys: &[Key],
-        wanted: impl Fn(Timestamp, &State) -> bool,
+        wanted: impl Fn(Timestamp, &NotificationState) -> bool,
     ) -> Vec<Turn> {
         let place = |key: &Key| {
             let id = self.find(key)?;
@@ -370,7 +370,7 @@ impl Table {
                         return false;
                     };
                     (&key.source, &key.supplier) == (source, supplier)
-                        && matches!(state, State::Failed { reason, .. } if reasons.contains(reason))
+                        && matches!(state, NotificationState::Failed { reason, .. } if reasons.contains(reason))
                 };
                 self.failed.iter().filter(wanted).copied().collect()
             }
@@ -390,8 +390,11 @@ impl Table {
         row.notification.reopened += u32::from(change.reopens);
         row.queue = change.queue;
         let holds = change.state.holds_stream();
-        let failed = matches!(change.state, State::Failed { .. });
-        let is_final = matches!(change.state, State::Notified { .. } | State::Closed { .. });
+        let failed = matches!(change.state, NotificationState::Failed { .. });
+        let is_final = matches!(
+            change.state,
+            NotificationState::Notified { .. } | NotificationState::Closed { .. }
+        );
         row.notification.state = change.state;
         let (stream, position) = (row.notification.key.stream(), row.notification.position);
         if let Some(settled) = before.and_then(|before| self.settled.get_mut(before)) {

@@ -5,11 +5,16 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Error, Row, Sqlite};
 
 use crate::notification::transition::{Change, Queue};
-use crate::notification::{Closed, Key, State};
+use crate::notification::{Closed, Key, NotificationState};
+use crate::supplier::StreamRule;
 use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::repeated::Repeated;
+
+/// The words for a [`StreamRule`] in the column `stream_rule`, as version 1 of the schema has them.
+pub(super) const HOLDS: &str = "holds";
+pub(super) const PASSES: &str = "passes";
 
 /// A change as it stands in its columns.
 #[derive(Debug)]
@@ -41,18 +46,21 @@ impl Columns {
             put_off_to: due_at.filter(|_| change.queue == Queue::PutOff),
         };
         match state {
-            State::Pending { .. } | State::Sending { .. } => {}
-            State::Unreadable { at } => columns.settled_at = Some(at.as_micros()),
-            State::Notified { at, reference } => {
+            NotificationState::Pending { .. } | NotificationState::Sending { .. } => {}
+            NotificationState::Unreadable { at } => columns.settled_at = Some(at.as_micros()),
+            NotificationState::Notified { at, reference } => {
                 columns.settled_at = Some(at.as_micros());
                 columns.reference = Some(reference.clone());
             }
-            State::Failed { at, reason, stream } => {
+            NotificationState::Failed { at, reason, stream } => {
                 columns.settled_at = Some(at.as_micros());
                 columns.reason = Some(reason.as_str().to_owned());
-                columns.stream_rule = Some(stream.as_str());
+                columns.stream_rule = Some(match stream {
+                    StreamRule::Hold => HOLDS,
+                    StreamRule::Pass => PASSES,
+                });
             }
-            State::Closed { at, why } => {
+            NotificationState::Closed { at, why } => {
                 columns.settled_at = Some(at.as_micros());
                 columns.reason = match why {
                     Closed::Withdrawn { reason } => Some(reason.clone()),

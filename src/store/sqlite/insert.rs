@@ -124,7 +124,7 @@ fn bind<'q>(
     bind_columns(bind_key(query, &new.key), columns)
         .bind(new.event_id.as_str().to_owned())
         .bind(i64::try_from(position).unwrap_or(i64::MAX))
-        .bind(new.memo.as_deref().map(<[u8]>::to_vec))
+        .bind(new.memo.as_ref().map(|memo| memo.as_bytes().to_vec()))
         .bind(new.content_digest.map(|digest| digest.to_bytes().to_vec()))
         .bind(new.traceparent.clone())
         .bind(now.as_micros())

@@ -6,11 +6,15 @@ use sqlx::{Row, Sqlite, ValueRef};
 use crate::event::{Body, ContentDigest, EventId, EventKind, Memo, Occurrence};
 use crate::notification::transition::Queue;
 use crate::notification::{
-    Attempt, Claim, Closed, Key, Ledger, Notification, State, StateName, Token, transition,
+    Attempt, Claim, Closed, Key, Ledger, Notification, NotificationState, StateName, Token,
+    transition,
 };
 use crate::store::{Refused, StoreError, StoreErrorKind};
+use crate::supplier::StreamRule;
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
+
+use super::change::{HOLDS, PASSES};
 
 /// The columns that [`notification`] reads, in this order. With `concat!` because statements are constants.
 macro_rules! columns {
@@ -172,12 +176,14 @@ pub(super) fn key(row: &SqliteRow) -> Read<Key> {
             .map_err(|_| damaged)?,
         OrderCode::from_stored(get::<&str>(row, column::ORDER_CODE, PROBLEM)?)
             .map_err(|_| damaged)?,
-        EventKind::new(get(row, column::KIND, PROBLEM)?).map_err(|_| damaged)?,
+        get::<&str>(row, column::KIND, PROBLEM)?
+            .parse::<EventKind>()
+            .map_err(|_| damaged)?,
         Occurrence::from_stored(get(row, column::OCCURRENCE, PROBLEM)?).map_err(|_| damaged)?,
     ))
 }
 
-pub(super) fn state(row: &SqliteRow) -> Read<State> {
+pub(super) fn state(row: &SqliteRow) -> Read<NotificationState> {
     let due = || {
         let due: Option<i64> = get(row, column::DUE_AT, "its due_at cannot be read")?;
         due.map(moment).ok_or(Damage("its due_at is missing"))
@@ -195,12 +201,12 @@ pub(super) fn state(row: &SqliteRow) -> Read<State> {
         .parse()
         .map_err(|_| Damage("its state is not a known word"))?;
     Ok(match name {
-        StateName::Pending => State::Pending { due: due()? },
-        StateName::Sending => State::Sending { until: due()? },
+        StateName::Pending => NotificationState::Pending { due: due()? },
+        StateName::Sending => NotificationState::Sending { until: due()? },
         StateName::Notified => {
             let reference: Option<String> =
                 get(row, column::REFERENCE, "its reference cannot be read")?;
-            State::Notified {
+            NotificationState::Notified {
                 at: at()?,
                 reference: reference.ok_or(Damage("its reference is missing"))?,
             }
@@ -211,25 +217,28 @@ pub(super) fn state(row: &SqliteRow) -> Read<State> {
                 .map_err(|_| Damage("its reason is not a known word"))?;
             let stream =
                 get::<Option<&str>>(row, column::STREAM_RULE, "its stream_rule cannot be read")?;
-            let stream = stream.unwrap_or_default().parse();
-            let stream = stream.map_err(|_| Damage("its stream_rule is not a known word"))?;
-            State::Failed {
+            let stream = match stream {
+                Some(HOLDS) => StreamRule::Hold,
+                Some(PASSES) => StreamRule::Pass,
+                _ => return Err(Damage("its stream_rule is not a known word")),
+            };
+            NotificationState::Failed {
                 at: at()?,
                 reason,
                 stream,
             }
         }
-        StateName::Withdrawn => State::Closed {
+        StateName::Withdrawn => NotificationState::Closed {
             at: at()?,
             why: Closed::Withdrawn {
                 reason: reason()?.to_owned(),
             },
         },
-        StateName::NotWanted => State::Closed {
+        StateName::NotWanted => NotificationState::Closed {
             at: at()?,
             why: Closed::NotWanted,
         },
-        StateName::Unreadable => State::Unreadable { at: at()? },
+        StateName::Unreadable => NotificationState::Unreadable { at: at()? },
     })
 }
 

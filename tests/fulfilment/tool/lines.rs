@@ -1,6 +1,7 @@
 //! What it prints for events that it takes and refuses.
 
-use orderhook::{OffsetTimestamp, Timestamp};
+use orderhook::Timestamp;
+use orderhook::value::OffsetTimestamp;
 use serde_json::json;
 
 use super::{ALL, Desk, run, way};

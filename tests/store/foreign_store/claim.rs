@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use orderhook::Key;
+use orderhook::event::Body;
+use orderhook::notification::StateName;
 use orderhook::store::{Claim, ClaimRequest, Pick, StoreError, Token};
-use orderhook::{Body, Key, StateName};
 
 use super::row::{Row, Waits};
 use super::{Fault, ForeignStore, Table, later};

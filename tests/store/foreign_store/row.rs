@@ -1,9 +1,11 @@
 //! A row: what a database column could keep, and back again. What cannot be read is an error, never a panic.
 
+use orderhook::event::{Body, ContentDigest, EventId, Memo, Occurrence};
+use orderhook::notification::{Attempt, Closed, Ledger, StateName};
 use orderhook::store::{StoreError, StoreErrorKind};
+use orderhook::supplier::StreamRule;
 use orderhook::{
-    Attempt, Body, Closed, ContentDigest, EventId, EventKind, Key, Ledger, Memo, Notification,
-    Occurrence, OrderCode, Source, State, StateName, StreamRule, SupplierId, Timestamp,
+    EventKind, Key, Notification, NotificationState, OrderCode, Source, SupplierId, Timestamp,
 };
 
 /// Why a row that can be claimed waits.
@@ -49,9 +51,9 @@ impl Row {
         let at = Timestamp::from_micros(self.at);
         let text = || self.text.clone().ok_or_else(|| corrupt("text"));
         let state = match self.state {
-            StateName::Pending => State::Pending { due: at },
-            StateName::Sending => State::Sending { until: at },
-            StateName::Notified => State::Notified {
+            StateName::Pending => NotificationState::Pending { due: at },
+            StateName::Sending => NotificationState::Sending { until: at },
+            StateName::Notified => NotificationState::Notified {
                 at,
                 reference: text()?,
             },
@@ -61,17 +63,17 @@ impl Row {
                     .parse()
                     .map_err(|error| corrupt("failure").caused_by(error))?;
                 let stream = if self.passes {
-                    StreamRule::Passes
+                    StreamRule::Pass
                 } else {
-                    StreamRule::Holds
+                    StreamRule::Hold
                 };
-                State::Failed { at, reason, stream }
+                NotificationState::Failed { at, reason, stream }
             }
-            StateName::Withdrawn => State::Closed {
+            StateName::Withdrawn => NotificationState::Closed {
                 at,
                 why: Closed::Withdrawn { reason: text()? },
             },
-            StateName::NotWanted => State::Closed {
+            StateName::NotWanted => NotificationState::Closed {
                 at,
                 why: Closed::NotWanted,
             },
@@ -101,7 +103,8 @@ pub(super) fn key(names: &[String; 5]) -> Result<Key, StoreError> {
         Source::from_stored(source).map_err(|error| corrupt("source").caused_by(error))?,
         SupplierId::from_stored(supplier).map_err(|error| corrupt("supplier").caused_by(error))?,
         OrderCode::from_stored(order).map_err(|error| corrupt("order").caused_by(error))?,
-        EventKind::new(kind).map_err(|error| corrupt("kind").caused_by(error))?,
+        kind.parse::<EventKind>()
+            .map_err(|error| corrupt("kind").caused_by(error))?,
         Occurrence::from_stored(occurrence)
             .map_err(|error| corrupt("occurrence").caused_by(error))?,
     ))

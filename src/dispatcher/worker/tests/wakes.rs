@@ -11,15 +11,13 @@ use crate::delivery::engine::Simulated;
 use crate::dispatcher::Dispatcher;
 use crate::event::Body;
 use crate::notification::outcome::Outcome;
-use crate::notification::{
-    Inserted, Intervention, Key, Ledger, NewNotification, Notification, Start, StateName, Step,
-    Then, Written,
-};
+use crate::notification::{Key, Ledger, Notification, StateName};
 use crate::store::memory::MemoryStore;
 use crate::store::{
     ClaimRequest, Claims, Counts, Filter, Intervened, Listing, Page, Pick, Selection, Store,
     StoreError,
 };
+use crate::store::{Inserted, Intervention, NewNotification, Start, Step, Then, Written};
 use crate::supplier::{Acceptance, Activity, Supplier, SupplierBuilder};
 use crate::value::clock::Moment;
 use crate::value::names::{OrderCode, Source, SupplierId};

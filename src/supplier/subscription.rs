@@ -1,26 +1,24 @@
-//! What a client wants to be told.
+//! The stages of fulfilment orders that are sent to a supplier.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::stage::{Finality, Flow, Stage};
-use super::transition::Transition;
+use crate::event::Stage;
+use crate::value::words::words;
 
-/// The stages of its orders that one client wants to get.
+/// The stages of fulfilment orders that are sent to one client of a pharmacy portal.
 ///
 /// By default every stage but Digitization Completed and Order Assigned, and all rejections. What is not wanted is not
 /// sent, but counts: sequence numbers and the life cycle stay whole.
 ///
 /// ```
-/// use orderhook::fulfilment::{ChildId, Finality, Rejections, Stages, Subscription, Transition};
+/// use orderhook::event::Stage;
+/// use orderhook::supplier::{Rejections, Stages, Subscription};
 ///
-/// let child = ChildId::new("C-1")?;
 /// let subscription = Subscription::new(Stages::default(), Rejections::Final);
-/// assert!(subscription.wants(&Transition::accepted(child.clone())));
-/// assert!(!subscription.wants(&Transition::assigned(child.clone())));
-/// assert!(!subscription.wants(&Transition::rejected(child, Finality::NotFinal)));
-/// # Ok::<(), orderhook::fulfilment::InvalidChildId>(())
+/// assert!(subscription.stages().contains(Stage::Accepted));
+/// assert!(!subscription.stages().contains(Stage::Assigned));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -33,17 +31,6 @@ impl Subscription {
     /// These stages, and of the rejections among them these.
     pub fn new(stages: Stages, rejections: Rejections) -> Self {
         Subscription { stages, rejections }
-    }
-
-    /// Whether this event is sent to the client.
-    ///
-    /// A rejection in the pickup flow is final for this purpose whatever it says of itself: nothing follows it there.
-    pub fn wants(&self, event: &Transition) -> bool {
-        let passes = match (self.rejections, event.finality()) {
-            (Rejections::Final, Some(Finality::NotFinal)) => event.flow() == Some(Flow::Pickup),
-            _ => true,
-        };
-        passes && self.stages.contains(event.stage())
     }
 
     /// The stages that are wanted.
@@ -60,8 +47,7 @@ impl Subscription {
 /// Which rejections a client wants. In a configuration: `all` or `final`.
 ///
 /// Exhaustive on purpose: the two are what clients are offered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Rejections {
     /// Every one.
     #[default]
@@ -70,12 +56,20 @@ pub enum Rejections {
     Final,
 }
 
+words! {
+    Rejections {
+        All => "all",
+        Final => "final",
+    }
+}
+
 /// A set of stages. In a configuration: a list of wire names.
 ///
 /// The default is every stage but Digitization Completed and Order Assigned.
 ///
 /// ```
-/// use orderhook::fulfilment::{Stage, Stages};
+/// use orderhook::event::Stage;
+/// use orderhook::supplier::Stages;
 ///
 /// let wanted: Stages = serde_json::from_str(r#"["delivered", "accept"]"#)?;
 /// assert!(wanted.contains(Stage::Accepted));
@@ -146,7 +140,6 @@ impl<'de> Deserialize<'de> for Stages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fulfilment::ChildId;
 
     #[test]
     fn the_default_is_eight_stages_and_all_rejections() {
@@ -172,17 +165,5 @@ mod tests {
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn final_only_lets_every_rejection_of_a_pickup_order_through() {
-        let only = Subscription::new(Stages::all(), Rejections::Final);
-        let rejected = |finality| Transition::rejected(ChildId::new("A").unwrap(), finality);
-        assert!(only.wants(&rejected(Finality::Final).in_flow(Flow::Delivery)));
-        assert!(!only.wants(&rejected(Finality::NotFinal).in_flow(Flow::Delivery)));
-        assert!(only.wants(&rejected(Finality::NotFinal).in_flow(Flow::Pickup)));
-        assert!(only.wants(&Transition::digitization_rejected()));
-        let none = Subscription::new(Stages::from_iter([]), Rejections::All);
-        assert!(!none.wants(&rejected(Finality::Final)));
     }
 }

@@ -1,15 +1,16 @@
 //! The lives of fulfilment orders that were looked at lately, so that a stage costs the same whatever came before it.
 //!
 //! What is kept may be behind the store, never ahead of it, and that does no harm: a stage is stored at a position, and the
-//! store refuses one that is taken. A refusal is only ever told of a life that was just read to its end.
+//! store refuses one that is taken. A refusal always comes from a life that was just read to its end.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::event::{EventKind, Occurrence};
-use crate::fulfilment::{FoldError, Lifecycle, NotAllowed, Transition};
 use crate::notification::{Key, Notification, Stream};
 use crate::store::Cursor;
+
+use super::{FoldError, Lifecycle, NotAllowed, Transition};
 
 /// The most stages that are kept, of all lives together, and the most lives.
 const MOST_EVENTS: usize = 50_000;
@@ -18,7 +19,7 @@ const MOST_LIVES: usize = 1_000;
 /// The life of one order as far as its stream was read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Life {
-    pub(super) told: Lifecycle,
+    pub(super) cycle: Lifecycle,
     /// What is in the stream; not all of it need be a stage.
     known: HashSet<(EventKind, Occurrence)>,
     /// Of the last notification that was read; 0 before the first.
@@ -34,7 +35,7 @@ impl Life {
     }
 
     pub(super) fn check(&self, event: &Transition) -> Result<(), NotAllowed> {
-        self.told.check(event)
+        self.cycle.check(event)
     }
 
     /// Takes what a listing has, in the order of positions; what was taken before is passed over.
@@ -45,10 +46,10 @@ impl Life {
             let key = notification.key;
             // What else is in the stream may have a memo of its own.
             if let Some(memo) = notification.memo.filter(|_| key.kind.stage().is_some()) {
-                let position = self.told.events().len();
-                let event = Transition::from_memo(&memo)
+                let position = self.cycle.events().len();
+                let event = Transition::from_memo(memo.as_bytes())
                     .map_err(|error| FoldError::Memo { position, error })?;
-                self.told
+                self.cycle
                     .apply(&event)
                     .map_err(|error| FoldError::NotAllowed { position, error })?;
             }
@@ -59,7 +60,7 @@ impl Life {
     }
 
     fn size(&self) -> usize {
-        self.known.len().max(self.told.events().len())
+        self.known.len().max(self.cycle.events().len())
     }
 }
 
@@ -118,7 +119,7 @@ impl Lives {
         let before = life.size();
         let life = Arc::make_mut(life);
         // It was checked; if it does not follow all the same, nothing is added and the next look reads it.
-        if life.told.apply(event).is_ok() {
+        if life.cycle.apply(event).is_ok() {
             life.known
                 .insert((key.kind.clone(), key.occurrence.clone()));
             life.position = position;
@@ -163,7 +164,7 @@ mod tests {
         let mut long = Life::default();
         long.known.extend((0..MOST_EVENTS / 2).map(|n| {
             (
-                EventKind::order_created(),
+                EventKind::OrderCreated,
                 Occurrence::new(&n.to_string()).unwrap(),
             )
         }));

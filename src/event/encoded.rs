@@ -1,0 +1,114 @@
+//! An event: what is said to one supplier about one order.
+
+use serde::Serialize;
+
+use crate::order::{PaidOrder, Privacy};
+use crate::value::names::SupplierId;
+
+use super::{Body, ContentDigest, EventError, EventKind, Memo, Occurrence};
+
+/// What is said to one supplier about one order, encoded once.
+///
+/// ```
+/// use orderhook::event::Occurrence;
+/// use orderhook::{Event, EventKind};
+///
+/// let kind = EventKind::own("order.price_changed")?;
+/// let event = Event::new(kind, Occurrence::new("2026-11-21")?, &serde_json::json!({ "sku": "B-12", "price": "9.90" }))?;
+/// assert_eq!(event.kind().as_str(), "order.price_changed");
+/// assert!(event.body().as_bytes().starts_with(b"{"));
+/// # Ok::<(), orderhook::event::EventError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    kind: EventKind,
+    occurrence: Occurrence,
+    body: Body,
+    digest: ContentDigest,
+    memo: Option<Memo>,
+}
+
+impl Event {
+    /// An event of the caller's own: `content` becomes its JSON body.
+    ///
+    /// # Errors
+    /// [`EventError::Encode`] when `content` does not serialise to JSON.
+    pub fn new(
+        kind: EventKind,
+        occurrence: Occurrence,
+        content: &impl Serialize,
+    ) -> Result<Self, EventError> {
+        let body = serde_json::to_vec(content).map_err(|_| EventError::Encode)?;
+        Ok(Event {
+            kind,
+            occurrence,
+            digest: ContentDigest::of(&body),
+            body: Body::new(body),
+            memo: None,
+        })
+    }
+
+    /// `order.created` for one supplier, as its privacy rules allow. `None` when the order has no line of that
+    /// supplier.
+    ///
+    /// # Errors
+    /// [`EventError::Encode`] when the order's extra fields do not serialise to JSON.
+    pub fn order_created(
+        order: &PaidOrder,
+        supplier: &SupplierId,
+        privacy: &Privacy,
+    ) -> Result<Option<Self>, EventError> {
+        let Some(created) = order.for_supplier(supplier, privacy) else {
+            return Ok(None);
+        };
+        let mut event = Event::new(EventKind::OrderCreated, Occurrence::only(), &created)?;
+        event.digest = ContentDigest::of_order(order, supplier);
+        Ok(Some(event))
+    }
+
+    /// The same event as another occurrence: the caller says the same kind again about the same order.
+    #[must_use]
+    pub fn with_occurrence(mut self, occurrence: Occurrence) -> Self {
+        self.occurrence = occurrence;
+        self
+    }
+
+    /// With a note for the store.
+    #[must_use]
+    pub fn with_memo(mut self, memo: Memo) -> Self {
+        self.memo = Some(memo);
+        self
+    }
+
+    /// With a digest over something else than the bytes of the body.
+    #[must_use]
+    pub fn with_digest(mut self, digest: ContentDigest) -> Self {
+        self.digest = digest;
+        self
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> &EventKind {
+        &self.kind
+    }
+
+    /// Which of its kind.
+    pub fn occurrence(&self) -> &Occurrence {
+        &self.occurrence
+    }
+
+    /// Its JSON.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Its content in brief.
+    pub fn digest(&self) -> ContentDigest {
+        self.digest
+    }
+
+    /// Its note for the store.
+    pub fn memo(&self) -> Option<&Memo> {
+        self.memo.as_ref()
+    }
+}

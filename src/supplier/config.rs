@@ -1,0 +1,141 @@
+//! The webhook configuration of one supplier.
+
+use std::num::NonZeroU32;
+
+use crate::event::EventKind;
+use crate::order::Privacy;
+use crate::value::names::SupplierId;
+use crate::value::secret::Secret;
+
+use super::retry::RetryPolicy;
+use super::signing::SigningKey;
+use super::{
+    Acceptance, Activity, CustomHeader, Endpoint, OnUnknown, StreamRule, Subscription,
+    SupplierBuilder,
+};
+
+/// The webhook configuration of one supplier.
+///
+/// ```
+/// use orderhook::{Supplier, SupplierId};
+///
+/// let supplier = Supplier::builder(SupplierId::new("north-books")?)
+///     .endpoint("https://hooks.north-books.example/orders")
+///     .endpoint("https://backup.north-books.example/orders")
+///     .bearer_token("tok_5f2a")
+///     .custom_header("x-adapter-token", "91c0")
+///     .build()?;
+/// assert_eq!(supplier.endpoints().len(), 2);
+///
+/// let wrong = Supplier::builder(SupplierId::new("north-books")?).endpoint("http://north-books.example/").build();
+/// assert_eq!(
+///     wrong.unwrap_err().to_string(),
+///     "supplier north-books: webhook_urls[0]: must begin with https://"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Supplier {
+    pub(super) id: SupplierId,
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) bearer_token: Option<Secret>,
+    pub(super) custom_headers: Vec<CustomHeader>,
+    pub(super) acceptance: Option<Acceptance>,
+    pub(super) privacy: Privacy,
+    pub(super) reference_pointer: Option<String>,
+    pub(super) signing_keys: Vec<SigningKey>,
+    pub(super) retry: Option<RetryPolicy>,
+    pub(super) max_concurrent: NonZeroU32,
+    pub(super) on_unknown: OnUnknown,
+    pub(super) activity: Activity,
+    pub(super) subscription: Subscription,
+    pub(super) stages_that_fail: StreamRule,
+}
+
+impl Supplier {
+    /// The default of [`max_concurrent`](SupplierBuilder::max_concurrent): 8.
+    pub const DEFAULT_MAX_CONCURRENT: NonZeroU32 = NonZeroU32::new(8).unwrap();
+
+    /// Begins a configuration with this id and nothing else.
+    pub fn builder(id: SupplierId) -> SupplierBuilder {
+        SupplierBuilder::new(id)
+    }
+
+    /// The supplier's id.
+    pub fn id(&self) -> &SupplierId {
+        &self.id
+    }
+
+    /// The URLs that are called, in this order. While the list is empty, notifications of the supplier fail for
+    /// [`no_endpoints`](crate::notification::FailureReason::NoEndpoints).
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The token that is sent as `Authorization: Bearer ..` (RFC 6750).
+    pub fn bearer_token(&self) -> Option<&Secret> {
+        self.bearer_token.as_ref()
+    }
+
+    /// The headers that are sent with every POST.
+    pub fn custom_headers(&self) -> &[CustomHeader] {
+        &self.custom_headers
+    }
+
+    /// When the supplier counts as notified of an event of this kind: as configured, else [`Acceptance::Any`] for the
+    /// stages of fulfilment and [`Acceptance::Every`] for everything else.
+    pub fn acceptance(&self, kind: &EventKind) -> Acceptance {
+        let of_kind = if kind.stage().is_some() {
+            Acceptance::Any
+        } else {
+            Acceptance::Every
+        };
+        self.acceptance.unwrap_or(of_kind)
+    }
+
+    /// The personal fields that the supplier may see.
+    pub fn privacy(&self) -> &Privacy {
+        &self.privacy
+    }
+
+    /// Where in the JSON of a 2xx reply the supplier's own reference stands (RFC 6901).
+    pub fn reference_pointer(&self) -> Option<&str> {
+        self.reference_pointer.as_deref()
+    }
+
+    /// The keys that its events are signed with.
+    pub fn signing_keys(&self) -> &[SigningKey] {
+        &self.signing_keys
+    }
+
+    /// The schedule of this supplier; `None` for the dispatcher's.
+    pub fn retry(&self) -> Option<&RetryPolicy> {
+        self.retry.as_ref()
+    }
+
+    /// How many calls may be under way at this supplier at the same time; see
+    /// [`SupplierBuilder::max_concurrent`].
+    pub fn max_concurrent(&self) -> NonZeroU32 {
+        self.max_concurrent
+    }
+
+    /// What is done when an event may have been received and no answer came.
+    pub fn on_unknown(&self) -> OnUnknown {
+        self.on_unknown
+    }
+
+    /// Whether notifications are sent to the supplier at the moment.
+    pub fn activity(&self) -> Activity {
+        self.activity
+    }
+
+    /// The stages of fulfilment that are sent to the supplier.
+    pub fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
+    /// What a stage of fulfilment that failed means for the later stages of its order.
+    pub fn stages_that_fail(&self) -> StreamRule {
+        self.stages_that_fail
+    }
+}

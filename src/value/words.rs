@@ -1,0 +1,84 @@
+//! Enums that are one word each: written, read and serialised by the same word everywhere.
+
+/// The error of reading a word that none of an enum's values has. A store that finds one has a row from a newer version,
+/// or a damaged one.
+///
+/// ```
+/// use orderhook::notification::StateName;
+///
+/// let error = "told".parse::<StateName>().unwrap_err();
+/// assert_eq!(error.to_string(), "not one of pending, sending, notified, failed, withdrawn, not_wanted, unreadable");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not one of {known}")]
+pub struct UnknownWord {
+    known: &'static str,
+}
+
+impl UnknownWord {
+    pub(crate) const fn known(known: &'static str) -> Self {
+        UnknownWord { known }
+    }
+
+    /// The words that would have been right, with commas between them.
+    pub fn expected(self) -> &'static str {
+        self.known
+    }
+}
+
+/// Gives each value of an enum its word: `ALL`, `as_str`, `Display`, `FromStr`, `Serialize` and `Deserialize`.
+macro_rules! words {
+    ($name:ident { $($variant:ident => $word:literal,)+ }) => {
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: [$name; [$($word),+].len()] = [$($name::$variant),+];
+
+            /// The word that stands for it wherever it is written.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word,)+
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::value::words::UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($word => Ok($name::$variant),)+
+                    _ => Err($crate::value::words::UnknownWord::known(
+                        $crate::value::words::list!($($word),+),
+                    )),
+                }
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <::std::borrow::Cow<'_, str>>::deserialize(deserializer)?
+                    .parse()
+                    .map_err(::serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+/// The words, with commas between them.
+macro_rules! list {
+    ($first:literal $(, $word:literal)*) => { concat!($first $(, ", ", $word)*) };
+}
+
+pub(crate) use {list, words};
