@@ -190,7 +190,7 @@ async fn run(receivers: &Receivers, others: Others, for_long: Duration) -> Vec<D
         .unwrap();
     receivers.arrived.lock().unwrap().clear();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let worker = Worker::new(&dispatcher).grace(Duration::ZERO);
+    let worker = Worker::new(&dispatcher).with_grace(Duration::ZERO);
     let running = tokio::spawn(async move {
         worker
             .run_until(async {

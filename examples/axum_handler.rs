@@ -96,7 +96,7 @@ async fn serve(
     });
 
     let (no_more, http_is_over) = watch::channel(false);
-    let worker = Worker::new(&dispatcher).grace(grace);
+    let worker = Worker::new(&dispatcher).with_grace(grace);
     let worker = tokio::spawn(async move { worker.run_until(becomes_true(http_is_over)).await });
 
     let http = axum::serve(listener, app(dispatcher.clone()))

@@ -78,8 +78,8 @@ async fn run() -> Result<ExitCode, Failure> {
     let printer = tokio::spawn(print(dispatcher.clone(), told, common.json));
 
     let worker = Worker::new(&dispatcher)
-        .grace(grace)
-        .poll(Duration::from_millis(200));
+        .with_grace(grace)
+        .with_poll(Duration::from_millis(200));
     let summary = if until_idle {
         let mut idle = std::pin::pin!(worker.until_idle());
         tokio::select! {

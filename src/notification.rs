@@ -2,7 +2,6 @@
 //! function that says what comes next.
 
 mod attempt;
-mod by;
 pub(crate) mod claim;
 mod decide;
 pub(crate) mod insert;
@@ -16,7 +15,6 @@ pub(crate) mod stored;
 pub mod transition;
 
 pub use attempt::Attempt;
-pub use by::By;
 pub(crate) use claim::{Claim, Token};
 pub(crate) use decide::{Decision, decide, expected, stream_rule};
 

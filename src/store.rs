@@ -176,7 +176,7 @@ pub trait Store: Send + Sync + 'static {
     fn count(&self, filter: &Filter) -> impl Future<Output = Result<Counts, StoreError>> + Send;
 
     /// Resolves when there may be something new to claim. It is a hint; the default never resolves, and workers
-    /// [poll](crate::Worker::poll) all the same.
+    /// [poll](crate::Worker::with_poll) all the same.
     fn changed(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }

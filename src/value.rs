@@ -13,7 +13,7 @@ pub(crate) mod visible;
 pub(crate) mod words;
 
 pub use money::MoneyError;
-pub use names::{NameError, Note};
+pub use names::NameError;
 pub use network::{Network, NetworkError};
 pub use time::{OffsetTimestamp, TimestampError};
 pub use words::UnknownWord;

@@ -20,8 +20,9 @@ use crate::value::clock::Moment;
 
 use look::{Claiming, Look, Looked, Next, Shared, UnderWay};
 
-/// Delivers the notifications that are due: from a background task ([`run_until`](Self::run_until)), until nothing is left
-/// ([`until_idle`](Self::until_idle)), or step by step ([`tick`](Self::tick)).
+/// Delivers the notifications that are due: in a background task ([`run`](Self::run), [`run_until`](Self::run_until)), or in
+/// tests until nothing is left ([`until_idle`](Self::until_idle)) or step by step ([`tick`](Self::tick)). A clone shares the
+/// [`summary`](Self::summary).
 ///
 /// Any number of workers in any number of processes may share a store; each notification is delivered by one of them at a
 /// time. Workers of one dispatcher share its slots, so more than one of them in a process is of no use.
@@ -104,10 +105,10 @@ impl Worker {
         }
     }
 
-    /// Sets how long [`run_until`](Self::run_until) waits at its end for what is being sent, before the rest is handed back.
-    /// Default 10 s.
+    /// Sets how long [`run_until`](Self::run_until) waits for what is being sent, when the future that it was given has ended
+    /// it, before the rest is handed back. Default 10 s.
     #[must_use]
-    pub fn grace(mut self, grace: Duration) -> Self {
+    pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
@@ -115,7 +116,7 @@ impl Worker {
     /// Sets how often the worker looks at the store without a hint that there is something new, and so how long it may take
     /// until it finds what another process has stored. Default 1 s, at least 1 ms.
     #[must_use]
-    pub fn poll(mut self, every: Duration) -> Self {
+    pub fn with_poll(mut self, every: Duration) -> Self {
         self.poll = every.max(Duration::from_millis(1));
         self
     }
@@ -149,37 +150,62 @@ impl Worker {
         })
     }
 
-    /// Delivers until `shutdown` resolves or the dispatcher is [shut down](Dispatcher::shutdown); then claims nothing more,
-    /// waits for what is being sent, and after the [grace period](Self::grace) hands back the rest. Errors of the store are
-    /// logged, and the worker tries again after a second.
+    /// Delivers until the dispatcher is [shut down](Dispatcher::shutdown), whose grace period counts for what is being sent
+    /// then. Errors of the store are logged, and the worker tries again after a second.
     ///
     /// Dropping this future stops the claiming and lets what is being sent go on.
-    pub async fn run_until(&self, shutdown: impl Future<Output = ()>) -> Summary {
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # use orderhook::{Dispatcher, MemoryStore, Source, Supplier, SupplierId, Worker};
+    /// # let suppliers = std::collections::HashMap::<SupplierId, Supplier>::new();
+    /// # let dispatcher = Dispatcher::builder(Source::new("shop")?, MemoryStore::new(), suppliers).build()?;
+    /// let running = tokio::spawn(Worker::new(&dispatcher).run());
+    /// // ... the application serves its requests ...
+    /// dispatcher.shutdown(Duration::from_secs(10)).await;
+    /// assert_eq!(running.await?.failed, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn run(self) -> Summary {
+        self.run_until(std::future::pending()).await
+    }
+
+    /// Delivers until `shutdown` resolves; then claims nothing more, waits for what is being sent, and after the [grace
+    /// period](Self::with_grace) hands back the rest. It ends as [`run`](Self::run) does when the dispatcher is shut down
+    /// first.
+    ///
+    /// Dropping this future stops the claiming and lets what is being sent go on.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Summary {
         let mut shutdown = pin!(shutdown);
-        let mut run = Run::begin(self);
-        loop {
+        let mut run = Run::begin(&self);
+        let grace = loop {
             tokio::select! {
                 biased;
-                () = &mut shutdown => break,
-                () = self.engine.stopping.cancelled() => break,
-                looked = run.next_look(self) => if let Err(error) = looked {
+                () = &mut shutdown => break Some(self.grace),
+                // The shutdown of the dispatcher has a grace period of its own, and hands back the rest itself.
+                () = self.engine.stopping.cancelled() => break None,
+                looked = run.next_look(&self) => if let Err(error) = looked {
                     log(&error);
                 }
             }
-        }
+        };
         let under_way = run.end();
-        if tokio::time::timeout(self.grace, under_way.drained())
-            .await
-            .is_err()
+        if let Some(grace) = grace
+            && tokio::time::timeout(grace, under_way.drained())
+                .await
+                .is_err()
         {
             under_way.hand_back.cancel();
-            under_way.drained().await;
         }
+        under_way.drained().await;
         self.summary()
     }
 
     /// Delivers until nothing is pending or being sent any more. It waits for what is not due yet and for what is put off; what
-    /// has failed or cannot be read, and what is held behind it in its stream, is left. It is meant for tests: with an
+    /// has failed or cannot be read, and what is held behind it in its stream, is left. **It is meant for tests**: with an
     /// endpoint that does not answer it takes up to 72 h. When the dispatcher is shut down it ends early, with nothing under
     /// way.
     ///

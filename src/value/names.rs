@@ -183,19 +183,6 @@ name! {
     Source, "a source"
 }
 
-name! {
-    /// A short text that a person writes about a notification: who decided something, why, or a reference.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), orderhook::value::NameError> {
-    /// let why = orderhook::value::Note::new("the order was refunded")?;
-    /// assert_eq!(why.as_str(), "the order was refunded");
-    /// # Ok(())
-    /// # }
-    /// ```
-    Note, "a note"
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;

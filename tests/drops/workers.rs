@@ -48,7 +48,7 @@ async fn what_a_dropped_run_has_claimed_is_delivered<S: Store + Clone>(world: Wo
             let order = enqueue(&world).await;
             let mut notified = world.notified.subscribe();
             let done = *notified.borrow() + 2;
-            let worker = Worker::new(&world.dispatcher).poll(Duration::from_secs(60));
+            let worker = Worker::new(&world.dispatcher).with_poll(Duration::from_secs(60));
             let run = worker.run_until(async {
                 notified
                     .wait_for(|notified| *notified >= done)
@@ -66,7 +66,7 @@ async fn what_a_dropped_run_until_idle_has_claimed_is_delivered<S: Store + Clone
     world
         .at_every_await(async |cut| {
             let order = enqueue(&world).await;
-            let worker = Worker::new(&world.dispatcher).poll(Duration::from_millis(50));
+            let worker = Worker::new(&world.dispatcher).with_poll(Duration::from_millis(50));
             let idle = world.cut(cut, worker.until_idle()).await;
             is_delivered(&world, &order).await;
             idle.is_none()
@@ -84,7 +84,7 @@ async fn a_shutdown_that_is_dropped_loses_nothing_and_can_be_repeated<S: Store +
         let dispatcher = world.another();
         let running = tokio::spawn({
             let worker = Worker::new(&dispatcher);
-            async move { worker.run_until(std::future::pending()).await }
+            async move { worker.run().await }
         });
         world.receiver.wait_for(before + 2).await;
         let hour = Duration::from_secs(3600);
@@ -119,8 +119,8 @@ async fn a_shutdown_without_grace_that_is_dropped_has_every_call_on_record<S: St
         let order = enqueue(&world).await;
         let dispatcher = world.another();
         let running = tokio::spawn({
-            let worker = Worker::new(&dispatcher).grace(Duration::ZERO);
-            async move { worker.run_until(std::future::pending()).await }
+            let worker = Worker::new(&dispatcher).with_grace(Duration::ZERO);
+            async move { worker.run().await }
         });
         world.receiver.wait_for(before + 2).await;
         let shutdown = world.cut(cut, dispatcher.shutdown(Duration::ZERO)).await;

@@ -194,7 +194,7 @@ impl<S: Store + Clone> World<S> {
     }
 
     pub(crate) async fn settle_by(&self, dispatcher: &Dispatcher) {
-        let worker = Worker::new(dispatcher).poll(Duration::from_millis(20));
+        let worker = Worker::new(dispatcher).with_poll(Duration::from_millis(20));
         let Ok(summary) = tokio::time::timeout(PATIENCE, worker.until_idle()).await else {
             panic!("it does not become idle: {:?}", self.unfinished().await);
         };

@@ -74,7 +74,7 @@ async fn a_connection_that_stalls_loses_its_own_order_and_no_other_of_its_host()
     let retry = RetryPolicy::default().with_first_delay(Duration::from_secs(60));
     let dispatcher = world.builder(LIMIT).retry(retry).build().unwrap();
     let worker = Worker::new(&dispatcher);
-    let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
+    let running = tokio::spawn(worker.run());
 
     let mut stored = HashMap::new();
     for n in 0..ORDERS {

@@ -27,7 +27,7 @@ async fn a_grace_that_ends_while_a_body_is_read_leaves_the_acceptance_and_no_sec
         world.put(told);
         let key = world.enqueue("books", "A-1").await;
         let worker = world.worker();
-        let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
+        let running = tokio::spawn(worker.run());
         receiver.wait_for(1).await;
 
         world.dispatcher.shutdown(grace).await;
@@ -59,7 +59,7 @@ async fn a_grace_that_ends_before_there_is_a_connection_is_not_sent_and_holds_no
     );
     let key = world.enqueue("books", "A-1").await;
     let worker = world.worker();
-    let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
+    let running = tokio::spawn(worker.run());
     receiver.wait_for_connections(1).await;
 
     world.dispatcher.shutdown(Duration::ZERO).await;
@@ -81,7 +81,7 @@ async fn a_grace_that_ends_after_the_request_has_left_is_unknown() {
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     let key = world.enqueue("books", "A-1").await;
     let worker = world.worker();
-    let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
+    let running = tokio::spawn(worker.run());
     receiver.wait_for(1).await;
 
     world.dispatcher.shutdown(Duration::ZERO).await;

@@ -84,10 +84,8 @@ async fn a_step_that_is_dropped_when_the_store_has_answered_strands_nothing() {
 #[tokio::test]
 async fn a_run_that_is_dropped_when_the_store_has_answered_strands_nothing() {
     let scene = Scene::new().await;
-    let worker = scene.world.worker().poll(HOUR);
-    scene
-        .drop_when_claimed(worker.run_until(std::future::pending()))
-        .await;
+    let worker = scene.world.worker().with_poll(HOUR);
+    scene.drop_when_claimed(worker.run()).await;
     scene.ends_delivered().await;
 }
 

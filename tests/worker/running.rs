@@ -12,7 +12,7 @@ use super::world::{HOUR, World, supplier};
 /// Runs a worker that never looks by itself while `during` goes on.
 async fn while_running(worker: Worker, during: impl Future<Output = ()>) {
     let (stop, stopped) = oneshot::channel::<()>();
-    let worker = worker.poll(HOUR);
+    let worker = worker.with_poll(HOUR);
     let run = tokio::spawn(async move {
         worker
             .run_until(async {
@@ -93,7 +93,7 @@ async fn what_others_store_is_found_by_looking() {
     let receiver = Receiver::start(&world.ca).await;
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     let elsewhere = world.another(|builder| builder);
-    let worker = Worker::new(&elsewhere).poll(Duration::from_millis(10));
+    let worker = Worker::new(&elsewhere).with_poll(Duration::from_millis(10));
     let (stop, stopped) = oneshot::channel::<()>();
     let run = tokio::spawn(async move {
         worker
@@ -145,7 +145,7 @@ async fn until_idle_waits_for_what_another_worker_is_sending() {
     let elsewhere = Worker::new(&world.another(|builder| builder));
     let sending = tokio::spawn(async move { elsewhere.tick().await });
     receiver.wait_for(1).await;
-    let idle = Worker::new(&world.dispatcher).poll(Duration::from_millis(5));
+    let idle = Worker::new(&world.dispatcher).with_poll(Duration::from_millis(5));
     let idle = tokio::spawn(async move { idle.until_idle().await });
     gate.open();
     idle.await.unwrap().unwrap();

@@ -31,7 +31,7 @@ async fn a_shutdown_waits_for_what_is_being_sent_and_claims_nothing_more() {
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     let first = world.enqueue_next("books", "A-1", 0).await;
     let second = world.enqueue_next("books", "A-1", 1).await;
-    let (stop, task) = run(world.worker().grace(HOUR));
+    let (stop, task) = run(world.worker().with_grace(HOUR));
     receiver.wait_for(1).await;
     stop.send(()).unwrap();
     world.enqueue("books", "B-1").await;
@@ -58,7 +58,7 @@ async fn what_is_not_finished_in_the_grace_period_is_handed_back_as_unknown_and_
     for n in 0..3 {
         keys.push(world.enqueue("books", &format!("A-{n}")).await);
     }
-    let (stop, task) = run(world.worker().grace(Duration::ZERO));
+    let (stop, task) = run(world.worker().with_grace(Duration::ZERO));
     receiver.wait_for(4).await;
     stop.send(()).unwrap();
     assert_eq!(task.await.unwrap().notified, 0);
@@ -125,7 +125,7 @@ async fn a_worker_may_run_again_after_it_has_handed_back() {
     receiver.script([Reply::Hang]);
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     let key = world.enqueue("books", "A-1").await;
-    let worker = world.worker().grace(Duration::ZERO);
+    let worker = world.worker().with_grace(Duration::ZERO);
     let (stop, task) = run(worker.clone());
     receiver.wait_for(1).await;
     stop.send(()).unwrap();
@@ -143,7 +143,7 @@ async fn a_lookup_that_never_answers_does_not_stop_a_shutdown() {
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     let key = world.enqueue("books", "A-1").await;
     world.lookup.trouble(Trouble::Silent(Gate::new()));
-    let (stop, task) = run(world.worker().grace(Duration::ZERO));
+    let (stop, task) = run(world.worker().with_grace(Duration::ZERO));
     while !matches!(world.state(&key).await, NotificationState::Sending { .. }) {
         tokio::task::yield_now().await;
     }
@@ -168,8 +168,8 @@ async fn the_dispatchers_shutdown_ends_its_workers_too() {
     receiver.answer(Reply::ok().gated(&gate));
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     let key = world.enqueue("books", "A-1").await;
-    let worker = world.worker().poll(HOUR).grace(HOUR);
-    let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
+    let worker = world.worker().with_poll(HOUR).with_grace(HOUR);
+    let running = tokio::spawn(worker.run());
     receiver.wait_for(1).await;
     let dispatcher = world.dispatcher.clone();
     let shutdown = tokio::spawn(async move { dispatcher.shutdown(HOUR).await });
@@ -187,7 +187,7 @@ async fn until_idle_ends_early_at_the_dispatchers_shutdown_with_nothing_under_wa
     receiver.script([Reply::ok().gated(&gate), Reply::Status(500)]);
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     let key = world.enqueue("books", "A-1").await;
-    let worker = world.worker().poll(HOUR);
+    let worker = world.worker().with_poll(HOUR);
     let idle = tokio::spawn(async move { worker.until_idle().await });
     receiver.wait_for(1).await;
     let dispatcher = world.dispatcher.clone();

@@ -62,9 +62,8 @@ async fn a_run_that_is_told_to_stop_ends_with_the_claim_that_it_is_at_however_lo
     let (world, spy, gate, _receiver) =
         world_with_a_backlog(async |world| Receiver::start(&world.ca).await).await;
     let (stop, stopped) = oneshot::channel::<()>();
-    let worker = world.worker().grace(HOUR);
-    let running =
-        tokio::spawn(async move { worker.run_until(async { drop(stopped.await) }).await });
+    let worker = world.worker().with_grace(HOUR);
+    let running = tokio::spawn(worker.run_until(async { drop(stopped.await) }));
     until_the_first_step_is_asked_for(&spy).await;
 
     stop.send(()).unwrap();
@@ -83,7 +82,7 @@ async fn a_run_or_a_tick_that_is_dropped_claims_no_more() {
         let worker = world.worker();
         tokio::select! {
             biased;
-            _ = worker.run_until(std::future::pending()), if is_run => panic!("it does not end"),
+            _ = worker.clone().run(), if is_run => panic!("it does not end"),
             _ = worker.tick(), if !is_run => panic!("its claim is not answered"),
             () = until_the_first_step_is_asked_for(&spy) => {}
         }
@@ -124,8 +123,8 @@ async fn a_store_that_is_away_is_not_asked_all_the_time_for_what_is_put_off() {
     for n in 0..3 {
         world.enqueue("books", &format!("A-{n}")).await;
     }
-    let worker = world.worker().poll(HOUR);
-    let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
+    let worker = world.worker().with_poll(HOUR);
+    let running = tokio::spawn(worker.run());
     receiver.wait_for(1).await;
     while spy.handed_back() == 0 {
         tokio::task::yield_now().await;

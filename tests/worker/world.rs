@@ -315,7 +315,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(worker: Worker) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let worker = worker.poll(HOUR).grace(Duration::ZERO);
+        let worker = worker.with_poll(HOUR).with_grace(Duration::ZERO);
         let task = tokio::spawn(async move {
             worker
                 .run_until(async {

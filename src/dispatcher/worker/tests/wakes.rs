@@ -175,7 +175,7 @@ async fn a_look_at_what_is_put_off_that_finds_nothing_does_not_end_a_worker_that
     );
     let put_off = enqueue(&store, "paused", "A-1").await;
     let tried = enqueue(&store, "busy", "A-1").await;
-    let worker = Worker::new(&dispatcher).poll(secs(3600));
+    let worker = Worker::new(&dispatcher).with_poll(secs(3600));
     let waiting = tokio::spawn(async move { worker.until_idle().await });
     // It has been tried until the next try is further away than the next look at the paused supplier.
     tokio::time::sleep(secs(102)).await;
@@ -215,9 +215,9 @@ async fn a_clone_of_a_worker_that_ends_neither_waits_for_the_calls_of_another_no
     let store = MemoryStore::new();
     let dispatcher = dispatcher(store.clone(), [supplier("slow")], Answering(503, secs(30)));
     let key = enqueue(&store, "slow", "A-1").await;
-    let worker = Worker::new(&dispatcher).grace(secs(1));
+    let worker = Worker::new(&dispatcher).with_grace(secs(1));
     let other = worker.clone();
-    let run = tokio::spawn(async move { other.run_until(std::future::pending()).await });
+    let run = tokio::spawn(other.run());
     while state(&store, &key).await != StateName::Sending {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -226,9 +226,9 @@ impl World {
     pub(super) fn work(&mut self) {
         for dispatcher in &self.dispatchers {
             // The hints of the store reach every process here.
-            let worker = Worker::new(dispatcher).poll(secs(3600));
+            let worker = Worker::new(dispatcher).with_poll(secs(3600));
             self.running.push(tokio::spawn(async move {
-                worker.run_until(std::future::pending()).await;
+                worker.run().await;
             }));
         }
     }
