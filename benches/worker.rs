@@ -210,7 +210,7 @@ async fn run(receivers: &Receivers, others: Others, for_long: Duration) -> Vec<D
         let content = serde_json::json!({ "order": order, "lines": [{ "sku": "B-1", "name": "Atlas", "quantity": 1 }] });
         let event = Event::new(EventKind::OrderCreated, Occurrence::only(), &content).unwrap();
         let at = Instant::now();
-        dispatcher
+        let _ = dispatcher
             .enqueue_event(&id(to), &OrderCode::new(&order).unwrap(), event)
             .await
             .unwrap();

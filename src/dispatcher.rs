@@ -1,6 +1,7 @@
 //! The entry point of an application: it stores orders and notifies their suppliers.
 
 mod builder;
+pub(crate) mod recipients;
 mod round;
 pub(crate) mod worker;
 
@@ -10,10 +11,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
-use crate::delivery::report::{EndpointCheck, Enqueued, OrderReport, Prepared, Report};
+use crate::delivery::report::{EndpointCheck, OrderReport, Report};
 use crate::delivery::traffic::Who;
 use crate::event::{Event, TraceParent};
-use crate::notification::{Closed, Key, Notification, NotificationState, OrderState};
+use crate::notification::prepared::{Enqueued, Prepared};
+use crate::notification::{Closed, Key, Ledger, Notification, NotificationState, OrderState};
 use crate::order::PaidOrder;
 use crate::store::{
     Counts, Filter, Inserted, Intervention, Listing, NewNotification, Page, Selection, Start, Store,
@@ -25,6 +27,7 @@ use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::visible::is_visible;
 
 pub use builder::DispatcherBuilder;
+use recipients::Recipients;
 
 /// Stores orders and notifies their suppliers: the entry point of this crate. Build one, keep it in the application's
 /// state, and clone it freely: clones are handles of the same dispatcher.
@@ -111,27 +114,81 @@ impl Dispatcher {
     /// not certain whether anything was stored; call again, the same order is stored once. [`Error::ShuttingDown`]
     /// after [`shutdown`](Self::shutdown).
     pub async fn enqueue(&self, order: &PaidOrder) -> Result<Enqueued, Error> {
-        self.ensure_open()?;
-        let new = self
-            .engine
-            .prepare(order, self.traceparent.as_ref())
-            .await?;
-        self.engine.insert(&new).await
+        let prepared = self.prepare(order).await?;
+        self.engine.insert(prepared.rows()).await
     }
 
     /// Makes the rows of an order without storing them, for an insert in the caller's own transaction (with `insert_in`
     /// of a SQL store): what is rolled back is never sent. Call [`wake`](Self::wake) after the commit.
     ///
+    /// It asks the supplier lookup, so make it before the transaction begins: a lookup that needs a connection of the same
+    /// pool would wait for the transaction. When the order is known only inside the transaction, use
+    /// [`suppliers_of`](Self::suppliers_of) and [`prepare_with`](Self::prepare_with).
+    ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue), but for [`Error::Store`].
     pub async fn prepare(&self, order: &PaidOrder) -> Result<Prepared, Error> {
+        let recipients = self.suppliers_of(order.suppliers()).await?;
+        self.prepare_with(order, &recipients)
+    }
+
+    /// Looks up suppliers before a transaction begins, for [`prepare_with`](Self::prepare_with) inside it. An id that the
+    /// lookup does not know is left out.
+    ///
+    /// ```
+    /// # use orderhook::{Dispatcher, MemoryStore, PaidOrder, Source, Supplier, SupplierId};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let north = SupplierId::new("north-books")?;
+    /// # let supplier = Supplier::builder(north.clone()).endpoint("https://hooks.north-books.example/").build()?;
+    /// # let suppliers = std::collections::HashMap::from([(north.clone(), supplier)]);
+    /// # let dispatcher = Dispatcher::builder(Source::new("shop")?, MemoryStore::new(), suppliers).build()?;
+    /// # let json = include_bytes!("../examples/paid-order.json");
+    /// let recipients = dispatcher.suppliers_of([&north]).await?;
+    ///
+    /// // Inside the transaction, once the order has its code:
+    /// let order = PaidOrder::from_json(json)?;
+    /// let prepared = dispatcher.prepare_with(&order, &recipients);
+    /// assert!(prepared.is_err(), "the order has lines of two more suppliers");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Lookup`] when a supplier could not be looked up, [`Error::ShuttingDown`].
+    pub async fn suppliers_of<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a SupplierId>,
+    ) -> Result<Recipients, Error> {
         self.ensure_open()?;
-        Ok(Prepared {
-            rows: self
-                .engine
-                .prepare(order, self.traceparent.as_ref())
-                .await?,
-        })
+        let ids: Vec<_> = ids.into_iter().cloned().collect();
+        let found = self.engine.suppliers(&ids).await?;
+        Ok(Recipients::new(&self.engine, found))
+    }
+
+    /// Makes the rows of an order from suppliers that were looked up before. It waits for nothing, and so can be called
+    /// inside a transaction.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSupplier`] when a supplier of the order is not among them, [`Error::Event`],
+    /// [`Error::ShuttingDown`]; [`Error::InvalidArgument`] for suppliers that another dispatcher has looked up.
+    pub fn prepare_with(
+        &self,
+        order: &PaidOrder,
+        recipients: &Recipients,
+    ) -> Result<Prepared, Error> {
+        self.ensure_open()?;
+        if !recipients.are_of(&self.engine) {
+            return Err(Error::InvalidArgument {
+                argument: "recipients",
+                problem: "must have been looked up by the same dispatcher",
+            });
+        }
+        let mut rows = Vec::new();
+        for id in order.suppliers() {
+            rows.extend(self.row_of_order(order, recipients.supplier(id)?)?);
+        }
+        Ok(Prepared::new(rows))
     }
 
     /// Makes the row of one event without storing it: [`prepare`](Self::prepare) for one event and one supplier.
@@ -145,9 +202,9 @@ impl Dispatcher {
         event: Event,
     ) -> Result<Prepared, Error> {
         self.ensure_open()?;
-        Ok(Prepared {
-            rows: self.rows_of_event(supplier, order, event).await?,
-        })
+        Ok(Prepared::new(
+            self.rows_of_event(supplier, order, event).await?,
+        ))
     }
 
     /// Stores one event for one supplier: one durable write, nothing is sent. The event's
@@ -178,10 +235,10 @@ impl Dispatcher {
     /// # Errors
     /// As [`enqueue`](Self::enqueue). A refused, lost or blocked POST is no error: it is in the report.
     pub async fn notify(&self, order: &PaidOrder) -> Result<Report, Error> {
-        let (order, traceparent) = (order.clone(), self.traceparent.clone());
+        let (this, order) = (self.clone(), order.clone());
         self.run(async move |engine| {
-            let new = engine.prepare(&order, traceparent.as_ref()).await?;
-            engine.notify(&new).await
+            let prepared = this.prepare(&order).await?;
+            engine.notify(prepared.rows()).await
         })
         .await
     }
@@ -253,7 +310,7 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while it is being sent,
-    /// [`Error::NotFound`], [`Error::Store`]; [`Error::Setting`] for a reason that is not 1 to 200 visible characters.
+    /// [`Error::NotFound`], [`Error::Store`]; [`Error::InvalidArgument`] for a reason that is not 1 to 200 visible characters.
     pub async fn withdraw(&self, key: &Key, reason: &str) -> Result<Notification, Error> {
         refuse_unfit("reason", reason)?;
         self.engine
@@ -273,7 +330,7 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while it is being sent, [`Error::NotFound`]
-    /// for a stage that is not stored, [`Error::Store`]; [`Error::Setting`] for a reference that is not 1 to 200
+    /// for a stage that is not stored, [`Error::Store`]; [`Error::InvalidArgument`] for a reference that is not 1 to 200
     /// visible characters.
     pub async fn mark_notified(&self, key: &Key, reference: &str) -> Result<Notification, Error> {
         refuse_unfit("reference", reference)?;
@@ -418,10 +475,35 @@ impl Dispatcher {
         order: &OrderCode,
         event: Event,
     ) -> Result<Vec<NewNotification>, Error> {
-        let traceparent = self.traceparent.as_ref();
-        self.engine
-            .prepare_event(supplier, order, event, traceparent)
-            .await
+        let supplier = self.engine.supplier(supplier).await?;
+        Ok(vec![self.row(&supplier, order, event)])
+    }
+
+    /// The row of an order for one supplier, if the order has lines of it.
+    fn row_of_order(
+        &self,
+        order: &PaidOrder,
+        supplier: &Supplier,
+    ) -> Result<Option<NewNotification>, Error> {
+        let event = Event::order_created(order, supplier.id(), supplier.privacy());
+        let event = event.map_err(Error::Event)?;
+        Ok(event.map(|event| self.row(supplier, order.order_code(), event)))
+    }
+
+    fn row(&self, supplier: &Supplier, order: &OrderCode, event: Event) -> NewNotification {
+        let key = Key::new(
+            self.engine.source.clone(),
+            supplier.id().clone(),
+            order.clone(),
+            event.kind().clone(),
+            event.occurrence().clone(),
+        );
+        let mut row = NewNotification::new(key, Start::Pending(event.body().clone()));
+        row.ledger = Ledger::expecting(supplier.endpoints().first());
+        row.content_digest = Some(event.digest());
+        row.memo = event.memo().cloned();
+        row.traceparent = self.traceparent.as_ref().map(ToString::to_string);
+        row
     }
 
     pub(crate) fn ensure_open(&self) -> Result<(), Error> {
@@ -453,14 +535,14 @@ impl std::fmt::Debug for Dispatcher {
 }
 
 /// A text that a person writes is kept as long as the row and is shown to others.
-pub(crate) fn refuse_unfit(setting: &'static str, text: &str) -> Result<(), Error> {
+pub(crate) fn refuse_unfit(argument: &'static str, text: &str) -> Result<(), Error> {
     let fits =
         !text.trim().is_empty() && text.chars().count() <= 200 && text.chars().all(is_visible);
     let problem = "must be 1 to 200 characters, all of them visible";
     if fits {
         Ok(())
     } else {
-        Err(Error::Setting { setting, problem })
+        Err(Error::InvalidArgument { argument, problem })
     }
 }
 

@@ -81,10 +81,10 @@ mod wire;
 
 /// What calls of a [`Dispatcher`] and a [`Worker`] report.
 pub mod report {
-    pub use crate::delivery::report::{
-        EndpointCheck, Enqueued, Entry, OrderReport, Prepared, Stored, Verdict,
-    };
+    pub use crate::delivery::report::{EndpointCheck, Entry, OrderReport, Verdict};
+    pub use crate::dispatcher::recipients::Recipients;
     pub use crate::dispatcher::worker::{Summary, Tick};
+    pub use crate::notification::prepared::{Enqueued, Prepared, Stored};
 }
 
 pub use delivery::error::Error;
@@ -113,6 +113,11 @@ pub use value::money::{Currency, Money};
 pub use value::names::{OrderCode, Source, SupplierId};
 pub use value::secret::Secret;
 pub use value::time::Timestamp;
+
+/// The database driver of the SQL stores, in the version whose types they take: sqlx 0.9. A new version of sqlx is a new
+/// 0.x of this crate.
+#[cfg(feature = "sqlite")]
+pub use sqlx;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

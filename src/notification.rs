@@ -9,6 +9,7 @@ pub(crate) mod intervention;
 pub(crate) mod key;
 mod ledger;
 pub(crate) mod outcome;
+pub(crate) mod prepared;
 pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod stored;

@@ -19,7 +19,7 @@ pub use config_error::ConfigError;
 pub use endpoint::{Endpoint, EndpointId};
 pub use header::CustomHeader;
 pub(crate) use json::suppliers_from_json;
-pub use lookup::LookupError;
+pub use lookup::{Cached, LookupError};
 pub use policy::{Acceptance, Activity, OnUnknown, StreamRule};
 pub use signing::SigningKeyError;
 pub use subscription::{Rejections, Stages, Subscription};

@@ -157,7 +157,7 @@ pub async fn withdraw(
                 show(dispatcher, key, None, json).await?;
                 matches!(closed, Error::Closed { .. })
             }
-            Err(Error::Setting { problem, .. }) => {
+            Err(Error::InvalidArgument { problem, .. }) => {
                 return Err(Failure::input("--withdraw", problem));
             }
             Err(error) => return Err(error.into()),

@@ -158,15 +158,15 @@ impl Common {
         match (&error, &self.ca) {
             (Error::RootCertificate, Some(path)) => Failure::input(path.display(), error),
             (
-                Error::Setting {
-                    setting: "timeout",
+                Error::InvalidArgument {
+                    argument: "timeout",
                     problem,
                 },
                 _,
             ) => Failure::input("--timeout-ms", problem),
             (
-                Error::Setting {
-                    setting: "lease_margin",
+                Error::InvalidArgument {
+                    argument: "lease_margin",
                     problem,
                 },
                 _,

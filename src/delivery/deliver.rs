@@ -401,6 +401,7 @@ impl<'a> Delivery<'a> {
             event_id: &claim.event_id,
             kind: &claim.key.kind,
             body: &claim.body,
+            user_agent: &engine.user_agent,
             traceparent: claim.traceparent.as_deref(),
         };
         let request = match request(
@@ -433,6 +434,9 @@ impl<'a> Delivery<'a> {
         };
         tracing::debug!(key = %self.claim.key, endpoint = endpoint.shown(), outcome = %reply.outcome, "attempt");
         pass.end(call_end(&reply.outcome));
+        if matches!(reply.outcome.status(), Some(401 | 403)) {
+            engine.suppliers.outdated(supplier.id());
+        }
         let endpoint = Named::of(endpoint);
         self.note(&endpoint, reply.outcome, at, reply.took);
         let tried = self.tried(Some(supplier), endpoint, at, &reply);

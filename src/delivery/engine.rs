@@ -36,6 +36,8 @@ pub(crate) struct Engine {
     pub(crate) out: Out,
     pub(crate) timing: Timing,
     pub(crate) listener: Listener,
+    /// The header `user-agent` of every POST.
+    pub(crate) user_agent: String,
     pub(crate) traffic: Arc<Traffic>,
     /// Everything that a shutdown waits for.
     pub(crate) tasks: TaskTracker,

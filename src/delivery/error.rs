@@ -12,7 +12,7 @@ use crate::value::names::SupplierId;
 #[non_exhaustive]
 pub enum Error {
     /// The store failed.
-    #[error("the store could not do it")]
+    #[error("the store failed")]
     Store(#[source] StoreError),
     /// The supplier lookup failed. Nothing was stored.
     #[error("supplier {supplier} could not be looked up")]
@@ -64,17 +64,23 @@ pub enum Error {
     /// A root certificate is not a PEM certificate.
     #[error("a root certificate is not a PEM certificate")]
     RootCertificate,
-    /// A setting or an argument is not valid.
-    #[error("{setting}: {problem}")]
-    Setting {
-        /// The name of the setting or argument.
-        setting: &'static str,
+    /// An argument of the call or a setting of the builder is not valid.
+    #[error("{argument}: {problem}")]
+    InvalidArgument {
+        /// The name of the argument or setting.
+        argument: &'static str,
         /// What would be right.
         problem: &'static str,
     },
     /// A delivery ended in a panic; the notification is taken over when its lease has run out.
     #[error("a delivery ended in a panic")]
     Panicked,
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Error::Store(error)
+    }
 }
 
 impl Error {

@@ -2,58 +2,12 @@
 
 use std::fmt;
 
-use crate::event::EventId;
 use crate::notification::outcome::{Blocked, NotSent, Outcome};
-use crate::notification::{Key, Notification, NotificationState, OrderState};
-use crate::store::{Inserted, NewNotification};
+use crate::notification::{Notification, NotificationState, OrderState};
+use crate::store::Inserted;
 use crate::supplier::signing::NoValidKey;
 use crate::value::time::Timestamp;
 use crate::wire::send::Reached;
-
-/// The answer of [`Dispatcher::enqueue`](crate::Dispatcher::enqueue): what became of each notification of the order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Enqueued {
-    /// One for each notification, in the order of the suppliers in the order.
-    pub stored: Vec<Stored>,
-}
-
-impl Enqueued {
-    /// The notifications whose key was stored before with other content. The first content stays.
-    pub fn conflicts(&self) -> impl Iterator<Item = &Stored> {
-        self.stored
-            .iter()
-            .filter(|stored| stored.inserted == Inserted::Differs)
-    }
-}
-
-/// The rows of an order, ready to be stored in the caller's own transaction (transactional outbox).
-///
-/// Make it before the transaction begins, for it asks the supplier lookup; give its rows to the `insert_in` of a SQL
-/// store; call [`Dispatcher::wake`](crate::Dispatcher::wake) after the commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prepared {
-    pub(crate) rows: Vec<NewNotification>,
-}
-
-impl Prepared {
-    /// The rows, to be stored all together or not at all.
-    pub fn rows(&self) -> &[NewNotification] {
-        &self.rows
-    }
-}
-
-/// What became of one notification that was to be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stored {
-    /// The key of the notification.
-    pub key: Key,
-    /// The id that receivers deduplicate on.
-    pub event_id: EventId,
-    /// Whether it was stored, was there before, or is in conflict.
-    pub inserted: Inserted,
-}
 
 /// The answer of [`Dispatcher::notify`](crate::Dispatcher::notify) and [`resume`](crate::Dispatcher::resume): where
 /// each notification stands after the round of calls.

@@ -54,6 +54,7 @@ pub struct DispatcherBuilder {
     roots: Vec<Vec<u8>>,
     client_certificate: Option<ClientCertificate>,
     listener: Listener,
+    user_agent: String,
     times_as_fast: u32,
 }
 
@@ -73,6 +74,7 @@ impl DispatcherBuilder {
             roots: Vec::new(),
             client_certificate: None,
             listener: Listener::nobody(),
+            user_agent: concat!("orderhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             times_as_fast: 1,
         }
     }
@@ -170,6 +172,14 @@ impl DispatcherBuilder {
         self
     }
 
+    /// Sets the header `user-agent` of every POST: 1 to 200 visible ASCII characters. Default `orderhook/` and the version of
+    /// this crate.
+    #[must_use]
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
     /// Calls this after a notification has ended and the end is durable, and when the next try of an endpoint may be its
     /// last. It runs in the task of the delivery: be quick, hand long work on. A panic in it is logged and changes nothing.
     #[must_use]
@@ -181,7 +191,8 @@ impl DispatcherBuilder {
     /// Checks the settings and builds the dispatcher. Nothing is sent, looked up or stored yet.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a time out of its range or a client certificate that cannot be used,
+    /// [`Error::InvalidArgument`] for a time out of its range, a client certificate that cannot be used, or a user agent that is
+    /// not 1 to 200 visible ASCII characters,
     /// [`Error::RootCertificate`] for a root certificate that cannot be read.
     pub fn build(mut self) -> Result<Dispatcher, Error> {
         let range = Duration::from_millis(1)..=Duration::from_secs(3600);
@@ -190,11 +201,19 @@ impl DispatcherBuilder {
             ("lease_margin", self.lease_margin),
         ] {
             if !range.contains(&value) {
-                return Err(Error::Setting {
-                    setting,
+                return Err(Error::InvalidArgument {
+                    argument: setting,
                     problem: "must be from 1 ms to 1 h",
                 });
             }
+        }
+        let plain = |b: u8| b.is_ascii_graphic() || b == b' ';
+        if !(1..=200).contains(&self.user_agent.trim().len()) || !self.user_agent.bytes().all(plain)
+        {
+            return Err(Error::InvalidArgument {
+                argument: "user_agent",
+                problem: "must be 1 to 200 visible ASCII characters",
+            });
         }
         let settings = SendSettings {
             allowed: std::mem::take(&mut self.allowed),
@@ -204,8 +223,8 @@ impl DispatcherBuilder {
         };
         let sender = Sender::new(settings).map_err(|bad| match bad {
             BadSettings::Roots => Error::RootCertificate,
-            BadSettings::ClientCertificate(problem) => Error::Setting {
-                setting: "client_certificate",
+            BadSettings::ClientCertificate(problem) => Error::InvalidArgument {
+                argument: "client_certificate",
                 problem,
             },
         })?;
@@ -235,6 +254,7 @@ impl DispatcherBuilder {
                 retry: self.retry,
             },
             listener: self.listener,
+            user_agent: self.user_agent,
             traffic: Traffic::new(pace, slots, places),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -1,21 +1,21 @@
 //! What the dispatcher does inside its own tasks: prepare, insert, claim, deliver, look.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::delivery::deliver::{Calling, Held, Way, no_answer};
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
-use crate::delivery::report::{Enqueued, Entry, Report, Stored};
+use crate::delivery::report::{Entry, Report};
 use crate::delivery::traffic::{Entry as TrafficEntry, Who};
-use crate::event::{Event, TraceParent};
-use crate::notification::{FailureReason, Key, Ledger, Notification, NotificationState, StateName};
-use crate::order::PaidOrder;
+use crate::notification::prepared::{Enqueued, Stored};
+use crate::notification::{FailureReason, Key, Notification, NotificationState, StateName};
 use crate::store::{
     Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page, Pick,
-    Selection, Start, StoreError, StoreErrorKind,
+    Selection, StoreError, StoreErrorKind,
 };
 use crate::supplier::Supplier;
-use crate::value::names::{OrderCode, SupplierId};
+use crate::value::names::SupplierId;
 
 use super::refuse_final;
 
@@ -33,82 +33,36 @@ const REOPENED_AT_ONCE: u32 = 100;
 const RESUMED: usize = 1000;
 
 impl Engine {
-    /// The notifications of an order, one for each supplier that has lines in it.
-    pub(super) async fn prepare(
-        &self,
-        order: &PaidOrder,
-        traceparent: Option<&TraceParent>,
-    ) -> Result<Vec<NewNotification>, Error> {
-        let mut new = Vec::new();
-        for id in order.suppliers() {
-            let supplier = self.supplier(id).await?;
-            // A supplier out of the order's own list has lines in it.
-            let event =
-                Event::order_created(order, id, supplier.privacy()).map_err(Error::Event)?;
-            new.extend(event.map(|event| {
-                self.new_notification(&supplier, order.order_code(), event, traceparent)
-            }));
-        }
-        Ok(new)
-    }
-
-    pub(super) async fn prepare_event(
-        &self,
-        supplier: &SupplierId,
-        order: &OrderCode,
-        event: Event,
-        traceparent: Option<&TraceParent>,
-    ) -> Result<Vec<NewNotification>, Error> {
-        let supplier = self.supplier(supplier).await?;
-        Ok(vec![self.new_notification(
-            &supplier,
-            order,
-            event,
-            traceparent,
-        )])
-    }
-
+    /// The supplier as the lookup has it now.
     pub(crate) async fn supplier(&self, id: &SupplierId) -> Result<Supplier, Error> {
-        let found = tokio::select! {
-            biased;
-            found = self.suppliers.find(id) => found,
-            () = self.hand_back.cancelled() => return Err(Error::ShuttingDown),
-        };
+        let found = self.suppliers(std::slice::from_ref(id)).await?;
         found
-            .map_err(|source| Error::Lookup {
-                supplier: id.clone(),
-                source,
-            })?
+            .into_values()
+            .next()
             .ok_or_else(|| Error::UnknownSupplier {
                 supplier: id.clone(),
             })
     }
 
-    fn new_notification(
+    /// Those of the suppliers that the lookup knows.
+    pub(super) async fn suppliers(
         &self,
-        supplier: &Supplier,
-        order: &OrderCode,
-        event: Event,
-        traceparent: Option<&TraceParent>,
-    ) -> NewNotification {
-        let (source, kind, occurrence) = (
-            self.source.clone(),
-            event.kind().clone(),
-            event.occurrence().clone(),
-        );
-        let key = Key::new(
-            source,
-            supplier.id().clone(),
-            order.clone(),
-            kind,
-            occurrence,
-        );
-        let mut new = NewNotification::new(key, Start::Pending(event.body().clone()));
-        new.ledger = Ledger::expecting(supplier.endpoints().first());
-        new.content_digest = Some(event.digest());
-        new.memo = event.memo().cloned();
-        new.traceparent = traceparent.map(ToString::to_string);
-        new
+        ids: &[SupplierId],
+    ) -> Result<HashMap<SupplierId, Supplier>, Error> {
+        let answers = tokio::select! {
+            biased;
+            answers = self.suppliers.find_all(ids) => answers,
+            () = self.hand_back.cancelled() => return Err(Error::ShuttingDown),
+        };
+        let mut found = HashMap::with_capacity(ids.len());
+        for (id, answer) in ids.iter().zip(answers) {
+            let supplier = answer.map_err(|source| Error::Lookup {
+                supplier: id.clone(),
+                source,
+            })?;
+            found.extend(supplier.map(|supplier| (id.clone(), supplier)));
+        }
+        Ok(found)
     }
 
     pub(crate) async fn insert(&self, new: &[NewNotification]) -> Result<Enqueued, Error> {
@@ -122,14 +76,7 @@ impl Engine {
         {
             self.bell.notify_one();
         }
-        let stored = |(new, inserted): (&NewNotification, Inserted)| Stored {
-            key: new.key.clone(),
-            event_id: new.event_id.clone(),
-            inserted,
-        };
-        Ok(Enqueued {
-            stored: new.iter().zip(inserted).map(stored).collect(),
-        })
+        Ok(Enqueued::of(new, inserted))
     }
 
     pub(super) async fn notify(self: &Arc<Self>, new: &[NewNotification]) -> Result<Report, Error> {

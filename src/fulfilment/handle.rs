@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::delivery::error::Error;
-use crate::delivery::report::{Enqueued, Prepared, Report, Stored};
+use crate::delivery::report::Report;
 use crate::dispatcher::{Dispatcher, refuse_unfit};
 use crate::event::{Body, ContentDigest, EventKind, Memo, Occurrence};
+use crate::notification::prepared::{Enqueued, Prepared, Stored};
 use crate::notification::{Key, Ledger, Notification, Stream};
 use crate::store::{
     Append, Filter, Inserted, Intervention, NewNotification, Start, StoreError, StoreErrorKind,
@@ -121,9 +122,12 @@ impl Fulfilment {
         let client = self.dispatcher.engine.supplier(client).await?;
         let life = self.catch_up(&key.stream()).await?;
         check(&life, &key, event)?;
-        Ok(Prepared {
-            rows: vec![self.row(key, life.position + 1, event, &client)?],
-        })
+        Ok(Prepared::new(vec![self.row(
+            key,
+            life.position + 1,
+            event,
+            &client,
+        )?]))
     }
 
     /// The life cycle of a fulfilment order so far, as it is stored for a client; a new one when nothing is stored.

@@ -26,8 +26,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sqlx::{Connection, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
 
+use crate::notification::prepared::{Enqueued, Prepared};
 use crate::notification::{Key, Notification};
 use crate::value::names::Source;
 
@@ -181,8 +182,9 @@ impl SqliteStore {
         })
     }
 
-    /// Stores notifications inside a transaction of the application: as [`insert`](Store::insert), but it is the
-    /// application's commit that makes them visible and durable, and its rollback that makes them never have been.
+    /// Stores the rows of an order inside a transaction of the application (transactional outbox): it is the application's
+    /// commit that makes them visible and durable, and its rollback that makes them never have been. `&mut transaction`
+    /// can be given as it is. A savepoint of the transaction is as good.
     ///
     /// The transaction holds the lock for writing from here on, so commit soon. One that has read before should have
     /// begun with `BEGIN IMMEDIATE` (`pool.begin_with`): SQLite cannot turn a reading transaction into a writing one
@@ -190,28 +192,74 @@ impl SqliteStore {
     /// [transient](StoreError::is_transient); roll back and repeat then. After the commit, call
     /// [`Dispatcher::wake`](crate::Dispatcher::wake), or workers find the notifications at their next look.
     ///
+    /// ```
+    /// use orderhook::{Dispatcher, PaidOrder, Source, SqliteStore, Supplier, SupplierId, sqlx};
+    /// use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("shop.db");
+    /// # let suppliers = orderhook::SuppliersFile::open("examples/suppliers.json")?;
+    /// # let json = include_bytes!("../../examples/paid-order.json");
+    /// let options = SqliteConnectOptions::new()
+    ///     .filename(path)
+    ///     .create_if_missing(true)
+    ///     .journal_mode(SqliteJournalMode::Wal)
+    ///     .synchronous(SqliteSynchronous::Full);
+    /// let pool = SqlitePoolOptions::new().connect_with(options).await?;
+    /// # sqlx::raw_sql("CREATE TABLE orders (code TEXT PRIMARY KEY)").execute(&pool).await?;
+    /// let store = SqliteStore::in_pool(pool.clone()).await?;
+    /// let dispatcher = Dispatcher::builder(Source::new("shop")?, store.clone(), suppliers).build()?;
+    ///
+    /// let order = PaidOrder::from_json(json)?;
+    /// let prepared = dispatcher.prepare(&order).await?;
+    /// let mut transaction = pool.begin().await?;
+    /// sqlx::query("INSERT INTO orders VALUES (?1)")
+    ///     .bind(order.order_code().as_str())
+    ///     .execute(&mut *transaction)
+    ///     .await?;
+    /// let enqueued = store.insert_in(&mut transaction, &prepared).await?;
+    /// assert_eq!((enqueued.stored.len(), enqueued.conflicts().count()), (3, 0));
+    /// transaction.commit().await?;
+    /// dispatcher.wake();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
-    /// As [`insert`](Store::insert); and [`Unusable`](StoreErrorKind::Unusable) when the transaction is one of another
-    /// database file, or its connection is not `synchronous = FULL` (or `EXTRA`). After an error, roll back.
+    /// As [`insert`](Store::insert); and [`Unusable`](StoreErrorKind::Unusable) when the connection is not in a transaction
+    /// that was begun through sqlx, when it is one of another database file, or when it is not `synchronous = FULL` (or
+    /// `EXTRA`). What was done before in the transaction stays after an error.
     pub async fn insert_in(
         &self,
-        transaction: &mut Transaction<'_, Sqlite>,
-        new: &[NewNotification],
-    ) -> Result<Vec<Inserted>, StoreError> {
+        connection: &mut SqliteConnection,
+        prepared: &Prepared,
+    ) -> Result<Enqueued, StoreError> {
         let Inner {
             shared, file_id, ..
         } = &*self.inner;
+        if !connection.is_in_transaction() {
+            return Err(StoreError::new(
+                StoreErrorKind::Unusable,
+                "the connection is in no transaction that was begun through sqlx: begin one with `begin` of the pool or \
+                 the connection, and commit it afterwards",
+            ));
+        }
         // Dropped halfway, the savepoint takes back what was done so far and nothing of the application's.
-        let mut savepoint = transaction.begin().await.map_err(store_error)?;
+        let mut savepoint = connection.begin().await.map_err(store_error)?;
         let mut batch = Batch::join(&mut savepoint, &shared.clock, file_id)
             .await
             .map_err(store_error)??;
-        let inserted = insert::insert(&mut batch, &[new])
+        let inserted = insert::insert(&mut batch, &[prepared.rows()])
             .await
             .map_err(store_error)?;
         batch.leave().await.map_err(store_error)?;
         savepoint.commit().await.map_err(store_error)?;
-        Ok(inserted.into_iter().flatten().collect())
+        Ok(Enqueued::of(
+            prepared.rows(),
+            inserted.into_iter().flatten(),
+        ))
     }
 
     /// Writes what waits, and ends the thread and the connections. Calls of handles that are left fail with

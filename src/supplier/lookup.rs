@@ -1,18 +1,23 @@
 //! The lookup of suppliers, which is asked when an order is stored and again when it is sent.
 
+mod cached;
+mod erased;
+mod error;
 mod file;
 mod reader;
+mod together;
 mod version;
 
 use std::collections::{BTreeMap, HashMap};
-use std::error::Error;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 
-use crate::supplier::{ConfigError, Supplier};
+use crate::supplier::Supplier;
 use crate::value::names::SupplierId;
 
+pub use cached::Cached;
+pub(crate) use erased::AnySuppliers;
+pub use error::LookupError;
 pub use file::SuppliersFile;
 
 /// The source of the suppliers' configurations: a table of the marketplace, a map, a file.
@@ -46,45 +51,24 @@ pub trait Suppliers: Send + Sync + 'static {
         &self,
         id: &SupplierId,
     ) -> impl Future<Output = Result<Option<Supplier>, LookupError>> + Send;
-}
 
-/// Why a supplier could not be looked up.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LookupError {
-    /// The lookup failed, for example because its database cannot be reached. The operator repairs this; the same
-    /// question may be answered later.
-    #[error("the supplier lookup is not available: {what}")]
-    Unavailable {
-        /// What is in the way, without secrets.
-        what: String,
-        /// The cause.
-        #[source]
-        source: Option<Box<dyn Error + Send + Sync>>,
-    },
-    /// The supplier's configuration cannot be used. The marketplace's admin repairs this.
-    #[error(transparent)]
-    Invalid(#[from] ConfigError),
-}
-
-impl LookupError {
-    /// An error of [`Unavailable`](Self::Unavailable), in words without secrets.
-    pub fn unavailable(what: impl Into<String>) -> Self {
-        LookupError::Unavailable {
-            what: what.into(),
-            source: None,
-        }
+    /// The configurations of several suppliers: one answer for each id, in their order. An order is stored after one such
+    /// call for all of its suppliers.
+    ///
+    /// The default asks [`find`](Self::find) for each, at most 8 side by side. Override it where one statement can read them
+    /// all.
+    fn find_all(
+        &self,
+        ids: &[SupplierId],
+    ) -> impl Future<Output = Vec<Result<Option<Supplier>, LookupError>>> + Send {
+        together::at_most(8, ids.iter().map(|id| self.find(id)))
     }
 
-    /// An error of [`Unavailable`](Self::Unavailable) with its cause.
-    pub fn unavailable_because(
-        what: impl Into<String>,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> Self {
-        LookupError::Unavailable {
-            what: what.into(),
-            source: Some(source.into()),
-        }
+    /// A hint that the configuration of a supplier may be outdated: an endpoint has answered 401 or 403, or a notification
+    /// has failed for its configuration. A lookup that remembers answers, such as [`Cached`], forgets this one; the default
+    /// does nothing.
+    fn outdated(&self, id: &SupplierId) {
+        let _ = id;
     }
 }
 
@@ -116,64 +100,15 @@ impl<S: Suppliers> Suppliers for Arc<S> {
     async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
         S::find(self, id).await
     }
-}
 
-type Found<'a> = Pin<Box<dyn Future<Output = Result<Option<Supplier>, LookupError>> + Send + 'a>>;
-
-trait DynSuppliers: Send + Sync {
-    fn find_boxed<'a>(&'a self, id: &'a SupplierId) -> Found<'a>;
-}
-
-impl<S: Suppliers> DynSuppliers for S {
-    fn find_boxed<'a>(&'a self, id: &'a SupplierId) -> Found<'a> {
-        Box::pin(self.find(id))
-    }
-}
-
-/// Any lookup.
-#[derive(Clone)]
-pub(crate) struct AnySuppliers(Arc<dyn DynSuppliers>);
-
-impl AnySuppliers {
-    pub(crate) fn new(suppliers: impl Suppliers) -> Self {
-        AnySuppliers(Arc::new(suppliers))
+    async fn find_all(&self, ids: &[SupplierId]) -> Vec<Result<Option<Supplier>, LookupError>> {
+        S::find_all(self, ids).await
     }
 
-    pub(crate) async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
-        match self.0.find_boxed(id).await? {
-            // Told with it, one supplier would get another's orders.
-            Some(other) if other.id() != id => {
-                let problem = "is that of another supplier; the lookup must answer for the id that it is asked";
-                Err(LookupError::Invalid(ConfigError::new(
-                    Some(id.clone()),
-                    "id",
-                    problem,
-                )))
-            }
-            found => Ok(found),
-        }
+    fn outdated(&self, id: &SupplierId) {
+        S::outdated(self, id);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_lookup_that_answers_with_another_supplier_is_refused() {
-        let (north, south) = (
-            SupplierId::new("north").unwrap(),
-            SupplierId::new("south").unwrap(),
-        );
-        let other = Supplier::builder(south)
-            .endpoint("https://south.example/")
-            .build()
-            .unwrap();
-        let suppliers = AnySuppliers::new(HashMap::from([(north.clone(), other)]));
-        let error = suppliers.find(&north).await.unwrap_err().to_string();
-        assert!(
-            error.starts_with("supplier north: id: is that of another supplier"),
-            "{error}"
-        );
-    }
-}
+mod tests;

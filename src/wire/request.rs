@@ -62,6 +62,7 @@ pub(crate) struct Telling<'a> {
     pub(crate) event_id: &'a EventId,
     pub(crate) kind: &'a EventKind,
     pub(crate) body: &'a Body,
+    pub(crate) user_agent: &'a str,
     pub(crate) traceparent: Option<&'a str>,
 }
 
@@ -78,10 +79,7 @@ pub(crate) fn request(
         plain("content-type", "application/json"),
         // A reply is read for a reference: it has to come in a form that needs no decoding.
         plain("accept-encoding", "identity"),
-        plain(
-            "user-agent",
-            concat!("orderhook/", env!("CARGO_PKG_VERSION")),
-        ),
+        plain("user-agent", telling.user_agent),
         plain("webhook-id", telling.event_id.as_str()),
         plain("webhook-event", telling.kind.as_str()),
         plain(
@@ -240,6 +238,7 @@ mod tests {
             event_id: &event_id,
             kind: &EventKind::OrderCreated,
             body: &body,
+            user_agent: "orderhook",
             traceparent: None,
         };
         let request = request(

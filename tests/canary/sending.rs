@@ -219,7 +219,7 @@ async fn nothing_planted_is_said_when_the_lookup_fails_lies_or_panics() {
         .allow_network(loopback())
         .build()
         .unwrap();
-    dispatcher
+    let _ = dispatcher
         .enqueue(&order("A-lookup", &["north"]))
         .await
         .unwrap();

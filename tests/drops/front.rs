@@ -28,7 +28,7 @@ async fn an_order_whose_enqueue_is_dropped_is_stored_for_all_its_suppliers_or_fo
             assert!(matches!(stored.len(), 0 | 2), "{cut:?}: {stored:?}");
             assert!(answer.is_none() || stored.len() == 2);
             // The caller repeats what it has no answer to.
-            world.dispatcher.enqueue(&order).await.unwrap();
+            let _ = world.dispatcher.enqueue(&order).await.unwrap();
             world.settle().await;
             assert_eq!(world.told_once(order.order_code()).await.len(), 2);
             answer.is_none()
@@ -52,7 +52,7 @@ async fn an_event_whose_enqueue_is_dropped_is_stored_and_told_or_not_there<S: St
                 .await;
             world.settle().await;
             assert!(answer.is_none() || world.stored(&order).await.len() == 1);
-            world
+            let _ = world
                 .dispatcher
                 .enqueue_event(&id("books"), &order, event())
                 .await

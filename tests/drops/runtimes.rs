@@ -103,7 +103,7 @@ fn begin(
     let order = world.order();
     let code = order.order_code().clone();
     if matches!(work, Work::Run) {
-        runtime.block_on(dispatcher.enqueue(&order)).unwrap();
+        let _ = runtime.block_on(dispatcher.enqueue(&order)).unwrap();
     }
     world.points.stop_at(point);
     let (mut notified, dispatcher) = (world.notified.subscribe(), dispatcher.clone());

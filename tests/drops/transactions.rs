@@ -71,8 +71,9 @@ async fn an_insert_in_a_transaction_that_is_dropped_leaves_all_or_nothing_and_a_
     loop {
         let order = format!("A-{most}");
         let new: Vec<_> = (0..3).map(|n| pending(&key(&order, n))).collect();
+        let prepared = orderhook::report::Prepared::new(new.clone());
         let mut transaction = pool.begin().await.unwrap();
-        let answer = drop_at(most, store.insert_in(&mut transaction, &new)).await;
+        let answer = drop_at(most, store.insert_in(&mut transaction, &prepared)).await;
         // Whatever became of the insert, the application's own write is done with it.
         let orders = "INSERT INTO orders VALUES (?1)";
         sqlx::query(orders)

@@ -19,7 +19,7 @@ on_every_store![
 /// Stores one order.
 async fn enqueue<S: Store + Clone>(world: &World<S>) -> OrderCode {
     let order = world.order();
-    world.dispatcher.enqueue(&order).await.unwrap();
+    let _ = world.dispatcher.enqueue(&order).await.unwrap();
     order.order_code().clone()
 }
 

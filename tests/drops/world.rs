@@ -88,7 +88,7 @@ impl<S: Store + Clone> World<S> {
         let world = Self::with(store, ca, receiver, directory);
         // The endpoints answer: what nobody has called yet gets one call at a time.
         let order = world.order();
-        world.dispatcher.enqueue(&order).await.unwrap();
+        let _ = world.dispatcher.enqueue(&order).await.unwrap();
         world.settle().await;
         world
     }
@@ -355,7 +355,7 @@ impl<S: Store + Clone> World<S> {
         self.receiver.answer(Reply::ok().gated(&gate));
         let orders = [self.order(), self.order()];
         for order in &orders {
-            self.dispatcher.enqueue(order).await.unwrap();
+            let _ = self.dispatcher.enqueue(order).await.unwrap();
         }
         tokio::join!(self.settle(), async {
             self.receiver.wait_for(before + SLOTS.get()).await;

@@ -175,7 +175,7 @@ async fn a_stage_happened_when_it_says_or_else_when_it_was_offered<S: Store + Cl
 
     let before = Timestamp::from(SystemTime::now());
     for event in [&said, &unsaid] {
-        Fulfilment::new(&dispatcher)
+        let _ = Fulfilment::new(&dispatcher)
             .enqueue(&client(), event)
             .await
             .unwrap();

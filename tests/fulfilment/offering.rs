@@ -495,7 +495,7 @@ async fn a_memo_of_another_kind_of_event_is_not_part_of_the_life<S: Store + Clon
     .unwrap();
     let note = note.with_memo(Memo::new(*b"ticket 7").unwrap());
 
-    dispatcher
+    let _ = dispatcher
         .enqueue_event(&client(), &code("P-1"), note)
         .await
         .unwrap();

@@ -209,7 +209,7 @@ async fn only_stages_pass_what_else_failed_holds<S: Store + Clone>(world: World<
     )
     .unwrap();
 
-    dispatcher
+    let _ = dispatcher
         .enqueue_event(&client(), &code("P-1"), event)
         .await
         .unwrap();

@@ -64,7 +64,7 @@ async fn an_order_is_in_progress_then_in_error_then_told() {
     };
 
     assert_eq!(stands().await, None);
-    dispatcher
+    let _ = dispatcher
         .enqueue(&order("A-1", &["north", "bare"]))
         .await
         .unwrap();
@@ -139,7 +139,7 @@ async fn what_is_withdrawn_is_never_sent() {
         order("A-1", &["north"]),
         key("north", "A-1"),
     );
-    dispatcher.enqueue(&order).await.unwrap();
+    let _ = dispatcher.enqueue(&order).await.unwrap();
 
     let withdrawn = dispatcher.withdraw(&key, "refunded").await.unwrap();
     assert_eq!(withdrawn.state.name(), StateName::Withdrawn);
@@ -400,7 +400,7 @@ async fn sixty_four_occurrences_at_once_have_positions_without_gaps_and_are_sent
         });
     }
     while let Some(enqueued) = tasks.join_next().await {
-        enqueued.unwrap().unwrap();
+        let _ = enqueued.unwrap().unwrap();
     }
     let stored = world.stored().await;
     for notification in &stored {
@@ -433,20 +433,20 @@ async fn a_reason_or_a_reference_that_nobody_could_read_is_refused_and_changes_n
     let world = World::new();
     world.put(supplier("north"));
     let dispatcher = world.dispatcher();
-    dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
+    let _ = dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
     let key = key("north", "A-1");
     for text in ["", " ", "a\nb", &"x".repeat(201)] {
         assert!(matches!(
             dispatcher.withdraw(&key, text).await,
-            Err(Error::Setting {
-                setting: "reason",
+            Err(Error::InvalidArgument {
+                argument: "reason",
                 ..
             })
         ));
         assert!(matches!(
             dispatcher.mark_notified(&key, text).await,
-            Err(Error::Setting {
-                setting: "reference",
+            Err(Error::InvalidArgument {
+                argument: "reference",
                 ..
             })
         ));

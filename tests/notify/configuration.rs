@@ -480,7 +480,7 @@ async fn two_installations_in_one_store_do_not_see_each_other() {
     .timeout(TIMEOUT)
     .build()
     .unwrap();
-    ours.enqueue(&order("A-1", &["north"])).await.unwrap();
+    let _ = ours.enqueue(&order("A-1", &["north"])).await.unwrap();
 
     assert_eq!(theirs.order(&code("A-1")).await.unwrap(), None);
     assert_eq!(theirs.resume(&id("north")).await.unwrap().entries, []);

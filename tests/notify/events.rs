@@ -24,7 +24,7 @@ async fn the_trace_of_a_handle_is_sent_with_orders_and_events_and_no_other_handl
         .notify_event(&id("north"), &code("A-2"), note(1))
         .await
         .unwrap();
-    traced.enqueue(&order("A-3", &["north"])).await.unwrap();
+    let _ = traced.enqueue(&order("A-3", &["north"])).await.unwrap();
     dispatcher.notify(&order("A-4", &["north"])).await.unwrap();
     dispatcher
         .notify_event(&id("north"), &code("A-5"), note(2))

@@ -8,6 +8,7 @@ mod events;
 mod leases;
 mod policies;
 mod races;
+mod recipients;
 mod replies;
 mod sequence;
 mod signing;

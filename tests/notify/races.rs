@@ -74,7 +74,7 @@ async fn of_many_who_retry_withdraw_and_mark_at_once_one_wins_and_the_record_say
         let receiver = world.receiver().await;
         world.put(supplier("north").endpoint(receiver.url("/a")));
         let dispatchers = [world.dispatcher(), world.dispatcher()];
-        dispatchers[0]
+        let _ = dispatchers[0]
             .enqueue(&order("A-1", &["north"]))
             .await
             .unwrap();
@@ -390,7 +390,7 @@ async fn a_lookup_that_hangs_does_not_hold_up_a_shutdown() {
     let world = World::new();
     let receiver = world.receiver().await;
     let (dispatcher, asked) = betrayed(&world, receiver.url("/a"), Treason::Hangs);
-    dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
+    let _ = dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
     let hanging = tokio::spawn({
         let dispatcher = dispatcher.clone();
         async move { dispatcher.retry(&key("north", "A-1")).await }

@@ -30,7 +30,7 @@ async fn a_redirection_is_a_rejection_and_is_not_followed() {
         let dispatcher = world.dispatcher();
         let key = key("north", "A-1");
 
-        dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
+        let _ = dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
         for round in 1..=4 {
             let retried = dispatcher.retry(&key).await.unwrap();
             assert_eq!(outcomes(&retried), vec![status.to_string(); round]);
@@ -115,7 +115,7 @@ async fn what_is_not_2xx_is_no_acceptance() {
     receiver.script(statuses.map(Reply::Status));
     world.put(supplier("north").endpoint(receiver.url("/a")));
     let dispatcher = world.dispatcher();
-    dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
+    let _ = dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
 
     for (n, status) in statuses.into_iter().enumerate() {
         let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();

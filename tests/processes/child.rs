@@ -127,7 +127,7 @@ async fn commit() {
         tasks.spawn(async move {
             for n in 0.. {
                 let code = format!("{}-{task}-{n}", std::process::id());
-                dispatcher
+                let _ = dispatcher
                     .enqueue(&paid(&code, &[SUPPLIER, "tool-shed"]))
                     .await
                     .unwrap();

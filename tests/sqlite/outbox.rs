@@ -1,9 +1,10 @@
 //! Notifications inside a transaction of the application.
 
 use orderhook::SqliteStore;
+use orderhook::report::{Enqueued, Prepared};
 use orderhook::store::{Inserted, NewNotification, Start, Store, StoreErrorKind};
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlitePool};
 
 use crate::support::*;
 
@@ -28,6 +29,14 @@ async fn pool_with(options: SqliteConnectOptions) -> SqlitePool {
     pool
 }
 
+fn answers(enqueued: &Enqueued) -> Vec<Inserted> {
+    enqueued
+        .stored
+        .iter()
+        .map(|stored| stored.inserted)
+        .collect()
+}
+
 #[tokio::test]
 async fn a_commit_of_the_application_is_a_commit_of_the_notification() {
     let file = File::new();
@@ -46,10 +55,13 @@ async fn a_commit_of_the_application_is_a_commit_of_the_notification() {
             reference: "R".to_owned(),
         },
     );
-    let rows = [pending(&key), told, pending(&key)];
-    let inserted = store.insert_in(&mut transaction, &rows).await.unwrap();
+    let rows = vec![pending(&key), told, pending(&key)];
+    let enqueued = store
+        .insert_in(&mut transaction, &Prepared::new(rows))
+        .await
+        .unwrap();
     assert_eq!(
-        inserted,
+        answers(&enqueued),
         [
             Inserted::New { position: 1 },
             Inserted::New { position: 2 },
@@ -70,10 +82,9 @@ async fn a_rollback_of_the_application_leaves_nothing() {
     let store = SqliteStore::in_pool(pool.clone()).await.unwrap();
     let key = key("north", "A-1");
     let mut transaction = pool.begin().await.unwrap();
-    store
-        .insert_in(&mut transaction, &[pending(&key)])
-        .await
-        .unwrap();
+    let prepared = Prepared::new(vec![pending(&key)]);
+    let enqueued = store.insert_in(&mut transaction, &prepared).await.unwrap();
+    assert_eq!(answers(&enqueued), [Inserted::New { position: 1 }]);
     drop(transaction);
     assert_eq!(store.get(&key).await.unwrap(), None);
     assert_eq!(claim_all(&store).await.claims, []);
@@ -113,7 +124,7 @@ async fn a_pool_that_could_lose_a_commit_is_refused() {
 async fn a_transaction_of_another_file_or_without_full_sync_is_refused() {
     let (file, other) = (File::new(), File::new());
     let store = file.store().await;
-    let rows = [pending(&key("north", "A-1"))];
+    let rows = Prepared::new(vec![pending(&key("north", "A-1"))]);
     let with_tables = pool_with(options(&other)).await;
     let without_tables = pool_with(options(&File::new()).in_memory(true)).await;
     SqliteStore::in_pool(with_tables.clone()).await.unwrap();
@@ -131,6 +142,58 @@ async fn a_transaction_of_another_file_or_without_full_sync_is_refused() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_in_no_transaction_of_sqlx_is_refused_with_advice() {
+    let file = File::new();
+    let pool = pool_with(options(&file)).await;
+    let store = SqliteStore::in_pool(pool.clone()).await.unwrap();
+    let rows = Prepared::new(vec![pending(&key("north", "A-1"))]);
+    let mut connection = pool.acquire().await.unwrap();
+    for begun in ["", "BEGIN IMMEDIATE"] {
+        sqlx::raw_sql(begun)
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        let error = store.insert_in(&mut connection, &rows).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unusable);
+        assert!(
+            error.to_string().contains("begin one with `begin`"),
+            "{error}"
+        );
+    }
+    // The transaction that sqlx does not know of is untouched.
+    sqlx::raw_sql("INSERT INTO orders VALUES ('A-1'); COMMIT")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    drop(connection);
+    assert_eq!(store.get(&key("north", "A-1")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_savepoint_of_the_application_takes_back_what_was_stored_in_it_and_nothing_else() {
+    let file = File::new();
+    let pool = pool_with(options(&file)).await;
+    let store = SqliteStore::in_pool(pool.clone()).await.unwrap();
+    let rows = |order: &str| Prepared::new(vec![pending(&key("north", order))]);
+    let mut transaction = pool.begin().await.unwrap();
+    let mut savepoint = transaction.begin().await.unwrap();
+    let _ = store
+        .insert_in(&mut savepoint, &rows("kept"))
+        .await
+        .unwrap();
+    savepoint.commit().await.unwrap();
+    let mut savepoint = transaction.begin().await.unwrap();
+    let _ = store
+        .insert_in(&mut savepoint, &rows("taken back"))
+        .await
+        .unwrap();
+    savepoint.rollback().await.unwrap();
+    transaction.commit().await.unwrap();
+    assert!(store.get(&key("north", "kept")).await.unwrap().is_some());
+    assert_eq!(store.get(&key("north", "taken back")).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn an_insert_that_is_dropped_halfway_is_whole_or_not_there() {
     let file = File::new();
     let pool = pool_with(options(&file)).await;
@@ -138,9 +201,8 @@ async fn an_insert_that_is_dropped_halfway_is_whole_or_not_there() {
     let mut whole = 0;
     for n in 0..60 {
         let order = key("north", &format!("{n}"));
-        let rows: Vec<_> = (0..20)
-            .map(|m| pending(&later(&order, &format!("{m}"))))
-            .collect();
+        let row = |m: u32| pending(&later(&order, &format!("{m}")));
+        let rows = Prepared::new((0..20).map(row).collect());
         let mut transaction = pool.begin().await.unwrap();
         let inserting = store.insert_in(&mut transaction, &rows);
         let _ = tokio::time::timeout(std::time::Duration::from_micros(60 * n), inserting).await;

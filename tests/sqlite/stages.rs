@@ -142,7 +142,7 @@ async fn what_is_frozen_is_what_the_handle_stores() {
         ] {
             let event = StageEvent::new("P-1".parse().unwrap(), Flow::Delivery, transition)
                 .with_occurred_at("2026-11-01T10:00:00Z".parse().unwrap());
-            fulfilment
+            let _ = fulfilment
                 .enqueue(&SupplierId::new(name).unwrap(), &event)
                 .await
                 .unwrap();

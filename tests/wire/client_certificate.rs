@@ -152,8 +152,8 @@ async fn a_client_certificate_that_is_none_is_refused_when_the_dispatcher_is_bui
         assert!(
             matches!(
                 error,
-                Error::Setting {
-                    setting: "client_certificate",
+                Error::InvalidArgument {
+                    argument: "client_certificate",
                     ..
                 }
             ),

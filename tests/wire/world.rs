@@ -97,7 +97,7 @@ pub(crate) async fn tell(dispatcher: &Dispatcher, id: &str, order: &str) -> Noti
 /// Stores the event for a worker.
 pub(crate) async fn enqueue(dispatcher: &Dispatcher, id: &str, order: &str) {
     let (supplier, order) = (SupplierId::new(id).unwrap(), OrderCode::new(order).unwrap());
-    dispatcher
+    let _ = dispatcher
         .enqueue_event(&supplier, &order, event())
         .await
         .unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::delivery::listener::News;
-use crate::notification::{Key, NotificationState, Step, Then, Written, expected};
+use crate::notification::{FailureReason, Key, NotificationState, Step, Then, Written, expected};
 use crate::store::{StoreError, StoreErrorKind};
 use crate::supplier::{Endpoint, Supplier};
 use crate::value::clock::Moment;
@@ -70,6 +70,9 @@ impl Delivery<'_> {
             // Its endpoint may be another one than that which the rest was put off for.
             Then::Notified { .. } if self.was_put_off => {
                 self.engine.traffic.could_call(&self.claim.key.supplier)
+            }
+            Then::Failed { reason, .. } if FailureReason::OF_CONFIGURATION.contains(reason) => {
+                self.engine.suppliers.outdated(&self.claim.key.supplier);
             }
             _ => {}
         }

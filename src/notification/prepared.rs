@@ -1,0 +1,74 @@
+//! The rows of an order, and what became of them.
+
+use crate::event::EventId;
+
+use super::insert::{Inserted, NewNotification};
+use super::key::Key;
+
+/// What became of each notification of an order that was to be stored: the answer of
+/// [`Dispatcher::enqueue`](crate::Dispatcher::enqueue), and of the `insert_in` of a SQL store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "conflicts are in it"]
+#[non_exhaustive]
+pub struct Enqueued {
+    /// One for each notification, in the order of the suppliers in the order.
+    pub stored: Vec<Stored>,
+}
+
+impl Enqueued {
+    /// The answers of a store to these rows, in their order.
+    pub(crate) fn of(
+        rows: &[NewNotification],
+        inserted: impl IntoIterator<Item = Inserted>,
+    ) -> Self {
+        let stored = |(new, inserted): (&NewNotification, Inserted)| Stored {
+            key: new.key.clone(),
+            event_id: new.event_id.clone(),
+            inserted,
+        };
+        Enqueued {
+            stored: rows.iter().zip(inserted).map(stored).collect(),
+        }
+    }
+
+    /// The notifications whose key was stored before with other content. The first content stays.
+    pub fn conflicts(&self) -> impl Iterator<Item = &Stored> {
+        self.stored
+            .iter()
+            .filter(|stored| stored.inserted == Inserted::Differs)
+    }
+}
+
+/// The rows of an order, ready to be stored in the caller's own transaction (transactional outbox): made by
+/// [`Dispatcher::prepare`](crate::Dispatcher::prepare) or [`prepare_with`](crate::Dispatcher::prepare_with), and stored by
+/// the `insert_in` of a SQL store. Call [`Dispatcher::wake`](crate::Dispatcher::wake) after the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "nothing is stored yet"]
+pub struct Prepared {
+    rows: Vec<NewNotification>,
+}
+
+impl Prepared {
+    /// Rows that were made by hand, for example of notifications that are
+    /// [notified already](crate::store::Start::Notified).
+    pub fn new(rows: Vec<NewNotification>) -> Self {
+        Prepared { rows }
+    }
+
+    /// The rows, to be stored all together or not at all.
+    pub fn rows(&self) -> &[NewNotification] {
+        &self.rows
+    }
+}
+
+/// What became of one notification that was to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stored {
+    /// The key of the notification.
+    pub key: Key,
+    /// The id that receivers deduplicate on.
+    pub event_id: EventId,
+    /// Whether it was stored, was there before, or is in conflict.
+    pub inserted: Inserted,
+}
