@@ -1,6 +1,7 @@
 //! Paid orders, and what each supplier gets of them.
 
 pub(crate) mod address;
+pub(crate) mod builder;
 mod content;
 mod created;
 mod error;
@@ -11,6 +12,7 @@ mod privacy;
 mod quantity;
 mod withheld;
 
+pub use builder::{LineBuilder, PaidOrderBuilder};
 pub(crate) use content::Numbers;
 pub use created::OrderCreated;
 pub use error::OrderError;

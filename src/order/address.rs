@@ -53,16 +53,20 @@ impl Address {
         postal_code: impl Into<String>,
         country: impl Into<String>,
     ) -> Result<Self, OrderError> {
-        Ok(Self {
+        let address = Self {
             name: None,
-            line1: filled(line1, "line1")?,
+            line1: line1.into(),
             line2: None,
-            city: filled(city, "city")?,
+            city: city.into(),
             state: None,
             postal_code: postal_code.into(),
-            country: filled(country, "country")?,
+            country: country.into(),
             phone: None,
-        })
+        };
+        filled(&address.line1, "line1")?;
+        filled(&address.city, "city")?;
+        filled(&address.country, "country")?;
+        Ok(address)
     }
 
     /// With the name of who receives the goods.
@@ -151,15 +155,26 @@ impl Address {
 
     /// The address in the order's digest.
     pub(in crate::order) fn describe(&self, content: &mut Content) {
+        // Without `..`: a new field has to be decided about here.
+        let Address {
+            name,
+            line1,
+            line2,
+            city,
+            state,
+            postal_code,
+            country,
+            phone,
+        } = self;
         content.record("address", "");
-        content.optional("name", self.name());
-        content.record("line1", &self.line1);
-        content.optional("line2", self.line2());
-        content.record("city", &self.city);
-        content.optional("state", self.state());
-        content.record("postal_code", &self.postal_code);
-        content.record("country", &self.country);
-        content.optional("phone", self.phone());
+        content.optional("name", name.as_deref());
+        content.record("line1", line1);
+        content.optional("line2", line2.as_deref());
+        content.record("city", city);
+        content.optional("state", state.as_deref());
+        content.record("postal_code", postal_code);
+        content.record("country", country);
+        content.optional("phone", phone.as_deref());
     }
 
     pub(in crate::order) fn read(

@@ -37,6 +37,12 @@ impl From<FieldError> for OrderError {
     }
 }
 
+impl From<std::convert::Infallible> for OrderError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl fmt::Display for OrderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.place.is_empty() {
@@ -49,10 +55,9 @@ impl fmt::Display for OrderError {
 impl std::error::Error for OrderError {}
 
 /// A text that is more than white space.
-pub(crate) fn filled(text: impl Into<String>, place: &str) -> Result<String, OrderError> {
-    let text = text.into();
-    if text.trim().is_empty() {
-        return Err(OrderError::new(place, "must not be empty"));
+pub(crate) fn filled(text: &str, place: &str) -> Result<(), OrderError> {
+    match text.trim().is_empty() {
+        true => Err(OrderError::new(place, "must not be empty")),
+        false => Ok(()),
     }
-    Ok(text)
 }

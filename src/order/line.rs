@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::order::builder::LineBuilder;
 use crate::order::content::Content;
 use crate::order::error::{OrderError, filled};
 use crate::order::extra::Extra;
@@ -18,72 +19,32 @@ use crate::value::names::SupplierId;
 /// One line of a [`PaidOrder`](crate::PaidOrder): a supplier, and the [`Item`] that the supplier gets.
 ///
 /// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::num::NonZeroU32;
-/// use orderhook::{Line, SupplierId};
+/// use orderhook::Line;
 ///
-/// let line = Line::new(
-///     SupplierId::new("north-books")?,
-///     "NB-0042",
-///     "Tide Tables",
-///     NonZeroU32::MIN,
-///     "14.31".parse()?,
-/// )?
-/// .with_codes([("ean".to_owned(), "4006381333931".to_owned())].into());
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let line = Line::builder("north-books".parse()?, "NB-0042")
+///     .name("Tide Tables")
+///     .unit_price("14.31".parse()?)
+///     .code("ean", "4006381333931")
+///     .build()?;
 /// assert_eq!(line.item().sku(), "NB-0042");
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
-    supplier: SupplierId,
+    pub(super) supplier: SupplierId,
     #[serde(flatten)]
-    item: Item,
+    pub(super) item: Item,
 }
 
 impl Line {
-    /// A line of what every line has. `unit_price` is the price of one, in the currency of the order.
-    ///
-    /// # Errors
-    ///
-    /// [`OrderError`] when `sku` or `name` is empty or `unit_price` is negative.
-    pub fn new(
-        supplier: SupplierId,
-        sku: impl Into<String>,
-        name: impl Into<String>,
-        quantity: impl Into<Quantity>,
-        unit_price: Money,
-    ) -> Result<Self, OrderError> {
-        let item = Item::new(sku.into(), name.into(), quantity.into(), unit_price)?;
-        Ok(Self { supplier, item })
+    /// Begins a line with the supplier whose catalogue the product belongs to, and the supplier's stock keeping unit.
+    pub fn builder(supplier: SupplierId, sku: impl Into<String>) -> LineBuilder {
+        LineBuilder::new(supplier, sku.into())
     }
 
-    /// With further codes of the product: `ean`, `hsn`, ..
-    #[must_use]
-    pub fn with_codes(mut self, codes: BTreeMap<String, String>) -> Self {
-        self.item.codes = codes;
-        self
-    }
-
-    /// With the total of the line. It is passed on as it is: discounts and taxes are the marketplace's business.
-    ///
-    /// # Errors
-    ///
-    /// [`OrderError`] when it is negative.
-    pub fn with_total(mut self, total: Money) -> Result<Self, OrderError> {
-        self.item = self.item.with_total(total)?;
-        Ok(self)
-    }
-
-    /// With whatever else the supplier is to know. [`Privacy`](crate::order::Privacy) does not cover it: put no personal data
-    /// here.
-    #[must_use]
-    pub fn with_extra(mut self, extra: Extra) -> Self {
-        self.item.extra = extra;
-        self
-    }
-
-    /// Whose catalogue the product belongs to.
+    /// The supplier whose catalogue the product belongs to.
     #[must_use]
     pub fn supplier(&self) -> &SupplierId {
         &self.supplier
@@ -125,39 +86,28 @@ impl fmt::Debug for Line {
 /// In JSON: `sku`, `codes`?, `name`, `quantity`, `unit_price`, `total`?, `extra`?; what is absent or empty is left out.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Item {
-    sku: String,
+    pub(super) sku: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    codes: BTreeMap<String, String>,
-    name: String,
-    quantity: Quantity,
-    unit_price: Money,
+    pub(super) codes: BTreeMap<String, String>,
+    pub(super) name: String,
+    pub(super) quantity: Quantity,
+    pub(super) unit_price: Money,
     #[serde(skip_serializing_if = "Option::is_none")]
-    total: Option<Money>,
+    pub(super) total: Option<Money>,
     #[serde(skip_serializing_if = "Extra::is_empty")]
-    extra: Extra,
+    pub(super) extra: Extra,
 }
 
 impl Item {
-    fn new(
-        sku: String,
-        name: String,
-        quantity: Quantity,
-        unit_price: Money,
-    ) -> Result<Self, OrderError> {
-        Ok(Self {
-            sku: filled(sku, "sku")?,
-            codes: BTreeMap::new(),
-            name: filled(name, "name")?,
-            quantity,
-            unit_price: not_negative(unit_price, "unit_price")?,
-            total: None,
-            extra: Extra::new(),
-        })
-    }
-
-    fn with_total(self, total: Money) -> Result<Self, OrderError> {
-        let total = Some(not_negative(total, "total")?);
-        Ok(Self { total, ..self })
+    /// An item whose parts fit together.
+    pub(super) fn checked(self) -> Result<Self, OrderError> {
+        filled(&self.sku, "sku")?;
+        filled(&self.name, "name")?;
+        not_negative(self.unit_price, "unit_price")?;
+        if let Some(total) = self.total {
+            not_negative(total, "total")?;
+        }
+        Ok(self)
     }
 
     /// The supplier's stock keeping unit.
@@ -216,32 +166,43 @@ impl Item {
         let total = fields.optional("total", Money::read)?;
         let extra = fields.optional("extra", Extra::read)?;
 
-        let item = Self::new(sku, name, quantity, unit_price).and_then(|item| match total {
-            Some(total) => item.with_total(total),
-            None => Ok(item),
-        });
-        Ok(Self {
+        let item = Self {
+            sku,
             codes: codes.unwrap_or_default(),
+            name,
+            quantity,
+            unit_price,
+            total,
             extra: extra.unwrap_or_default(),
-            ..item.map_err(|error| error.within(fields.place()))?
-        })
+        };
+        item.checked().map_err(|error| error.within(fields.place()))
     }
 
     /// The item in the order's digest.
     pub(in crate::order) fn describe(&self, content: &mut Content) {
+        // Without `..`: a new field has to be decided about here.
+        let Item {
+            sku,
+            codes,
+            name,
+            quantity,
+            unit_price,
+            total,
+            extra,
+        } = self;
         content.record("item", "");
-        content.record("sku", &self.sku);
-        for (kind, code) in &self.codes {
+        content.record("sku", sku);
+        for (kind, code) in codes {
             content.record("code kind", kind);
             content.record("code", code);
         }
-        content.record("name", &self.name);
-        content.record("quantity", &self.quantity.to_string());
-        content.record("unit_price", &self.unit_price.normalized());
-        if let Some(total) = self.total {
+        content.record("name", name);
+        content.record("quantity", &quantity.to_string());
+        content.record("unit_price", &unit_price.normalized());
+        if let Some(total) = total {
             content.record("total", &total.normalized());
         }
-        content.extra("extra", &self.extra);
+        content.extra("extra", extra);
     }
 }
 

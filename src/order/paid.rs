@@ -13,6 +13,7 @@ use crate::value::names::{OrderCode, SupplierId};
 use crate::value::time::OffsetTimestamp;
 
 use super::address::Address;
+use super::builder::PaidOrderBuilder;
 use super::content::{Content, Numbers};
 use super::created::OrderCreated;
 use super::error::{OrderError, filled};
@@ -58,50 +59,34 @@ use super::privacy::{Customer, Privacy};
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct PaidOrder {
-    order_code: OrderCode,
+    pub(super) order_code: OrderCode,
     #[serde(flatten)]
-    customer: Customer,
-    channel: String,
-    currency: Currency,
-    shipping_charges: Money,
+    pub(super) customer: Customer,
+    pub(super) channel: String,
+    pub(super) currency: Currency,
+    pub(super) shipping_charges: Money,
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<Address>,
-    built_at: OffsetTimestamp,
-    lines: Vec<Line>,
+    pub(super) address: Option<Address>,
+    pub(super) built_at: OffsetTimestamp,
+    pub(super) lines: Vec<Line>,
     #[serde(skip_serializing_if = "Extra::is_empty")]
-    extra: Extra,
+    pub(super) extra: Extra,
 }
 
 impl PaidOrder {
-    /// An order of what every order has. `channel` is the sales channel's code; all amounts are in `currency`.
-    /// `address` is an [`Address`], or `None` for an order that goes nowhere: tickets, downloads.
-    ///
-    /// # Errors
-    ///
-    /// [`OrderError`] when `channel` is empty, `shipping_charges` is negative or there is no line.
-    pub fn new(
-        order_code: OrderCode,
-        channel: impl Into<String>,
-        currency: Currency,
-        shipping_charges: Money,
-        address: impl Into<Option<Address>>,
-        built_at: OffsetTimestamp,
-        lines: Vec<Line>,
-    ) -> Result<Self, OrderError> {
-        if lines.is_empty() {
+    /// Begins an order with this code.
+    pub fn builder(order_code: OrderCode) -> PaidOrderBuilder {
+        PaidOrderBuilder::new(order_code)
+    }
+
+    /// An order whose parts fit together.
+    pub(super) fn checked(self) -> Result<Self, OrderError> {
+        if self.lines.is_empty() {
             return Err(OrderError::new("lines", "must not be empty"));
         }
-        Ok(Self {
-            order_code,
-            customer: Customer::default(),
-            channel: filled(channel, "channel")?,
-            currency,
-            shipping_charges: not_negative(shipping_charges, "shipping_charges")?,
-            address: address.into(),
-            built_at,
-            lines,
-            extra: Extra::new(),
-        })
+        filled(&self.channel, "channel")?;
+        not_negative(self.shipping_charges, "shipping_charges")?;
+        Ok(self)
     }
 
     /// Reads an order from JSON text. A byte order mark in front of it is passed over; an object that has the same key
@@ -112,35 +97,6 @@ impl PaidOrder {
     /// [`OrderError`] names the place and what would be right there, never what is there.
     pub fn from_json(json: &[u8]) -> Result<Self, OrderError> {
         Ok(Self::read(json::document(json)?, "")?)
-    }
-
-    /// With the name of who placed the order.
-    #[must_use]
-    pub fn with_customer_name(mut self, customer_name: impl Into<String>) -> Self {
-        self.customer.customer_name = Some(customer_name.into());
-        self
-    }
-
-    /// With the e-mail address of who placed the order.
-    #[must_use]
-    pub fn with_email(mut self, email: impl Into<String>) -> Self {
-        self.customer.email = Some(email.into());
-        self
-    }
-
-    /// With the mobile number of who placed the order. It is passed on unchanged.
-    #[must_use]
-    pub fn with_mobile(mut self, mobile: impl Into<String>) -> Self {
-        self.customer.mobile = Some(mobile.into());
-        self
-    }
-
-    /// With whatever else every supplier of the order is to know. [`Privacy`] does not cover it: put no personal data
-    /// here.
-    #[must_use]
-    pub fn with_extra(mut self, extra: Extra) -> Self {
-        self.extra = extra;
-        self
     }
 
     /// The stable external reference.
@@ -244,21 +200,38 @@ impl PaidOrder {
     /// give equal bytes, however they were written: amounts by value, objects whatever the order of their keys. How
     /// numbers were told makes the version of the digest.
     pub(crate) fn content_for_digest(&self, supplier: &SupplierId) -> (Vec<u8>, Numbers) {
+        // Without `..`: a new field has to be decided about here.
+        let PaidOrder {
+            order_code,
+            customer:
+                Customer {
+                    customer_name,
+                    email,
+                    mobile,
+                },
+            channel,
+            currency,
+            shipping_charges,
+            address,
+            built_at: _,
+            lines: _,
+            extra,
+        } = self;
         let mut content = Content::new();
-        content.record("order_code", self.order_code.as_str());
-        content.optional("customer_name", self.customer_name());
-        content.optional("email", self.email());
-        content.optional("mobile", self.mobile());
-        content.record("channel", &self.channel);
-        content.record("currency", self.currency.as_str());
-        content.record("shipping_charges", &self.shipping_charges.normalized());
-        if let Some(address) = &self.address {
+        content.record("order_code", order_code.as_str());
+        content.optional("customer_name", customer_name.as_deref());
+        content.optional("email", email.as_deref());
+        content.optional("mobile", mobile.as_deref());
+        content.record("channel", channel);
+        content.record("currency", currency.as_str());
+        content.record("shipping_charges", &shipping_charges.normalized());
+        if let Some(address) = address {
             address.describe(&mut content);
         }
         for item in self.items_of(supplier) {
             item.describe(&mut content);
         }
-        content.extra("order extra", &self.extra);
+        content.extra("order extra", extra);
         content.into_bytes()
     }
 
@@ -283,21 +256,18 @@ impl PaidOrder {
         let lines = fields.required("lines", fields::list(Line::read))?;
         let extra = fields.optional("extra", Extra::read)?;
         fields.finish()?;
-
-        let order = Self::new(
+        let order = Self {
             order_code,
+            customer,
             channel,
             currency,
             shipping_charges,
             address,
             built_at,
             lines,
-        );
-        Ok(Self {
-            customer,
             extra: extra.unwrap_or_default(),
-            ..order.map_err(|error| error.within(place))?
-        })
+        };
+        order.checked().map_err(|error| error.within(place))
     }
 }
 

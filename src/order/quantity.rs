@@ -70,6 +70,29 @@ impl From<NonZeroU32> for Quantity {
     }
 }
 
+macro_rules! whole {
+    ($($number:ty),+) => {$(
+        impl TryFrom<$number> for Quantity {
+            type Error = OrderError;
+
+            fn try_from(number: $number) -> Result<Self, OrderError> {
+                Self::of(Some(Decimal::from(number)))
+                    .ok_or_else(|| OrderError::new("quantity", PROBLEM))
+            }
+        }
+    )+};
+}
+
+whole!(i32, u32, i64, u64);
+
+impl TryFrom<&str> for Quantity {
+    type Error = OrderError;
+
+    fn try_from(text: &str) -> Result<Self, OrderError> {
+        text.parse()
+    }
+}
+
 impl FromStr for Quantity {
     type Err = OrderError;
 

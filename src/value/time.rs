@@ -174,6 +174,21 @@ pub struct OffsetTimestamp {
 }
 
 impl OffsetTimestamp {
+    /// The moment as it is written where clocks are so many minutes ahead of UTC (negative: behind it), for example 330 in
+    /// India.
+    ///
+    /// # Errors
+    /// [`TimestampError`] for a whole day or more.
+    pub fn with_offset(at: impl Into<Timestamp>, minutes: i32) -> Result<Self, TimestampError> {
+        match minutes.unsigned_abs() < 24 * 60 {
+            true => Ok(Self {
+                at: at.into(),
+                offset_seconds: minutes * 60,
+            }),
+            false => Err(TimestampError { _private: () }),
+        }
+    }
+
     /// The moment, without the offset.
     #[must_use]
     pub fn timestamp(self) -> Timestamp {
@@ -233,6 +248,12 @@ fn offset_seconds(zone: &str) -> Option<i32> {
     };
     let (hours, minutes) = (number(hours)?, number(minutes)?);
     (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+impl From<SystemTime> for OffsetTimestamp {
+    fn from(time: SystemTime) -> Self {
+        Timestamp::from(time).into()
+    }
 }
 
 impl From<Timestamp> for OffsetTimestamp {

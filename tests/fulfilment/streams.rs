@@ -127,7 +127,7 @@ async fn a_stage_that_failed_for_good_holds_its_stream_until_it_is_accepted<S: S
         world.timeline().await,
         [
             "P-1 #1 accept A: notified",
-            "P-1 #2 shipped A: failed exhausted Holds",
+            "P-1 #2 shipped A: failed exhausted Hold",
             "P-1 #3 order_picked_up A: pending",
             "P-1 #4 delivered A: pending",
         ]
@@ -173,7 +173,7 @@ async fn a_stage_that_failed_for_good_lets_its_stream_pass_with_a_mark_if_the_cl
         world.timeline().await,
         [
             "P-1 #1 accept A: notified",
-            "P-1 #2 shipped A: failed exhausted Passes",
+            "P-1 #2 shipped A: failed exhausted Pass",
             "P-1 #3 order_picked_up A: notified",
             "P-1 #4 delivered A: notified",
         ]
@@ -219,7 +219,7 @@ async fn only_stages_pass_what_else_failed_holds<S: Store + Clone>(world: World<
     assert_eq!(
         world.timeline().await,
         [
-            "P-1 #1 order.price_changed: failed exhausted Holds",
+            "P-1 #1 order.price_changed: failed exhausted Hold",
             "P-1 #2 accept A: pending"
         ]
     );
@@ -284,7 +284,7 @@ async fn a_410_for_one_stage_holds_the_later_ones<S: Store + Clone>(world: World
     assert_eq!(
         world.timeline().await,
         [
-            "P-1 #1 accept A: failed endpoint_gone Holds",
+            "P-1 #1 accept A: failed endpoint_gone Hold",
             "P-1 #2 shipped A: pending"
         ]
     );
@@ -399,7 +399,7 @@ async fn after_three_days_of_failures_a_stage_has_failed_and_the_rest_still_wait
     );
     assert_eq!(
         world.timeline().await[0],
-        "P-1 #1 accept A: failed exhausted Holds"
+        "P-1 #1 accept A: failed exhausted Hold"
     );
 
     receiver.answer(Reply::ok());

