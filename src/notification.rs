@@ -21,7 +21,7 @@ pub(crate) use decide::{Decision, decide, expected, stream_rule};
 
 pub(crate) use key::Key;
 pub use key::Stream;
-pub use ledger::{EndpointStanding, GaveUp, Ledger, LedgerError, Standing};
+pub use ledger::{EndpointStanding, GaveUp, Ledger, Standing};
 pub(crate) use ledger::{Named, Round, Tried};
 pub use outcome::{Blocked, NotSent, Unknown};
 pub(crate) use state::NotificationState;

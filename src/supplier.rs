@@ -21,5 +21,4 @@ pub use header::CustomHeader;
 pub(crate) use json::suppliers_from_json;
 pub use lookup::{Cached, LookupError};
 pub use policy::{Acceptance, Activity, OnUnknown, StreamRule};
-pub use signing::SigningKeyError;
 pub use subscription::{Rejections, Stages, Subscription};

@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod decimal;
 pub(crate) mod fields;
+pub(crate) mod invalid;
 pub(crate) mod json;
 pub(crate) mod money;
 pub(crate) mod names;
@@ -12,8 +13,6 @@ pub(crate) mod time;
 pub(crate) mod visible;
 pub(crate) mod words;
 
-pub use money::MoneyError;
-pub use names::NameError;
-pub use network::{Network, NetworkError};
-pub use time::{OffsetTimestamp, TimestampError};
-pub use words::UnknownWord;
+pub use invalid::InvalidValue;
+pub use network::Network;
+pub use time::OffsetTimestamp;

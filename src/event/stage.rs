@@ -16,7 +16,7 @@ use crate::value::words::words;
 /// assert_eq!(stage, Stage::PickedUp);
 /// assert_eq!(Stage::Accepted.as_str(), "accept");
 /// assert_eq!(Stage::ALL.len(), 10);
-/// # Ok::<(), orderhook::value::UnknownWord>(())
+/// # Ok::<(), orderhook::value::InvalidValue>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {

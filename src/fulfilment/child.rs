@@ -7,6 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::value::visible::{Escaped, is_visible};
 
+use crate::value::invalid::InvalidValue;
+
+const PROBLEM: &str =
+    "a child order's id is 1 to 128 bytes, all of them visible, without surrounding white space";
+
 /// The id of a child order: what one pharmacy fulfils of a parent order. On the wire: `id`.
 ///
 /// 1 to 128 bytes, no white space at either end, no character that cannot be seen. Portals use base64 text with `+`, `/` and `=`;
@@ -18,7 +23,7 @@ use crate::value::visible::{Escaped, is_visible};
 /// let child = ChildId::new("q1W+e/4rTyU7iOpA==")?;
 /// assert_eq!(child.as_str(), "q1W+e/4rTyU7iOpA==");
 /// assert!(ChildId::new("").is_err());
-/// # Ok::<(), orderhook::fulfilment::InvalidChildId>(())
+/// # Ok::<(), orderhook::value::InvalidValue>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChildId(Arc<str>);
@@ -30,20 +35,20 @@ impl ChildId {
     /// An id out of text.
     ///
     /// # Errors
-    /// [`InvalidChildId`] when it is empty, longer than [`ChildId::LIMIT`] bytes, has a character that cannot be seen, or
+    /// [`InvalidValue`] when it is empty, longer than [`ChildId::LIMIT`] bytes, has a character that cannot be seen, or
     /// begins or ends with white space.
-    pub fn new(text: &str) -> Result<Self, InvalidChildId> {
+    pub fn new(text: &str) -> Result<Self, InvalidValue> {
         match text.chars().all(is_visible) {
             true => Self::from_stored(text),
-            false => Err(InvalidChildId(())),
+            false => Err(InvalidValue::new(PROBLEM)),
         }
     }
 
     /// An id out of a memo, perhaps from a time when ids could have invisible characters.
-    pub(super) fn from_stored(text: &str) -> Result<Self, InvalidChildId> {
+    pub(super) fn from_stored(text: &str) -> Result<Self, InvalidValue> {
         let fits = (1..=Self::LIMIT).contains(&text.len());
         if !fits || text.trim() != text || text.chars().any(char::is_control) {
-            return Err(InvalidChildId(()));
+            return Err(InvalidValue::new(PROBLEM));
         }
         Ok(ChildId(Arc::from(text)))
     }
@@ -77,13 +82,6 @@ impl<'de> Deserialize<'de> for ChildId {
         ChildId::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
-
-/// A text that is not the id of a child order.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a child order's id is 1 to 128 bytes, all of them visible, without surrounding white space"
-)]
-pub struct InvalidChildId(());
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
-use super::child::{ChildId, InvalidChildId};
+use super::child::ChildId;
 use super::flow::{Finality, Flow, Prescription};
 use super::json;
 use super::line::FulfilmentLine;
@@ -17,6 +17,10 @@ use crate::event::Stage;
 use crate::value::json::Object;
 use crate::value::money::Money;
 use crate::value::time::OffsetTimestamp;
+
+use crate::value::invalid::InvalidValue;
+
+const PROBLEM: &str = "a fulfilment event is a JSON object";
 
 /// A fulfilment event as a receiver gets it: from a portal, or from this crate.
 ///
@@ -57,12 +61,12 @@ impl FulfilmentEvent {
     /// Reads the body of a request.
     ///
     /// # Errors
-    /// [`NotAnEvent`] when it is not a JSON object.
-    pub fn from_json(body: &[u8]) -> Result<Self, NotAnEvent> {
+    /// [`InvalidValue`] when it is not a JSON object.
+    pub fn from_json(body: &[u8]) -> Result<Self, InvalidValue> {
         serde_json::from_slice::<Box<RawValue>>(body)
             .ok()
             .and_then(Self::of)
-            .ok_or(NotAnEvent(()))
+            .ok_or(InvalidValue::new(PROBLEM))
     }
 
     fn of(text: Box<RawValue>) -> Option<Self> {
@@ -379,14 +383,9 @@ impl Serialize for FulfilmentEvent {
 impl<'de> Deserialize<'de> for FulfilmentEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
-        FulfilmentEvent::of(text).ok_or_else(|| de::Error::custom(NotAnEvent(())))
+        FulfilmentEvent::of(text).ok_or_else(|| de::Error::custom(InvalidValue::new(PROBLEM)))
     }
 }
-
-/// A body that is not a JSON object.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a fulfilment event is a JSON object")]
-pub struct NotAnEvent(());
 
 /// Why an event does not say what a life cycle needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -400,7 +399,7 @@ pub enum NoTransition {
     NoChild(Stage),
     /// A text where the id of a child order should be.
     #[error("the id of a child order is not usable")]
-    ChildId(#[source] InvalidChildId),
+    ChildId(#[source] InvalidValue),
     /// The successors in a Re-Assign or Split do not make sense.
     #[error("the new child orders are not usable")]
     Successors(#[source] TransitionError),

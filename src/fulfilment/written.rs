@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::value::invalid::InvalidValue;
+
+const PROBLEM: &str = "not a date after the year 1900 written as YYYY-MM-DD HH:MM:SS or YYYY-MM-DD";
+
 /// A date, mostly with a time of day, as it was written: `YYYY-MM-DD HH:MM:SS` or `YYYY-MM-DD`, without a zone.
 ///
 /// It stays text on purpose: only the portal knows which moment it means. Texts of the same shape compare as the
@@ -14,7 +18,7 @@ use std::str::FromStr;
 /// let paid: WrittenDate = "2026-01-29 12:19:46".parse()?;
 /// assert_eq!((paid.date(), paid.time()), ("2026-01-29", Some("12:19:46")));
 /// assert!("1900-01-01 00:00:00".parse::<WrittenDate>().is_err());
-/// # Ok::<(), orderhook::fulfilment::InvalidDate>(())
+/// # Ok::<(), orderhook::value::InvalidValue>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WrittenDate(String);
@@ -37,16 +41,16 @@ impl WrittenDate {
 }
 
 impl FromStr for WrittenDate {
-    type Err = InvalidDate;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, InvalidDate> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let (date, time) = text.split_once(' ').unwrap_or((text, "00:00:00"));
         let fine = parts(date, '-', [4, 2, 2]).is_some_and(is_date)
             && parts(time, ':', [2, 2, 2]).is_some_and(is_time);
         if fine {
             Ok(WrittenDate(text.to_owned()))
         } else {
-            Err(InvalidDate(()))
+            Err(InvalidValue::new(PROBLEM))
         }
     }
 }
@@ -84,11 +88,6 @@ fn is_date([year, month, day]: [u32; 3]) -> bool {
 fn is_time([hour, minute, second]: [u32; 3]) -> bool {
     hour < 24 && minute < 60 && second < 60
 }
-
-/// A text that is not a date, or stands for none.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a date after the year 1900 written as YYYY-MM-DD HH:MM:SS or YYYY-MM-DD")]
-pub struct InvalidDate(());
 
 #[cfg(test)]
 mod tests {

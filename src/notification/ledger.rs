@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::notification::outcome::{NotSent, Outcome, Unknown};
 use crate::supplier::retry::RetryPolicy;
 use crate::supplier::{Endpoint, EndpointId, OnUnknown};
+use crate::value::invalid::InvalidValue;
 use crate::value::time::Timestamp;
 
 /// What is known per endpoint of a notification: whether it has accepted or was given up, or how often it was tried and when
@@ -184,9 +185,10 @@ impl Ledger {
     /// The ledger out of the bytes of [`encode`](Self::encode).
     ///
     /// # Errors
-    /// [`LedgerError`] for bytes that are not a ledger; the row is damaged or from a newer version.
-    pub fn decode(bytes: &[u8]) -> Result<Self, LedgerError> {
-        serde_json::from_slice(bytes).map_err(|_| LedgerError)
+    /// [`InvalidValue`] for bytes that are not a ledger; the row is damaged or from a newer version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidValue> {
+        serde_json::from_slice(bytes)
+            .map_err(|_| InvalidValue::new("the ledger of the notification cannot be read"))
     }
 
     /// The ledger as it counts in this schedule: after a reopening, tries and what was given up are forgotten and what
@@ -482,11 +484,6 @@ impl Ledger {
         self.endpoints.iter().map(standing).collect()
     }
 }
-
-/// The error of decoding bytes that are not a [`Ledger`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger of the notification cannot be read")]
-pub struct LedgerError;
 
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ impl ConfigError {
     /// let id = SupplierId::new("north-books")?;
     /// let error = ConfigError::new(Some(id), "webhook_urls[0]", "must begin with https://");
     /// assert_eq!(error.to_string(), "supplier north-books: webhook_urls[0]: must begin with https://");
-    /// # Ok::<(), orderhook::value::NameError>(())
+    /// # Ok::<(), orderhook::value::InvalidValue>(())
     /// ```
     pub fn new(
         supplier: Option<SupplierId>,

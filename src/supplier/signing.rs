@@ -11,6 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::value::invalid::InvalidValue;
 use crate::value::time::Timestamp;
 
 /// A signing key of Standard Webhooks: `whsec_` and base64 of 24 to 64 random bytes, valid for a span of time so that
@@ -22,6 +23,8 @@ pub struct SigningKey {
     until: Option<Timestamp>,
 }
 
+const PROBLEM: &str = "a signing key is whsec_ and base64 of 24 to 64 bytes";
+
 /// Keys are also handed out without the padding at the end.
 const PADDED_OR_NOT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -32,12 +35,16 @@ impl SigningKey {
     /// Reads a key; the prefix `whsec_` and the padding (`=`) at the end may be left out.
     ///
     /// # Errors
-    /// [`SigningKeyError`] when it is not base64 of 24 to 64 bytes.
-    pub fn new(text: &str) -> Result<Self, SigningKeyError> {
+    /// [`InvalidValue`] when it is not base64 of 24 to 64 bytes.
+    pub fn new(text: &str) -> Result<Self, InvalidValue> {
         let encoded = text.strip_prefix("whsec_").unwrap_or(text);
-        let secret = Zeroizing::new(PADDED_OR_NOT.decode(encoded).map_err(|_| SigningKeyError)?);
+        let secret = Zeroizing::new(
+            PADDED_OR_NOT
+                .decode(encoded)
+                .map_err(|_| InvalidValue::new(PROBLEM))?,
+        );
         if !(24..=64).contains(&secret.len()) {
-            return Err(SigningKeyError);
+            return Err(InvalidValue::new(PROBLEM));
         }
         Ok(SigningKey {
             secret,
@@ -91,11 +98,6 @@ impl fmt::Debug for SigningKey {
             .finish_non_exhaustive()
     }
 }
-
-/// Not a signing key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a signing key is whsec_ and base64 of 24 to 64 bytes")]
-pub struct SigningKeyError;
 
 /// Signing keys are configured and none of them is valid at the moment of a POST, which therefore must not go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -250,7 +252,10 @@ mod tests {
 
     #[test]
     fn a_short_key_is_refused_and_debug_shows_none_of_it() {
-        assert_eq!(SigningKey::new("whsec_c2hvcnQ="), Err(SigningKeyError));
+        assert_eq!(
+            SigningKey::new("whsec_c2hvcnQ="),
+            Err(InvalidValue::new(PROBLEM))
+        );
         assert!(!format!("{:?}", SigningKey::new(KEY)).contains("MfKQ"));
     }
 }

@@ -8,9 +8,9 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
+use crate::value::invalid::InvalidValue;
 use crate::value::json::{self, Object, Reading};
 use crate::value::visible::is_visible;
-use crate::value::words::UnknownWord;
 
 /// How much of a key that somebody wrote is repeated in an error.
 const SHOWN_KEY_CHARS: usize = 40;
@@ -195,14 +195,13 @@ pub(crate) fn whole(
 }
 
 /// One of a few words.
-pub(crate) fn word<T: FromStr<Err = UnknownWord>>(
+pub(crate) fn word<T: FromStr<Err = InvalidValue>>(
     raw: &RawValue,
     place: &str,
 ) -> Result<T, FieldError> {
-    let wrong = |known| FieldError::new(place, format!("must be one of: {known}"));
     let text = json::string(raw).unwrap_or_default();
     text.parse()
-        .map_err(|unknown: UnknownWord| wrong(unknown.expected()))
+        .map_err(|error: InvalidValue| FieldError::new(place, error.to_string()))
 }
 
 /// An object as it is.

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::value::decimal;
 use crate::value::fields::FieldError;
+use crate::value::invalid::InvalidValue;
 use crate::value::json;
 
 /// An exact decimal amount. It keeps its scale: `10.00` stays `10.00`, and compares equal to `10.0`.
@@ -47,11 +48,11 @@ impl Money {
     ///
     /// # Errors
     ///
-    /// [`MoneyError`] when `scale`, the number of decimals, is more than 28.
-    pub fn from_minor(units: i64, scale: u32) -> Result<Self, MoneyError> {
+    /// [`InvalidValue`] when `scale`, the number of decimals, is more than 28.
+    pub fn from_minor(units: i64, scale: u32) -> Result<Self, InvalidValue> {
         decimal::exact(i128::from(units), scale)
             .map(Self)
-            .ok_or(MoneyError(SCALE))
+            .ok_or(InvalidValue::new(SCALE))
     }
 
     /// The sum with the larger scale of both; `None` when it has more digits than an amount can have.
@@ -88,20 +89,22 @@ impl Money {
         let amount = match (json::number(raw), json::string(raw)) {
             (Some(digits), _) => decimal::of_number(digits)
                 .map(Self)
-                .ok_or(MoneyError(DIGITS)),
+                .ok_or(InvalidValue::new(DIGITS)),
             (None, Some(text)) => text.parse(),
-            (None, None) if raw.get() == json::FLOAT => Err(MoneyError(FLOAT)),
-            (None, None) => Err(MoneyError(AMOUNT)),
+            (None, None) if raw.get() == json::FLOAT => Err(InvalidValue::new(FLOAT)),
+            (None, None) => Err(InvalidValue::new(AMOUNT)),
         };
         amount.map_err(|error| FieldError::new(place, error.to_string()))
     }
 }
 
 impl FromStr for Money {
-    type Err = MoneyError;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, MoneyError> {
-        decimal::plain(text).map(Self).ok_or(MoneyError(AMOUNT))
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        decimal::plain(text)
+            .map(Self)
+            .ok_or(InvalidValue::new(AMOUNT))
     }
 }
 
@@ -126,7 +129,7 @@ impl<'de> Deserialize<'de> for Money {
 /// The code of a currency: three capital letters, the form of ISO 4217. Whether the code is assigned is not checked.
 ///
 /// ```
-/// # fn main() -> Result<(), orderhook::value::MoneyError> {
+/// # fn main() -> Result<(), orderhook::value::InvalidValue> {
 /// let currency = orderhook::Currency::new("EUR")?;
 /// assert_eq!(currency.as_str(), "EUR");
 /// assert!(orderhook::Currency::new("eur").is_err());
@@ -141,11 +144,11 @@ impl Currency {
     ///
     /// # Errors
     ///
-    /// [`MoneyError`] when it is not three ASCII capital letters.
-    pub fn new(code: impl AsRef<str>) -> Result<Self, MoneyError> {
+    /// [`InvalidValue`] when it is not three ASCII capital letters.
+    pub fn new(code: impl AsRef<str>) -> Result<Self, InvalidValue> {
         match *code.as_ref().as_bytes() {
             [a @ b'A'..=b'Z', b @ b'A'..=b'Z', c @ b'A'..=b'Z'] => Ok(Self([a, b, c])),
-            _ => Err(MoneyError(CURRENCY)),
+            _ => Err(InvalidValue::new(CURRENCY)),
         }
     }
 
@@ -158,17 +161,17 @@ impl Currency {
 }
 
 impl FromStr for Currency {
-    type Err = MoneyError;
+    type Err = InvalidValue;
 
-    fn from_str(code: &str) -> Result<Self, MoneyError> {
+    fn from_str(code: &str) -> Result<Self, InvalidValue> {
         Self::new(code)
     }
 }
 
 impl TryFrom<String> for Currency {
-    type Error = MoneyError;
+    type Error = InvalidValue;
 
-    fn try_from(code: String) -> Result<Self, MoneyError> {
+    fn try_from(code: String) -> Result<Self, InvalidValue> {
         Self::new(code)
     }
 }
@@ -202,11 +205,6 @@ const DIGITS: &str = "an amount of money must have at most 28 decimals and 28 di
 const FLOAT: &str = "an amount of money must not come as a floating-point number, which is not exact; write it as a text such as \"14.31\"";
 const SCALE: &str = "an amount of money must have at most 28 decimals";
 const CURRENCY: &str = "a currency must be three capital letters (ISO 4217), such as \"EUR\"";
-
-/// Why something is not a [`Money`] or a [`Currency`]; it says what would be right and never repeats the value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct MoneyError(&'static str);
 
 #[cfg(test)]
 mod tests {
@@ -267,7 +265,11 @@ mod tests {
             "79228162514264337593543950336",
             "0.00000000000000000000000000001",
         ] {
-            assert_eq!(wrong.parse::<Money>(), Err(MoneyError(AMOUNT)), "{wrong}");
+            assert_eq!(
+                wrong.parse::<Money>(),
+                Err(InvalidValue::new(AMOUNT)),
+                "{wrong}"
+            );
         }
         assert!("9".repeat(100_000).parse::<Money>().is_err());
     }
@@ -328,7 +330,7 @@ mod tests {
         assert_eq!(most.checked_add(money("1")), None);
         assert_eq!(most.checked_add(least), None);
         assert_eq!(Money::from_minor(-1431, 2), Ok(money("-14.31")));
-        assert_eq!(Money::from_minor(1, 29), Err(MoneyError(SCALE)));
+        assert_eq!(Money::from_minor(1, 29), Err(InvalidValue::new(SCALE)));
     }
 
     #[test]
@@ -340,7 +342,11 @@ mod tests {
             "INR"
         );
         for wrong in ["", "EU", "EURO", "eur", "E1R", "€", "ÄÖ"] {
-            assert_eq!(Currency::new(wrong), Err(MoneyError(CURRENCY)), "{wrong}");
+            assert_eq!(
+                Currency::new(wrong),
+                Err(InvalidValue::new(CURRENCY)),
+                "{wrong}"
+            );
         }
     }
 }

@@ -7,26 +7,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::value::invalid::InvalidValue;
 use crate::value::visible::{Escaped, is_visible};
 
 const MAX_CHARS: usize = 200;
 
-/// Why a text is not an [`OrderCode`], a [`SupplierId`] or a [`Source`]; it never repeats the text.
-///
-/// ```
-/// let refused = orderhook::OrderCode::new(" A-1001");
-/// let text = refused.map_err(|error| error.to_string());
-/// assert_eq!(text, Err("an order code must not begin or end with white space".to_owned()));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} {problem}")]
-pub struct NameError {
-    kind: &'static str,
-    problem: &'static str,
-}
-
 /// What every name has kept to since the first version.
-fn check_stored(kind: &'static str, text: &str) -> Result<(), NameError> {
+fn check_stored(kind: &'static str, text: &str) -> Result<(), InvalidValue> {
     let problem = if text.is_empty() {
         "must not be empty"
     } else if text.chars().nth(MAX_CHARS).is_some() {
@@ -38,7 +25,7 @@ fn check_stored(kind: &'static str, text: &str) -> Result<(), NameError> {
     } else {
         return Ok(());
     };
-    Err(NameError { kind, problem })
+    Err(InvalidValue::new(format!("{kind} {problem}")))
 }
 
 macro_rules! name {
@@ -56,11 +43,10 @@ macro_rules! name {
             ///
             /// # Errors
             ///
-            /// [`NameError`] when the text breaks a rule of the type.
-            pub fn new(text: impl AsRef<str>) -> Result<Self, NameError> {
+            /// [`InvalidValue`] when the text breaks a rule of the type.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidValue> {
                 let name = Self::from_stored(text.as_ref())?;
-                let problem = "must not contain characters that cannot be seen";
-                if name.0.chars().all(is_visible) { Ok(name) } else { Err(NameError { kind: $kind, problem }) }
+                if name.0.chars().all(is_visible) { Ok(name) } else { Err(InvalidValue::new(concat!($kind, " must not contain characters that cannot be seen"))) }
             }
 
             /// A name as a store kept it, perhaps from a time when names could have invisible characters. For stores
@@ -68,8 +54,8 @@ macro_rules! name {
             ///
             /// # Errors
             ///
-            /// [`NameError`] when the text breaks another rule of the type.
-            pub fn from_stored(text: &str) -> Result<Self, NameError> {
+            /// [`InvalidValue`] when the text breaks another rule of the type.
+            pub fn from_stored(text: &str) -> Result<Self, InvalidValue> {
                 check_stored($kind, text)?;
                 Ok(Self(Arc::from(text)))
             }
@@ -94,25 +80,25 @@ macro_rules! name {
         }
 
         impl FromStr for $name {
-            type Err = NameError;
+            type Err = InvalidValue;
 
-            fn from_str(text: &str) -> Result<Self, NameError> {
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
                 Self::new(text)
             }
         }
 
         impl TryFrom<&str> for $name {
-            type Error = NameError;
+            type Error = InvalidValue;
 
-            fn try_from(text: &str) -> Result<Self, NameError> {
+            fn try_from(text: &str) -> Result<Self, InvalidValue> {
                 Self::new(text)
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = NameError;
+            type Error = InvalidValue;
 
-            fn try_from(text: String) -> Result<Self, NameError> {
+            fn try_from(text: String) -> Result<Self, InvalidValue> {
                 Self::new(text)
             }
         }
@@ -147,7 +133,7 @@ name! {
     /// The stable external reference of an order, given once the order is bound.
     ///
     /// ```
-    /// # fn main() -> Result<(), orderhook::value::NameError> {
+    /// # fn main() -> Result<(), orderhook::value::InvalidValue> {
     /// let code = orderhook::OrderCode::new("MKT-1001")?;
     /// assert_eq!(code.as_str(), "MKT-1001");
     /// assert!(orderhook::OrderCode::new("").is_err());
@@ -161,7 +147,7 @@ name! {
     /// Who must be told: the marketplace's own id of a supplier, or of a client of the fulfilment portal.
     ///
     /// ```
-    /// # fn main() -> Result<(), orderhook::value::NameError> {
+    /// # fn main() -> Result<(), orderhook::value::InvalidValue> {
     /// let supplier: orderhook::SupplierId = "north-books".parse()?;
     /// assert_eq!(supplier.to_string(), "north-books");
     /// # Ok(())
@@ -174,7 +160,7 @@ name! {
     /// The name of the installation; it keeps staging and production, or two marketplaces, apart.
     ///
     /// ```
-    /// # fn main() -> Result<(), orderhook::value::NameError> {
+    /// # fn main() -> Result<(), orderhook::value::InvalidValue> {
     /// let source = orderhook::Source::new("bookfair-production")?;
     /// assert_eq!(source.as_str(), "bookfair-production");
     /// # Ok(())

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::value::invalid::InvalidValue;
+
 /// A network that the operator allows endpoints to be in, although it is not public or the port is not 443.
 ///
 /// Written as an address with a prefix length, or as one address. Bits behind the prefix are dropped, and an IPv4 network in
@@ -16,7 +18,7 @@ use ipnet::{IpNet, Ipv4Net};
 /// let lab: Network = "10.1.0.0/16".parse()?;
 /// assert_eq!(lab.to_string(), "10.1.0.0/16");
 /// assert_eq!("::1".parse::<Network>()?.to_string(), "::1/128");
-/// # Ok::<(), orderhook::value::NetworkError>(())
+/// # Ok::<(), orderhook::value::InvalidValue>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(IpNet);
@@ -28,13 +30,15 @@ impl Network {
 }
 
 impl FromStr for Network {
-    type Err = NetworkError;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Network, NetworkError> {
+    fn from_str(text: &str) -> Result<Network, InvalidValue> {
         let net: IpNet = match text.parse::<IpAddr>() {
             Ok(address) => address.into(),
-            Err(_) => text.parse().map_err(|_| NetworkError {
-                text: text.to_owned(),
+            Err(_) => text.parse().map_err(|_| {
+                InvalidValue::new(format!(
+                    "{text:?} is neither an IP network like 10.0.0.0/8 nor an IP address"
+                ))
             })?,
         };
         if let IpNet::V6(v6) = net
@@ -52,11 +56,4 @@ impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// A text is not a network.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is neither an IP network like 10.0.0.0/8 nor an IP address")]
-pub struct NetworkError {
-    text: String,
 }

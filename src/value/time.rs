@@ -9,6 +9,9 @@ use jiff::SignedDuration;
 use jiff::civil::{self, DateTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::value::invalid::InvalidValue;
+
+const PROBLEM: &str = "a timestamp must be an RFC 3339 date and time with an offset, such as \"2026-03-01T10:00:00+05:30\"";
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
@@ -19,7 +22,7 @@ const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 ///
 /// ```
 /// use std::time::Duration;
-/// # fn main() -> Result<(), orderhook::value::TimestampError> {
+/// # fn main() -> Result<(), orderhook::value::InvalidValue> {
 /// let paid: orderhook::Timestamp = "2026-03-01T10:00:00+05:30".parse()?;
 /// assert_eq!(paid.to_string(), "2026-03-01T04:30:00Z");
 /// assert_eq!(paid.after(Duration::from_millis(1500)).to_string(), "2026-03-01T04:30:01.5Z");
@@ -124,17 +127,17 @@ impl fmt::Debug for Timestamp {
 }
 
 impl FromStr for Timestamp {
-    type Err = TimestampError;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, TimestampError> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         text.parse().map(|written: OffsetTimestamp| written.at)
     }
 }
 
 impl TryFrom<String> for Timestamp {
-    type Error = TimestampError;
+    type Error = InvalidValue;
 
-    fn try_from(text: String) -> Result<Self, TimestampError> {
+    fn try_from(text: String) -> Result<Self, InvalidValue> {
         text.parse()
     }
 }
@@ -158,7 +161,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// say which moment it means.
 ///
 /// ```
-/// # fn main() -> Result<(), orderhook::value::TimestampError> {
+/// # fn main() -> Result<(), orderhook::value::InvalidValue> {
 /// let built: orderhook::value::OffsetTimestamp = "2026-03-01T10:00:00.250+05:30".parse()?;
 /// assert_eq!(built.to_string(), "2026-03-01T10:00:00.25+05:30");
 /// assert_eq!(built.timestamp().to_string(), "2026-03-01T04:30:00.25Z");
@@ -178,14 +181,14 @@ impl OffsetTimestamp {
     /// India.
     ///
     /// # Errors
-    /// [`TimestampError`] for a whole day or more.
-    pub fn with_offset(at: impl Into<Timestamp>, minutes: i32) -> Result<Self, TimestampError> {
+    /// [`InvalidValue`] for a whole day or more.
+    pub fn with_offset(at: impl Into<Timestamp>, minutes: i32) -> Result<Self, InvalidValue> {
         match minutes.unsigned_abs() < 24 * 60 {
             true => Ok(Self {
                 at: at.into(),
                 offset_seconds: minutes * 60,
             }),
-            false => Err(TimestampError { _private: () }),
+            false => Err(InvalidValue::new(PROBLEM)),
         }
     }
 
@@ -299,17 +302,17 @@ impl fmt::Debug for OffsetTimestamp {
 }
 
 impl FromStr for OffsetTimestamp {
-    type Err = TimestampError;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, TimestampError> {
-        Self::parse(text).ok_or(TimestampError { _private: () })
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Self::parse(text).ok_or(InvalidValue::new(PROBLEM))
     }
 }
 
 impl TryFrom<String> for OffsetTimestamp {
-    type Error = TimestampError;
+    type Error = InvalidValue;
 
-    fn try_from(text: String) -> Result<Self, TimestampError> {
+    fn try_from(text: String) -> Result<Self, InvalidValue> {
         text.parse()
     }
 }
@@ -327,20 +330,11 @@ impl<'de> Deserialize<'de> for OffsetTimestamp {
     }
 }
 
-/// A text is not a [`Timestamp`] or [`OffsetTimestamp`]; it says what would be right and never repeats the text.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a timestamp must be an RFC 3339 date and time with an offset, such as \"2026-03-01T10:00:00+05:30\""
-)]
-pub struct TimestampError {
-    _private: (),
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rewritten(text: &str) -> Result<String, TimestampError> {
+    fn rewritten(text: &str) -> Result<String, InvalidValue> {
         text.parse::<OffsetTimestamp>().map(|at| at.to_string())
     }
 
@@ -392,11 +386,7 @@ mod tests {
             "0000-01-01T00:00:00+01:00",
             "9999-12-31T23:59:59-01:00",
         ] {
-            assert_eq!(
-                rewritten(wrong),
-                Err(TimestampError { _private: () }),
-                "{wrong}"
-            );
+            assert_eq!(rewritten(wrong), Err(InvalidValue::new(PROBLEM)), "{wrong}");
         }
     }
 

@@ -1,31 +1,5 @@
 //! Enums that are one word each: written, read and serialised by the same word everywhere.
 
-/// The error of reading a word that none of an enum's values has. A store that finds one has a row from a newer version,
-/// or a damaged one.
-///
-/// ```
-/// use orderhook::notification::StateName;
-///
-/// let error = "told".parse::<StateName>().unwrap_err();
-/// assert_eq!(error.to_string(), "not one of pending, sending, notified, failed, withdrawn, not_wanted, unreadable");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not one of {known}")]
-pub struct UnknownWord {
-    known: &'static str,
-}
-
-impl UnknownWord {
-    pub(crate) const fn known(known: &'static str) -> Self {
-        UnknownWord { known }
-    }
-
-    /// The words that would have been right, with commas between them.
-    pub fn expected(self) -> &'static str {
-        self.known
-    }
-}
-
 /// Gives each value of an enum its word: `ALL`, `as_str`, `Display`, `FromStr`, `Serialize` and `Deserialize`.
 macro_rules! words {
     ($name:ident { $($variant:ident => $word:literal,)+ }) => {
@@ -48,14 +22,15 @@ macro_rules! words {
         }
 
         impl ::std::str::FromStr for $name {
-            type Err = $crate::value::words::UnknownWord;
+            type Err = $crate::value::invalid::InvalidValue;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($word => Ok($name::$variant),)+
-                    _ => Err($crate::value::words::UnknownWord::known(
-                        $crate::value::words::list!($($word),+),
-                    )),
+                    _ => Err($crate::value::invalid::InvalidValue::new(concat!(
+                        "must be one of: ",
+                        $crate::value::words::list!($($word),+)
+                    ))),
                 }
             }
         }
