@@ -60,10 +60,20 @@
 //!
 //! # Features
 //!
+//! None is on by default; each only adds.
+//!
 //! - `sqlite`: [`SqliteStore`], one file on disk, durable, for the processes of one machine. SQLite is bundled and
 //!   built with a C compiler.
+//! - `fulfilment`: the ten stages of a pharmacy portal, as a life cycle, sent strictly in order.
 //! - `conformance`: the suite that tests the contract of [`Store`](store::Store), for stores of your own.
+//!
+//! # Where things are
+//!
+//! What an application meets first is in the root. The parts of events are in [`event`], those of orders in [`order`], the
+//! settings of suppliers in [`supplier`], what is stored in [`notification`], what calls report in [`report`], the storage
+//! contract in [`store`], and small values in [`value`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // Here and not in Cargo.toml: they hold for the library, and not for the tests beside it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

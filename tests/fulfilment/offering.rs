@@ -39,11 +39,11 @@ fn pickup(parent: &str, event: Transition) -> StageEvent {
 }
 
 async fn refused(dispatcher: &Dispatcher, event: &StageEvent) -> NotAllowed {
-    let enqueued = Fulfilment::new(&dispatcher)
+    let enqueued = Fulfilment::new(dispatcher)
         .enqueue(&client(), event)
         .await
         .unwrap_err();
-    let notified = Fulfilment::new(&dispatcher)
+    let notified = Fulfilment::new(dispatcher)
         .notify(&client(), event)
         .await
         .unwrap_err();

@@ -336,7 +336,7 @@ pub(crate) fn lines(text: &str) -> Vec<StageEvent> {
 /// Stores events of the client, each of them new.
 pub(crate) async fn enqueue(dispatcher: &Dispatcher, events: &[StageEvent]) {
     for event in events {
-        let enqueued = Fulfilment::new(&dispatcher)
+        let enqueued = Fulfilment::new(dispatcher)
             .enqueue(&client(), event)
             .await
             .unwrap();
