@@ -95,6 +95,7 @@ faults! {
     KeepsBodiesAsText: bodies_come_back_byte_for_byte;
     HasNoEmptyMemos: memos_come_back_byte_for_byte;
     EndsRounds: ledgers_come_back_as_they_were_written;
+    TakesALedgerForARecord: a_ledger_that_comes_with_an_insert_is_kept;
     BeginsWithNoLedger: a_ledger_that_comes_with_an_insert_is_kept;
     HasNoEqualAttempts: attempts_come_back_as_they_were_written;
     CutsNames: names_come_back_as_they_were_given;

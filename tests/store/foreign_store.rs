@@ -199,7 +199,11 @@ impl ForeignStore {
             passes: false,
             token: None,
             taken_over_before: false,
-            waits: Waits::ForAFirstTry,
+            waits: match self.has(Fault::TakesALedgerForARecord) && new.ledger != Ledger::default()
+            {
+                true => Waits::ForAnotherTry,
+                false => Waits::ForAFirstTry,
+            },
             reopened: 0,
             ledger: match self.has(Fault::BeginsWithNoLedger) {
                 true => Ledger::default().encode(),

@@ -13,7 +13,9 @@ use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
 
 use super::Harness;
-use super::case::{Case, LIVE, Situation, body, key, notified, pending, shop, stage_for, step};
+use super::case::{
+    Case, LIVE, Situation, body, key, keys_of, notified, pending, shop, stage_for, step,
+};
 
 /// Text that has gone wrong somewhere before: quotes, escapes, wildcards, null in words, combining and astral
 /// characters,
@@ -176,8 +178,17 @@ pub async fn a_ledger_that_comes_with_an_insert_is_kept(harness: &impl Harness) 
         &case.get(&new.key).await.ledger,
         &ledger,
     );
-    let claim = case.hold(&new.key, LIVE).await;
-    case.same("and claimed as it was inserted", &claim.ledger, &ledger);
+    let claims = case.claim(Pick::New, LIVE).await;
+    case.same(
+        "it comes with what is new, for no holder has recorded anything",
+        keys_of(&claims),
+        vec![new.key.clone()],
+    );
+    case.same(
+        "and is claimed as it was inserted",
+        &claims[0].ledger,
+        &ledger,
+    );
     new.ledger = Ledger::default();
     case.insert(std::slice::from_ref(&new)).await;
     case.same(

@@ -23,12 +23,12 @@ pub(super) const LOOK: &str = "SELECT n.id IS NOT NULL, n.digest, \
     ORDER BY j.key";
 
 // ?1 to ?5 key, ?6 to ?14 the columns of the state, ?15 event id, ?16 position, ?17 memo, ?18 digest, ?19 traceparent,
-// ?20 now, ?21 ledger, ?22 body.
+// ?20 now, ?21 first ledger, ?22 body.
 static ADD: Repeated = Repeated::new(ADD_ONE, 22);
 
 pub(super) const ADD_ONE: &str = "INSERT INTO orderhook_notifications (source, order_code, supplier, kind, occurrence, \
         state, unfinished, due_at, reference, reason, stream_rule, settled_at, settled_seq, put_off_to, \
-        event_id, position, memo, digest, traceparent, created_at, ledger, reopened, ready_at) \
+        event_id, position, memo, digest, traceparent, created_at, first_ledger, reopened, ready_at) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, 0, \
         CASE WHEN NOT EXISTS (SELECT 1 FROM orderhook_notifications e INDEXED BY orderhook_notifications_unfinished \
             WHERE e.source = ?1 AND e.supplier = ?3 AND e.order_code = ?2 AND e.unfinished = 1) THEN ?8 END); \

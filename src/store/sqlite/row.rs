@@ -1,7 +1,7 @@
 //! One row, read. What cannot be is said by the name of the column, never by its content.
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, ValueRef};
+use sqlx::{Row, Sqlite};
 
 use crate::event::{Body, ContentDigest, EventId, EventKind, Memo, Occurrence};
 use crate::notification::transition::Queue;
@@ -20,8 +20,8 @@ use super::change::{HOLDS, PASSES};
 macro_rules! columns {
     () => {
         "n.id, n.source, n.supplier, n.order_code, n.kind, n.occurrence, n.event_id, n.position, n.state, n.due_at, \
-         n.reopened, n.ledger, n.memo, n.digest, n.traceparent, n.reference, n.reason, n.stream_rule, n.created_at, \
-         n.settled_at"
+         n.reopened, coalesce(n.ledger, n.first_ledger), n.memo, n.digest, n.traceparent, n.reference, n.reason, n.stream_rule, n.created_at, \
+         n.settled_at, n.ledger IS NULL"
     };
 }
 pub(super) use columns;
@@ -48,9 +48,11 @@ pub(super) mod column {
     pub(in super::super) const STREAM_RULE: usize = 17;
     pub(in super::super) const CREATED_AT: usize = 18;
     pub(in super::super) const SETTLED_AT: usize = 19;
+    /// Whether no holder has recorded anything.
+    pub(in super::super) const IS_NEW: usize = 20;
     /// What comes after the columns in the statements that read whole notifications.
-    pub(in super::super) const ATTEMPTS: usize = 20;
-    pub(in super::super) const BODY: usize = 21;
+    pub(in super::super) const ATTEMPTS: usize = 21;
+    pub(in super::super) const BODY: usize = 22;
 }
 
 /// The attempts of a row in their order, one JSON a line: JSON has no bare line feed inside.
@@ -141,6 +143,7 @@ pub(super) fn unreadable_extras(row: &SqliteRow) -> (Vec<&'static str>, bool) {
     let traceparent = get::<Option<&str>>(row, column::TRACEPARENT, "");
     let columns = [
         ("ledger", ledger(row).is_err()),
+        ("first_ledger", ledger(row).is_err()),
         ("memo", memo.is_err()),
         ("digest", digest.is_err()),
         ("traceparent", traceparent.is_err()),
@@ -158,12 +161,9 @@ pub(super) fn unreadable_extras(row: &SqliteRow) -> (Vec<&'static str>, bool) {
 
 /// The queue that a row waits in, as far as it matters once the row is handed out.
 pub(super) fn queue(row: &SqliteRow) -> Queue {
-    match row
-        .try_get_raw(column::LEDGER)
-        .is_ok_and(|ledger| ledger.is_null())
-    {
-        true => Queue::New,
-        false => Queue::Due,
+    match row.try_get(column::IS_NEW) {
+        Ok(true) => Queue::New,
+        _ => Queue::Due,
     }
 }
 

@@ -2,7 +2,8 @@
 -- statements, which know nothing of what is added here. So what these indexes hold is derived from columns that its
 -- statements write too:
 --
--- A row has never been handed out while its ledger is NULL: the first step of any holder writes one.
+-- Nothing has been recorded of a row while its ledger is NULL: the first step of any holder writes one. The ledger that comes
+-- with an insert, which names the endpoint that the first claim calls first, stands in first_ledger for that reason.
 --
 -- A row is put off while it is pending and put_off_to is the moment at which it is due: every step, claim and intervention
 -- sets due_at anew, and one of version 1 leaves put_off_to behind.
@@ -11,6 +12,7 @@
 -- unknown word: it lists the row as refused, and leaves it alone.
 
 ALTER TABLE orderhook_notifications ADD COLUMN put_off_to INTEGER;
+ALTER TABLE orderhook_notifications ADD COLUMN first_ledger BLOB;
 
 CREATE INDEX orderhook_notifications_new
     ON orderhook_notifications (source, ready_at, id) WHERE ready_at IS NOT NULL AND ledger IS NULL;
