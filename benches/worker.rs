@@ -252,7 +252,7 @@ async fn backlog(store: &impl Store) {
         let row = |n: usize| {
             NewNotification::new(
                 key(0, &format!("old-{}", thousand * 1000 + n)),
-                Start::Pending(body.clone()),
+                Start::pending(body.clone()),
             )
         };
         let rows: Vec<_> = (0..1000).map(row).collect();
@@ -271,6 +271,7 @@ async fn idle(for_long: Duration) {
             let n = thousand * 1000 + n;
             let start = Start::Notified {
                 reference: "R-1".to_owned(),
+                by: orderhook::notification::By::new("bench", "told before").unwrap(),
             };
             NewNotification::new(key(n % IDLE_SUPPLIERS, &format!("done-{n}")), start)
         };

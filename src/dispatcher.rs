@@ -15,10 +15,11 @@ use crate::delivery::report::{EndpointCheck, OrderReport, Report};
 use crate::delivery::traffic::Who;
 use crate::event::{Event, TraceParent};
 use crate::notification::prepared::{Enqueued, Prepared};
-use crate::notification::{Closed, Key, Ledger, Notification, NotificationState, OrderState};
+use crate::notification::{By, Closed, Key, Ledger, Notification, NotificationState, OrderState};
 use crate::order::PaidOrder;
 use crate::store::{
-    Counts, Filter, Inserted, Intervention, Listing, NewNotification, Page, Selection, Start, Store,
+    Action, Counts, Filter, Group, Inserted, Intervened, Intervention, Listing, NewNotification,
+    Page, Selection, Start, Store,
 };
 use crate::supplier::Supplier;
 use crate::supplier::lookup::Suppliers;
@@ -114,7 +115,32 @@ impl Dispatcher {
     /// not certain whether anything was stored; call again, the same order is stored once. [`Error::ShuttingDown`]
     /// after [`shutdown`](Self::shutdown).
     pub async fn enqueue(&self, order: &PaidOrder) -> Result<Enqueued, Error> {
-        let prepared = self.prepare(order).await?;
+        self.enqueue_prepared(&self.prepare(order).await?).await
+    }
+
+    /// Stores prepared rows: one durable write, nothing is sent. It is the second half of [`enqueue`](Self::enqueue), for
+    /// rows that are to be [delayed](Prepared::delayed_by).
+    ///
+    /// ```
+    /// # use orderhook::{Dispatcher, MemoryStore, NotificationState, PaidOrder, Source, SuppliersFile};
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let suppliers = SuppliersFile::open("examples/suppliers.json")?;
+    /// # let dispatcher = Dispatcher::builder(Source::new("shop")?, MemoryStore::new(), suppliers).build()?;
+    /// # let order = PaidOrder::from_json(include_bytes!("../examples/paid-order.json"))?;
+    /// // Customers may cancel within ten minutes.
+    /// let prepared = dispatcher.prepare(&order).await?.delayed_by(Duration::from_secs(600));
+    /// dispatcher.enqueue_prepared(&prepared).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Store`]: it is not certain whether anything was stored; call again, the same rows are stored once.
+    /// [`Error::ShuttingDown`].
+    pub async fn enqueue_prepared(&self, prepared: &Prepared) -> Result<Enqueued, Error> {
+        self.ensure_open()?;
         self.engine.insert(prepared.rows()).await
     }
 
@@ -265,27 +291,20 @@ impl Dispatcher {
     /// was set aside as unreadable, and also at endpoints that are silent. Endpoints that have accepted are not called
     /// again. A notification that another worker or process is sending is left alone and returned as it is; so is one
     /// for which there was no room within 5 s, which is then pending: see [the
-    /// limits](Self#limits-of-notify-retry-and-resume).
+    /// limits](Self#limits-of-notify-retry-and-resume). One that is [delayed](Prepared::delayed_by) stays pending until its
+    /// delay is over.
+    ///
+    /// `by` says who asks for it and why; the [history](Notification::history) of the notification keeps it.
     ///
     /// # Errors
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::NotFound`], [`Error::Store`].
-    pub async fn retry(&self, key: &Key) -> Result<Notification, Error> {
-        let key = key.clone();
+    pub async fn retry(&self, key: &Key, by: &By) -> Result<Notification, Error> {
+        let (key, by) = (key.clone(), by.clone());
         self.run(async move |engine| {
-            let notification = engine.get(&key).await?;
-            refuse_final(&notification)?;
-            if matches!(
-                notification.state,
-                NotificationState::Failed { .. } | NotificationState::Unreadable { .. }
-            ) {
-                engine
-                    .intervene(
-                        &Selection::Keys(vec![key.clone()]),
-                        &Intervention::Reopen,
-                        1,
-                    )
-                    .await?;
-            }
+            refuse_final(&engine.get(&key).await?)?;
+            let one = Selection::Keys(vec![key.clone()]);
+            let retried = Intervention::new(Action::Retry, by);
+            engine.intervene(&one, &retried, 1).await?;
             engine.visit(vec![key.clone()], Who::Person).await?;
             engine.get(&key).await
         })
@@ -300,26 +319,21 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Error::Store`]; what was reopened before stays pending.
-    pub async fn resume(&self, supplier: &SupplierId) -> Result<Report, Error> {
-        let supplier = supplier.clone();
-        self.run(async move |engine| engine.resume(supplier).await)
+    pub async fn resume(&self, supplier: &SupplierId, by: &By) -> Result<Report, Error> {
+        let (supplier, by) = (supplier.clone(), by.clone());
+        self.run(async move |engine| engine.resume(supplier, by).await)
             .await
     }
 
-    /// Closes a notification that is not notified yet, for example because the order was refunded.
+    /// Closes a notification that is not notified yet, for example because the order was refunded. The reason in `by`
+    /// becomes the reason of its state.
     ///
     /// # Errors
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while it is being sent,
-    /// [`Error::NotFound`], [`Error::Store`]; [`Error::InvalidArgument`] for a reason that is not 1 to 200 visible characters.
-    pub async fn withdraw(&self, key: &Key, reason: &str) -> Result<Notification, Error> {
-        refuse_unfit("reason", reason)?;
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn withdraw(&self, key: &Key, by: &By) -> Result<Notification, Error> {
         self.engine
-            .decide_by_hand(
-                key,
-                Intervention::Withdraw {
-                    reason: reason.to_owned(),
-                },
-            )
+            .decide_by_hand(key, Action::Withdraw, by.clone())
             .await
     }
 
@@ -332,35 +346,72 @@ impl Dispatcher {
     /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::InFlight`] while it is being sent, [`Error::NotFound`]
     /// for a stage that is not stored, [`Error::Store`]; [`Error::InvalidArgument`] for a reference that is not 1 to 200
     /// visible characters.
-    pub async fn mark_notified(&self, key: &Key, reference: &str) -> Result<Notification, Error> {
+    pub async fn mark_notified(
+        &self,
+        key: &Key,
+        reference: &str,
+        by: &By,
+    ) -> Result<Notification, Error> {
         refuse_unfit("reference", reference)?;
         let reference = reference.to_owned();
-        if key.kind.stage().is_some() {
-            return self
-                .engine
-                .decide_by_hand(key, Intervention::MarkNotified { reference })
-                .await;
-        }
-        let new = NewNotification::new(
-            key.clone(),
-            Start::Notified {
+        if key.kind.stage().is_none() {
+            let start = Start::Notified {
                 reference: reference.clone(),
-            },
-        );
-        let inserted = self
-            .engine
-            .store
-            .insert(&[new])
-            .await
-            .map_err(Error::Store)?;
-        match inserted.first() {
-            Some(Inserted::New { .. }) => self.engine.get(key).await,
-            _ => {
-                self.engine
-                    .decide_by_hand(key, Intervention::MarkNotified { reference })
-                    .await
+                by: by.clone(),
+            };
+            let new = NewNotification::new(key.clone(), start);
+            let inserted = self.engine.store.insert(&[new]).await?;
+            if let [Inserted::New { .. }] = inserted[..] {
+                return self.engine.get(key).await;
             }
         }
+        self.engine
+            .decide_by_hand(key, Action::MarkNotified { reference }, by.clone())
+            .await
+    }
+
+    /// Blanks what the notifications of an order that are notified or closed hold about people: body, attempts, replies and
+    /// the texts that people have written ([`Action::Erase`]). They are never sent again. What is open or failed is left
+    /// alone; withdraw it first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn erase(&self, order: &OrderCode, by: &By) -> Result<Intervened, Error> {
+        self.of_order(order, Action::Erase, by).await
+    }
+
+    /// Removes the notifications of an order that are notified or closed, with everything that is kept of them
+    /// ([`Action::Forget`]). The same order can be stored and sent again afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn forget(&self, order: &OrderCode, by: &By) -> Result<Intervened, Error> {
+        self.of_order(order, Action::Forget, by).await
+    }
+
+    async fn of_order(
+        &self,
+        order: &OrderCode,
+        action: Action,
+        by: &By,
+    ) -> Result<Intervened, Error> {
+        let mut filter = Filter::of(self.engine.source.clone());
+        filter.order = Some(order.clone());
+        let (selection, decided) = (
+            Selection::Matching(filter),
+            Intervention::new(action, by.clone()),
+        );
+        self.engine.intervene(&selection, &decided, u32::MAX).await
+    }
+
+    /// Drops the bodies, attempts and replies of notifications that have been notified or closed for at least so long, at
+    /// most `limit` of them; the number of those that had any. Repeat it while it answers `limit`.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn prune(&self, older_than: Duration, limit: u32) -> Result<u32, Error> {
+        let Engine { store, source, .. } = &*self.engine;
+        Ok(store.prune(source, older_than, limit).await?)
     }
 
     /// The notification of this key, with its body and all attempts; `None` when it is not stored.
@@ -405,7 +456,8 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::Store`].
     pub async fn count(&self, filter: &Filter) -> Result<Counts, Error> {
-        self.engine.store.count(filter).await.map_err(Error::Store)
+        let groups = self.engine.store.count(filter, Group::State).await?;
+        Ok(Counts::of_groups(&groups))
     }
 
     /// The notifications that were notified or failed after a cursor, in the order in which that was recorded: what a
@@ -498,7 +550,7 @@ impl Dispatcher {
             event.kind().clone(),
             event.occurrence().clone(),
         );
-        let mut row = NewNotification::new(key, Start::Pending(event.body().clone()));
+        let mut row = NewNotification::new(key, Start::pending(event.body().clone()));
         row.ledger = Ledger::expecting(supplier.endpoints().first());
         row.content_digest = Some(event.digest());
         row.memo = event.memo().cloned();

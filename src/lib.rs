@@ -25,9 +25,9 @@
 //!
 //! # The nouns
 //!
-//! A [`PaidOrder`] has lines of several suppliers. A [`Supplier`] has [`Endpoint`]s, in order. An [`Event`] is what a
+//! A [`PaidOrder`] has lines of several suppliers. A [`Supplier`] has [`Endpoint`](supplier::Endpoint)s, in order. An [`Event`] is what a
 //! supplier receives, encoded once. A [`Notification`] is the duty to tell ONE supplier ONE event of ONE order: it is
-//! what is stored, tried again, and done once. An [`Attempt`] is one POST and has an [`Outcome`]. The [`Ledger`] of a
+//! what is stored, tried again, and done once. An [`Attempt`](notification::Attempt) is one POST and has an [`Outcome`]. The [`Ledger`](notification::Ledger) of a
 //! notification says per endpoint whether it has accepted. A [`Claim`](store::Claim) is the right to send one
 //! notification for a while, fenced by a token. An application stores orders through a [`Dispatcher`]; a [`Worker`]
 //! delivers what is due; a [`Store`](store::Store) keeps it all.

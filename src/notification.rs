@@ -2,6 +2,7 @@
 //! function that says what comes next.
 
 mod attempt;
+pub(crate) mod by;
 pub(crate) mod claim;
 mod decide;
 pub(crate) mod insert;
@@ -16,9 +17,11 @@ pub(crate) mod stored;
 pub mod transition;
 
 pub use attempt::Attempt;
+pub use by::{By, HistoryEntry};
 pub(crate) use claim::{Claim, Token};
 pub(crate) use decide::{Decision, decide, expected, stream_rule};
 
+pub use intervention::{Action, ActionName};
 pub(crate) use key::Key;
 pub use key::Stream;
 pub use ledger::{EndpointStanding, GaveUp, Ledger, Standing};

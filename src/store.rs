@@ -3,6 +3,7 @@
 mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod counts;
 mod erased;
 mod error;
 mod listing;
@@ -12,18 +13,20 @@ mod selection;
 pub(crate) mod sqlite;
 
 use std::future::Future;
+use std::time::Duration;
 
 use crate::notification::{Key, Notification};
 use crate::value::names::Source;
 
 pub use crate::notification::claim::{Claim, Token};
 pub use crate::notification::insert::{Append, Inserted, NewNotification, Start};
-pub use crate::notification::intervention::Intervention;
+pub use crate::notification::intervention::{Action, ActionName, Intervention};
 pub use crate::notification::step::{Step, Then, Written};
 pub use claim::{ClaimRequest, Claims, Pick, Refused};
+pub use counts::{Counted, Counts, Group};
 pub(crate) use erased::{AnyStore, erase};
 pub use error::{StoreError, StoreErrorKind};
-pub use listing::{Counts, Cursor, Filter, Listing, Page};
+pub use listing::{Cursor, Filter, Listing, Page};
 pub use selection::{Intervened, Selection};
 
 /// The storage of notifications: what a [`Dispatcher`](crate::Dispatcher) and its workers need of a database.
@@ -42,15 +45,16 @@ pub use selection::{Intervened, Selection};
 ///
 /// # Contract
 ///
-/// 1. `insert` of an absent key stores it pending and due now (or as its [`Start`] says) and answers `New`.
+/// 1. `insert` of an absent key stores it pending and due after its delay (or as its [`Start`] says) and answers `New`.
 /// 2. `insert` of a present key changes nothing: `Existing`, or `Differs` when both digests are known and
 ///    [differ](crate::event::ContentDigest::differs_from). The whole slice is one atomic step: all of it is stored or none of
 ///    it, and a key that stands twice in it is new once.
 /// 3. Of any number of concurrent inserts of one key exactly one is `New`.
 /// 4. `claim` returns only what is due or abandoned; with [`Pick::PutOff`] also what is put off, and with
 ///    [`Pick::NowOf`] also what is pending, before its time has come. It never returns what is failed, unreadable,
-///    final, under a live lease, of another source, or behind another notification of its stream. What was abandoned is
-///    marked [`taken_over`](Claim::taken_over).
+///    final, under a live lease, of another source, behind another notification of its stream, or new and not over its
+///    first delay. What was abandoned is marked [`taken_over`](Claim::taken_over). With
+///    [`due_by`](ClaimRequest::due_by), [`Pick::New`] and [`Pick::Due`] return nothing that became due later.
 /// 5. Of any number of concurrent claimers each notification goes to one.
 /// 6. Every claim has a token that no claim had before.
 /// 7. A token is stale once a newer claim, an end or an intervention has replaced it, and not because its lease has run
@@ -60,9 +64,11 @@ pub use selection::{Intervened, Selection};
 ///    [`Step::first_attempt`], and numbers that are there already are left alone: a step that is repeated because its
 ///    first outcome was unclear is recorded once.
 /// 9. Notified and closed notifications are never claimed.
-/// 10. Interventions happen only from the states that allow them, see [`Intervention`]; what is under a live lease is
-///     reported as `in_flight`.
-/// 11. Bodies, ledgers, memos and attempts come back as they were written, byte for byte, attempts in their order.
+/// 10. Interventions happen only from the states that allow them, see [`Action`]; what is under a live lease is reported
+///     as `in_flight`. Each one that happens is an entry in the history of its notification, written in the same step;
+///     what is left alone has none. An insert as [notified](Start::Notified) is the first entry.
+/// 11. Bodies, ledgers, memos, attempts, replies and the history come back as they were written, byte for byte, attempts
+///     and the history in their order.
 /// 12. In one stream only the oldest unfinished notification can be claimed. Finished is what is notified, closed, or
 ///     failed with [`StreamRule::Pass`](crate::supplier::StreamRule::Pass).
 /// 13. One answer of `claim` has at most `limit` claims. [`Pick::New`] selects what no holder has recorded anything of,
@@ -74,9 +80,12 @@ pub use selection::{Intervened, Selection};
 ///     out, however much else waits, is held, or is over.
 /// 14. All handles of one store see the same notifications.
 /// 15. Paging neither skips nor repeats a notification while others change. Listings are in the order of insertion,
-///     and leave bodies out.
+///     and leave bodies, replies and the history out. What is listed, counted and selected is what
+///     [`Filter::selects`] says. A listing, a count and a selection of what is pending, being sent, failed or unreadable
+///     costs as much as there is of that, however much is over.
 /// 16. [`Append::At`] is stored only when it is the stream's next position, otherwise the answer is `Stale` with the
-///     position that is next; [`Append::Next`] takes the next one. Positions start at 1, without gaps, each given once.
+///     position that is next; [`Append::Next`] takes the next one. Positions start at 1, without gaps, each given once,
+///     except that what was [forgotten](Action::Forget) is as if it had never been.
 ///     The key is looked at first: a present one is `Existing` or `Differs` whatever position was asked for.
 /// 17. `settled` lists everything that is notified or failed, in the order in which that became visible: what settles
 ///     after a page was read comes after its `next`. It may list a notification twice, and never leaves one out.
@@ -85,6 +94,11 @@ pub use selection::{Intervened, Selection};
 ///     as a failure with [`StreamRule::Hold`](crate::supplier::StreamRule::Hold) does, and waits for a person. It can be
 ///     withdrawn, and it can be reopened, after which the next claim reads it again. A store whose rows cannot be
 ///     damaged from outside, as one in memory, need not do this.
+/// 19. What was [erased](Action::Erase) has no body, attempts, replies, ledger, digest, trace and texts any more, neither in
+///     its state nor in its history so far; it keeps its key, event id, position, memo and state, so that a later insert
+///     of its key is `Existing`, whatever its content. What was [forgotten](Action::Forget) is absent.
+/// 20. `prune` drops bodies, attempts and replies of notified and closed notifications, and changes nothing else of them;
+///     it never changes one that is in another state.
 ///
 /// A store has ONE timeline. It is given durations and never a node's clock. [`Claims::now`] is its time, from which
 /// the sender counts on.
@@ -139,7 +153,8 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<Intervened, StoreError>> + Send;
 
-    /// The notification of this key with all that is kept of it, its body included; `None` when the key is absent.
+    /// The notification of this key with all that is kept of it, body, replies and history included; `None` when the key is
+    /// absent.
     ///
     /// # Errors
     /// When it cannot be read; a damaged row is [`StoreErrorKind::Corrupt`].
@@ -148,7 +163,8 @@ pub trait Store: Send + Sync + 'static {
         key: &Key,
     ) -> impl Future<Output = Result<Option<Notification>, StoreError>> + Send;
 
-    /// A page of the notifications that the filter selects, in the order of insertion, without their bodies.
+    /// A page of the notifications that the filter selects, in the order of insertion, [as they are
+    /// listed](Notification::as_listed).
     ///
     /// # Errors
     /// When they cannot be read. A damaged row is no error of the call; it is left out and reported in the listing.
@@ -159,7 +175,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Listing, StoreError>> + Send;
 
     /// A page of the notifications that are notified or failed at the moment, in the order in which that was recorded,
-    /// without bodies. The listing's `next` is where to go on later; it is `None` only when nothing has settled yet.
+    /// as they are listed. The listing's `next` is where to go on later; it is `None` only when nothing has settled yet.
     ///
     /// # Errors
     /// When they cannot be read. A damaged row is no error of the call; it is left out and reported in the listing.
@@ -169,11 +185,27 @@ pub trait Store: Send + Sync + 'static {
         page: &Page,
     ) -> impl Future<Output = Result<Listing, StoreError>> + Send;
 
-    /// The number of notifications in each state, of those that the filter selects.
+    /// The number of notifications that the filter selects, one answer for each group that has any.
     ///
     /// # Errors
     /// When they cannot be counted.
-    fn count(&self, filter: &Filter) -> impl Future<Output = Result<Counts, StoreError>> + Send;
+    fn count(
+        &self,
+        filter: &Filter,
+        group: Group,
+    ) -> impl Future<Output = Result<Vec<Counted>, StoreError>> + Send;
+
+    /// Drops the bodies, attempts and replies of at most `limit` notifications of an installation that have been notified or
+    /// closed for at least so long; the number of those that had any.
+    ///
+    /// # Errors
+    /// When the outcome is not certain to be durable. The call may be repeated.
+    fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> impl Future<Output = Result<u32, StoreError>> + Send;
 
     /// Resolves when there may be something new to claim. It is a hint; the default never resolves, and workers
     /// [poll](crate::Worker::with_poll) all the same.

@@ -14,5 +14,6 @@ pub(crate) mod visible;
 pub(crate) mod words;
 
 pub use invalid::InvalidValue;
+pub use names::Note;
 pub use network::Network;
 pub use time::OffsetTimestamp;

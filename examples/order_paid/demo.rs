@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use orderhook::notification::By;
 use orderhook::{
     Dispatcher, NotificationState, PaidOrder, Report, Source, SupplierId, SuppliersFile,
 };
@@ -63,7 +64,10 @@ pub(super) async fn run() -> Result<ExitCode, Failure> {
     )?;
     print(
         &dispatcher
-            .resume(&SupplierId::new("tool-shed").map_err(broken)?)
+            .resume(
+                &SupplierId::new("tool-shed").map_err(broken)?,
+                &By::new("operations", "the webhook URL was missing").map_err(broken)?,
+            )
             .await?,
     );
     expect(first.count() == 2 && second.count() == 2, "one more POST")?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use orderhook::notification::Stream;
+use orderhook::notification::{By, Stream};
 use orderhook::report::{EndpointCheck, Verdict};
 use orderhook::{
     Dispatcher, Error, Key, Notification, NotificationState, SupplierId, SuppliersFile, Timestamp,
@@ -73,6 +73,14 @@ pub async fn show_all(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Resu
     Ok(all_told)
 }
 
+/// Who decides, as the history has it.
+const WHO: &str = "order_paid";
+
+/// The decision of a person who calls the program with this option.
+fn asked_with(option: &str) -> Result<By, Failure> {
+    By::new(WHO, option).map_err(|refused| Failure::input(option, refused.to_string()))
+}
+
 /// Orders and suppliers side by side, the notifications of one order to one supplier one after the other, for a later
 /// one waits for those before it. The lines come in the order of the keys.
 pub async fn retry(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<bool, Failure> {
@@ -80,12 +88,13 @@ pub async fn retry(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<
     for key in keys {
         streams.entry(key.stream()).or_default().push(key.clone());
     }
+    let by = asked_with("--retry")?;
     let retrying = streams.into_values().map(|keys| {
-        let dispatcher = dispatcher.clone();
+        let (dispatcher, by) = (dispatcher.clone(), by.clone());
         tokio::spawn(async move {
             let mut results = Vec::with_capacity(keys.len());
             for key in keys {
-                results.push((dispatcher.retry(&key).await, key));
+                results.push((dispatcher.retry(&key, &by).await, key));
             }
             results
         })
@@ -123,9 +132,10 @@ pub async fn retry(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<
 /// Reopens what failed because of the configuration and tries it; whether every supplier is notified then.
 pub async fn resume(dispatcher: &Dispatcher, keys: &[Key], json: bool) -> Result<bool, Failure> {
     let suppliers: BTreeSet<SupplierId> = keys.iter().map(|key| key.supplier.clone()).collect();
+    let by = asked_with("--resume")?;
     let resuming = suppliers.into_iter().map(|supplier| {
-        let dispatcher = dispatcher.clone();
-        tokio::spawn(async move { dispatcher.resume(&supplier).await })
+        let (dispatcher, by) = (dispatcher.clone(), by.clone());
+        tokio::spawn(async move { dispatcher.resume(&supplier, &by).await })
     });
     for task in resuming.collect::<Vec<_>>() {
         task.await.map_err(|_| Failure::from(Error::Panicked))??;
@@ -140,9 +150,13 @@ pub async fn withdraw(
     reason: &str,
     json: bool,
 ) -> Result<bool, Failure> {
+    let by = By::new(WHO, reason).map_err(|refused| {
+        let problem = refused.to_string();
+        Failure::input("--withdraw", problem.trim_start_matches("why: "))
+    })?;
     let mut all_withdrawn = true;
     for key in keys {
-        let withdrawn = match dispatcher.withdraw(key, reason).await {
+        let withdrawn = match dispatcher.withdraw(key, &by).await {
             Ok(notification) => {
                 print(&notification, None, json);
                 true
@@ -156,9 +170,6 @@ pub async fn withdraw(
             ) => {
                 show(dispatcher, key, None, json).await?;
                 matches!(closed, Error::Closed { .. })
-            }
-            Err(Error::InvalidArgument { problem, .. }) => {
-                return Err(Failure::input("--withdraw", problem));
             }
             Err(error) => return Err(error.into()),
         };

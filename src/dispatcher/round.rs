@@ -9,10 +9,10 @@ use crate::delivery::error::Error;
 use crate::delivery::report::{Entry, Report};
 use crate::delivery::traffic::{Entry as TrafficEntry, Who};
 use crate::notification::prepared::{Enqueued, Stored};
-use crate::notification::{FailureReason, Key, Notification, NotificationState, StateName};
+use crate::notification::{By, FailureReason, Key, Notification, StateName};
 use crate::store::{
-    Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page, Pick,
-    Selection, StoreError, StoreErrorKind,
+    Action, Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
+    Pick, Selection, StoreError, StoreErrorKind,
 };
 use crate::supplier::Supplier;
 use crate::value::names::SupplierId;
@@ -103,7 +103,12 @@ impl Engine {
 
     /// Reopens all of it, so that it is pending for every worker, and tries the first thousand itself, no more at a time
     /// than the supplier takes.
-    pub(super) async fn resume(self: &Arc<Self>, supplier: SupplierId) -> Result<Report, Error> {
+    pub(super) async fn resume(
+        self: &Arc<Self>,
+        supplier: SupplierId,
+        by: By,
+    ) -> Result<Report, Error> {
+        let reopen = Intervention::new(Action::Reopen, by);
         let at_once = match self.supplier(&supplier).await {
             Ok(supplier) => supplier.max_concurrent(),
             Err(_) => Supplier::DEFAULT_MAX_CONCURRENT,
@@ -112,6 +117,7 @@ impl Engine {
         let mut filter = Filter::of(self.source.clone());
         filter.supplier = Some(supplier);
         filter.states = vec![StateName::Failed];
+        filter.reasons = FailureReason::OF_CONFIGURATION.to_vec();
         let mut page = Page::first(REOPENED_AT_ONCE);
         // Page by page, so that each is reopened once although a worker may find it failing again meanwhile.
         while !self.stopping.is_cancelled() {
@@ -120,19 +126,11 @@ impl Engine {
                 .list(&filter, &page)
                 .await
                 .map_err(Error::Store)?;
-            let wants = |state: &NotificationState| matches!(state, NotificationState::Failed { reason, .. } if FailureReason::OF_CONFIGURATION.contains(reason));
-            let listed = listing
-                .notifications
-                .into_iter()
-                .filter(|failed| wants(&failed.state));
-            let keys: Vec<Key> = listed.map(|failed| failed.key).collect();
+            let failed = listing.notifications.into_iter();
+            let keys: Vec<Key> = failed.map(|failed| failed.key).collect();
             if !keys.is_empty() {
                 let changed = self
-                    .intervene(
-                        &Selection::Keys(keys),
-                        &Intervention::Reopen,
-                        REOPENED_AT_ONCE,
-                    )
+                    .intervene(&Selection::Keys(keys), &reopen, REOPENED_AT_ONCE)
                     .await?;
                 let room = RESUMED.saturating_sub(resumed.len());
                 resumed.extend(changed.changed.into_iter().take(room));
@@ -296,8 +294,10 @@ impl Engine {
     pub(crate) async fn decide_by_hand(
         &self,
         key: &Key,
-        intervention: Intervention,
+        action: Action,
+        by: By,
     ) -> Result<Notification, Error> {
+        let intervention = Intervention::new(action, by);
         let intervened = self
             .intervene(&Selection::Keys(vec![key.clone()]), &intervention, 1)
             .await?;

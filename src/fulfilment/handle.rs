@@ -8,9 +8,9 @@ use crate::delivery::report::Report;
 use crate::dispatcher::{Dispatcher, refuse_unfit};
 use crate::event::{Body, ContentDigest, EventKind, Memo, Occurrence};
 use crate::notification::prepared::{Enqueued, Prepared, Stored};
-use crate::notification::{Key, Ledger, Notification, Stream};
+use crate::notification::{By, Key, Ledger, Notification, Stream};
 use crate::store::{
-    Append, Filter, Inserted, Intervention, NewNotification, Start, StoreError, StoreErrorKind,
+    Action, Append, Filter, Inserted, NewNotification, Start, StoreError, StoreErrorKind,
 };
 use crate::supplier::Supplier;
 use crate::value::names::{OrderCode, SupplierId};
@@ -166,12 +166,14 @@ impl Fulfilment {
         client: &SupplierId,
         event: &StageEvent,
         reference: &str,
+        by: &By,
     ) -> Result<Notification, FulfilmentError> {
         self.dispatcher.ensure_open()?;
         refuse_unfit("reference", reference)?;
         let reference = reference.to_owned();
         let start = Start::Notified {
             reference: reference.clone(),
+            by: by.clone(),
         };
         let enqueued = self.append_as(client, event, Some(start)).await?;
         let (engine, key) = (&self.dispatcher.engine, self.key(client, event));
@@ -179,8 +181,8 @@ impl Fulfilment {
         if enqueued.stored.iter().any(is_new) {
             return Ok(engine.get(&key).await?);
         }
-        let marked = Intervention::MarkNotified { reference };
-        Ok(engine.decide_by_hand(&key, marked).await?)
+        let marked = Action::MarkNotified { reference };
+        Ok(engine.decide_by_hand(&key, marked, by.clone()).await?)
     }
 
     async fn append(
@@ -281,7 +283,7 @@ impl Fulfilment {
         let event_id = key.event_id();
         let wanted = client.subscription().wants(event.transition());
         let start = match wanted {
-            true => Start::Pending(Body::new(event.encode(event_id.as_str(), position, now))),
+            true => Start::pending(Body::new(event.encode(event_id.as_str(), position, now))),
             false => Start::NotWanted,
         };
         let mut new = NewNotification::new(key, start);

@@ -18,7 +18,7 @@ use crate::event::Stage;
 /// them out, but not say otherwise.
 ///
 /// A receiver can keep one per parent order too. It sees a whole life only if it is sent every stage but the two that
-/// are off by default, and every rejection: see [`Subscription`](super::Subscription).
+/// are off by default, and every rejection: see [`Subscription`](crate::supplier::Subscription).
 ///
 /// Serialised it is the list of its events, and deserialising applies them again: a `Lifecycle` that exists is
 /// possible.

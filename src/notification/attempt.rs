@@ -25,6 +25,10 @@ pub struct Attempt {
     pub at: Timestamp,
     /// How long it took, to the millisecond.
     pub took: Duration,
+    /// The beginning of a reply that was not 2xx, where the supplier's configuration asks for it (`keep_reply`). What the
+    /// request kept secret and what it said of people is `***` in it, and invisible characters are escaped. `None` in
+    /// listings.
+    pub reply: Option<String>,
 }
 
 impl Attempt {
@@ -43,7 +47,15 @@ impl Attempt {
             outcome,
             at,
             took: Duration::from_millis(millis(took)),
+            reply: None,
         }
+    }
+
+    /// The same attempt with the beginning of its reply.
+    #[must_use]
+    pub fn with_reply(mut self, reply: Option<String>) -> Self {
+        self.reply = reply;
+        self
     }
 }
 
@@ -64,6 +76,8 @@ struct Form {
     blocked: Option<Blocked>,
     at: Timestamp,
     ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reply: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,6 +102,7 @@ impl From<Attempt> for Form {
             blocked: None,
             at: attempt.at,
             ms: millis(attempt.took),
+            reply: attempt.reply,
         };
         form.outcome = match attempt.outcome {
             Outcome::Accepted { .. } => Class::Accepted,
@@ -133,7 +148,8 @@ impl TryFrom<Form> for Attempt {
             outcome,
             form.at,
             Duration::from_millis(form.ms),
-        ))
+        )
+        .with_reply(form.reply))
     }
 }
 

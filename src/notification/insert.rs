@@ -1,5 +1,8 @@
 //! A notification that is to be stored, and what became of it.
 
+use std::time::Duration;
+
+use super::by::By;
 use super::key::Key;
 use super::ledger::Ledger;
 use crate::event::{Body, ContentDigest, EventId, Memo};
@@ -58,15 +61,32 @@ pub enum Append {
 /// time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Pending and due now, with the bytes to send.
-    Pending(Body),
+    /// Pending, with the bytes to send.
+    Pending {
+        /// The bytes to send.
+        body: Body,
+        /// How long from now it is due. Until then nothing claims it, [`NowOf`](crate::store::Pick::NowOf) neither.
+        delay: Duration,
+    },
     /// Closed: the supplier has not subscribed to it.
     NotWanted,
     /// Notified: the supplier knows of it from elsewhere, by phone or from the system before this one.
     Notified {
         /// The external reference.
         reference: String,
+        /// Who says so, and why: the first entry of the history.
+        by: By,
     },
+}
+
+impl Start {
+    /// Pending and due now.
+    pub fn pending(body: Body) -> Self {
+        Start::Pending {
+            body,
+            delay: Duration::ZERO,
+        }
+    }
 }
 
 /// What became of one notification that was to be stored.

@@ -1,8 +1,10 @@
 //! The rows of an order, and what became of them.
 
+use std::time::Duration;
+
 use crate::event::EventId;
 
-use super::insert::{Inserted, NewNotification};
+use super::insert::{Inserted, NewNotification, Start};
 use super::key::Key;
 
 /// What became of each notification of an order that was to be stored: the answer of
@@ -53,6 +55,18 @@ impl Prepared {
     /// [notified already](crate::store::Start::Notified).
     pub fn new(rows: Vec<NewNotification>) -> Self {
         Prepared { rows }
+    }
+
+    /// The same rows, not to be sent before so long after they were stored: a time in which the order can still be
+    /// [withdrawn](crate::Dispatcher::withdraw) with certainty. Until it is over nothing claims them, and
+    /// [`retry`](crate::Dispatcher::retry) answers `Pending` with the moment.
+    pub fn delayed_by(mut self, by: Duration) -> Self {
+        for row in &mut self.rows {
+            if let Start::Pending { delay, .. } = &mut row.start {
+                *delay = by;
+            }
+        }
+        self
     }
 
     /// The rows, to be stored all together or not at all.

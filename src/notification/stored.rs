@@ -3,7 +3,7 @@
 use crate::event::{Body, ContentDigest, EventId, Memo};
 use crate::value::time::Timestamp;
 
-use super::{Attempt, EndpointStanding, Key, Ledger, NotificationState};
+use super::{Attempt, EndpointStanding, HistoryEntry, Key, Ledger, NotificationState};
 
 /// The duty to tell one supplier one event of one order, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +33,14 @@ pub struct Notification {
     pub memo: Option<Memo>,
     /// W3C trace context of the request that stored it.
     pub traceparent: Option<String>,
+    /// What people and programs have decided about it, oldest first. Empty in listings.
+    pub history: Vec<HistoryEntry>,
     /// When it was stored, on the store's timeline.
     pub created_at: Timestamp,
 }
 
 impl Notification {
-    /// A notification without attempts, ledger, body, memo and trace; set these by field.
+    /// A notification without attempts, ledger, body, memo, trace and history; set these by field.
     pub fn new(
         key: Key,
         event_id: EventId,
@@ -58,8 +60,20 @@ impl Notification {
             content_digest: None,
             memo: None,
             traceparent: None,
+            history: Vec::new(),
             created_at,
         }
+    }
+
+    /// The notification as listings have it: without its body, its replies and its history.
+    #[must_use]
+    pub fn as_listed(mut self) -> Self {
+        self.body = None;
+        self.history = Vec::new();
+        for attempt in &mut self.attempts {
+            attempt.reply = None;
+        }
+        self
     }
 
     /// What is known per endpoint, in the order in which the endpoints were first called.

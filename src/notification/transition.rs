@@ -11,11 +11,12 @@ use crate::value::time::Timestamp;
 
 use super::Notification;
 use super::attempt::Attempt;
+use super::by::HistoryEntry;
 use super::claim::{Claim, Token};
 use super::insert::{Append, Inserted, NewNotification, Start};
-use super::intervention::Intervention;
+use super::intervention::{Action, ActionName, Intervention};
 use super::key::{Key, Stream};
-use super::state::{Closed, NotificationState};
+use super::state::{Closed, NotificationState, StateName};
 use super::step::{Step, Then};
 
 /// The queue that a notification waits in while it is pending or being sent. Each of the picks of
@@ -66,26 +67,52 @@ impl Change {
     }
 }
 
-/// Where a new notification begins, and the body to be kept.
-pub fn start(start: &Start, now: Timestamp) -> (Change, Option<&Body>) {
-    let (state, body) = match start {
-        Start::Pending(body) => (NotificationState::Pending { due: now }, Some(body)),
-        Start::NotWanted => (
-            NotificationState::Closed {
-                at: now,
-                why: Closed::NotWanted,
-            },
-            None,
-        ),
-        Start::Notified { reference } => (
+/// Where a new notification begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Beginning<'a> {
+    /// Its state and its queue.
+    pub change: Change,
+    /// The body to be kept.
+    pub body: Option<&'a Body>,
+    /// The first entry of its history.
+    pub history: Option<HistoryEntry>,
+}
+
+/// Where a new notification begins.
+pub fn start(start: &Start, now: Timestamp) -> Beginning<'_> {
+    let (mut kept, mut history) = (None, None);
+    let state = match start {
+        Start::Pending { body, delay } => {
+            kept = Some(body);
+            NotificationState::Pending {
+                due: now.after(*delay),
+            }
+        }
+        Start::NotWanted => NotificationState::Closed {
+            at: now,
+            why: Closed::NotWanted,
+        },
+        Start::Notified { reference, by } => {
+            let by = Some(by.clone());
+            history = Some(HistoryEntry::new(now, ActionName::MarkNotified, by));
             NotificationState::Notified {
                 at: now,
                 reference: reference.clone(),
-            },
-            None,
-        ),
+            }
+        }
     };
-    (Change::to(state, Queue::New), body)
+    Beginning {
+        change: Change::to(state, Queue::New),
+        body: kept,
+        history,
+    }
+}
+
+/// Whether [`Pick::NowOf`](crate::store::Pick::NowOf) may claim a notification before its time, given the queue that it
+/// waits in: it does not wait for the end of its first delay, and no holder has it.
+pub fn may_come_early(state: &NotificationState, waits_in: Queue) -> bool {
+    matches!(state, NotificationState::Pending { .. }) && waits_in != Queue::New
 }
 
 /// The claim that is made from a notification under a new token. `None` when its state or its missing body does not allow
@@ -174,12 +201,30 @@ pub fn new_attempts(step: &Step, recorded: usize) -> &[Attempt] {
 /// What an intervention makes of a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intervening {
-    /// It is changed.
+    /// It is changed, and the history says so.
     Changes(Change),
+    /// It stays as it is, and the history says what was asked for.
+    Noted,
+    /// What it holds about people is blanked, in the texts of the history so far, too; this is its state from now on.
+    Erases(NotificationState),
+    /// It is removed with everything that is kept of it.
+    Forgets,
     /// It is left alone because its claim is held under a live lease.
     InFlight,
-    /// Its state does not allow the intervention.
+    /// Its state does not allow the action.
     NotAllowed,
+}
+
+/// The states from which an action can do something, `Sending` only when its lease has run out.
+pub fn states_for(action: &Action) -> &'static [StateName] {
+    use StateName::{Failed, NotWanted, Notified, Pending, Sending, Unreadable, Withdrawn};
+    match action {
+        Action::Reopen => &[Failed, Unreadable],
+        Action::Retry | Action::Withdraw | Action::MarkNotified { .. } => {
+            &[Pending, Sending, Failed, Unreadable]
+        }
+        Action::Erase | Action::Forget => &[Notified, Withdrawn, NotWanted],
+    }
 }
 
 /// What an intervention makes of a notification in this state.
@@ -188,44 +233,60 @@ pub fn intervene(
     intervention: &Intervention,
     now: Timestamp,
 ) -> Intervening {
-    match state {
-        NotificationState::Sending { until } if *until > now => return Intervening::InFlight,
-        NotificationState::Notified { .. } | NotificationState::Closed { .. } => {
-            return Intervening::NotAllowed;
+    let Intervention { action, by } = intervention;
+    if matches!(state, NotificationState::Sending { until } if *until > now) {
+        return Intervening::InFlight;
+    }
+    if !states_for(action).contains(&state.name()) {
+        return Intervening::NotAllowed;
+    }
+    let to = |state| Intervening::Changes(Change::to(state, Queue::Due));
+    match action {
+        Action::Retry
+            if matches!(
+                state,
+                NotificationState::Pending { .. } | NotificationState::Sending { .. }
+            ) =>
+        {
+            Intervening::Noted
         }
-        NotificationState::Pending { .. }
+        Action::Retry | Action::Reopen => Intervening::Changes(Change {
+            reopens: true,
+            ..Change::to(NotificationState::Pending { due: now }, Queue::Due)
+        }),
+        Action::Withdraw => to(NotificationState::Closed {
+            at: now,
+            why: Closed::Withdrawn {
+                reason: by.why.as_str().to_owned(),
+            },
+        }),
+        Action::MarkNotified { reference } => to(NotificationState::Notified {
+            at: now,
+            reference: reference.clone(),
+        }),
+        Action::Erase => Intervening::Erases(without_texts(state)),
+        Action::Forget => Intervening::Forgets,
+    }
+}
+
+fn without_texts(state: &NotificationState) -> NotificationState {
+    let mut state = state.clone();
+    match &mut state {
+        NotificationState::Notified { reference, .. } => reference.clear(),
+        NotificationState::Closed {
+            why: Closed::Withdrawn { reason },
+            ..
+        } => reason.clear(),
+        NotificationState::Closed {
+            why: Closed::NotWanted,
+            ..
+        }
+        | NotificationState::Pending { .. }
         | NotificationState::Sending { .. }
         | NotificationState::Failed { .. }
         | NotificationState::Unreadable { .. } => {}
     }
-    let change = match intervention {
-        Intervention::Reopen
-            if matches!(
-                state,
-                NotificationState::Failed { .. } | NotificationState::Unreadable { .. }
-            ) =>
-        {
-            Change {
-                reopens: true,
-                ..Change::to(NotificationState::Pending { due: now }, Queue::Due)
-            }
-        }
-        Intervention::Reopen => return Intervening::NotAllowed,
-        Intervention::Withdraw { reason } => {
-            let why = Closed::Withdrawn {
-                reason: reason.clone(),
-            };
-            Change::to(NotificationState::Closed { at: now, why }, Queue::Due)
-        }
-        Intervention::MarkNotified { reference } => Change::to(
-            NotificationState::Notified {
-                at: now,
-                reference: reference.clone(),
-            },
-            Queue::Due,
-        ),
-    };
-    Intervening::Changes(change)
+    state
 }
 
 /// What becomes of a notification that cannot be read when it is to be claimed.
@@ -333,109 +394,4 @@ impl<'a> Accepted<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use crate::notification::FailureReason;
-    use crate::supplier::StreamRule;
-    use crate::value::names::{OrderCode, Source, SupplierId};
-
-    use super::*;
-
-    fn at(micros: i64) -> Timestamp {
-        Timestamp::from_micros(micros)
-    }
-
-    fn new(order: &str) -> NewNotification {
-        let (source, supplier) = (
-            Source::new("shop").unwrap(),
-            SupplierId::new("north").unwrap(),
-        );
-        let key = Key::order_created(source, supplier, OrderCode::new(order).unwrap());
-        NewNotification::new(key, Start::Pending(Body::new(*b"{}")))
-    }
-
-    #[test]
-    fn what_one_slice_stores_is_there_for_the_next() {
-        let mut judge = Judge::new();
-        let mut second = new("A-1");
-        second.key.occurrence = crate::event::Occurrence::new("second").unwrap();
-        let mut misplaced = second.clone();
-        misplaced.append = Append::At(9);
-        let nothing = Present::No { stream_end: 0 };
-        let slices = [
-            vec![new("A-1"), misplaced],
-            vec![new("A-1"), new("A-1")],
-            vec![new("A-1"), second],
-        ];
-        // A slice with a stale one stores nothing, so that the next is the first.
-        assert_eq!(
-            judge.judge(&slices[0], [nothing; 2]),
-            [Inserted::New { position: 1 }, Inserted::Stale { next: 2 }]
-        );
-        assert_eq!(
-            judge.judge(&slices[1], [nothing; 2]),
-            [Inserted::New { position: 1 }, Inserted::Existing]
-        );
-        assert_eq!(
-            judge.judge(&slices[2], [nothing; 2]),
-            [Inserted::Existing, Inserted::New { position: 2 }]
-        );
-    }
-
-    #[test]
-    fn an_intervention_waits_for_a_lease_and_leaves_ends_alone() {
-        let failed = NotificationState::Failed {
-            at: at(1),
-            reason: FailureReason::Config,
-            stream: StreamRule::Hold,
-        };
-        let withdraw = Intervention::Withdraw {
-            reason: "called off".to_owned(),
-        };
-        let changes = |state: &NotificationState, intervention: &Intervention| {
-            matches!(
-                intervene(state, intervention, at(10)),
-                Intervening::Changes(_)
-            )
-        };
-        for open in [
-            NotificationState::Pending { due: at(99) },
-            NotificationState::Sending { until: at(10) },
-        ] {
-            assert!(changes(&open, &withdraw) && !changes(&open, &Intervention::Reopen));
-        }
-        for waits_for_a_person in [failed, NotificationState::Unreadable { at: at(1) }] {
-            assert!(
-                changes(&waits_for_a_person, &withdraw)
-                    && changes(&waits_for_a_person, &Intervention::Reopen)
-            );
-        }
-        let live = NotificationState::Sending { until: at(11) };
-        assert_eq!(intervene(&live, &withdraw, at(10)), Intervening::InFlight);
-        let told = NotificationState::Notified {
-            at: at(1),
-            reference: "R".to_owned(),
-        };
-        assert_eq!(intervene(&told, &withdraw, at(10)), Intervening::NotAllowed);
-    }
-
-    #[test]
-    fn what_is_new_stays_new_until_something_is_recorded() {
-        let until = at(5);
-        assert_eq!(hand_out(Queue::New, until).queue, Queue::New);
-        assert_eq!(hand_out(Queue::PutOff, until).queue, Queue::Due);
-        let after = Duration::from_micros(3);
-        for (then, queue) in [
-            (Then::Keep { lease: after }, Queue::Due),
-            (Then::Again { after }, Queue::Due),
-            (Then::HandBack { after }, Queue::PutOff),
-        ] {
-            let change = step(&then, at(2));
-            assert_eq!(
-                (change.queue, change.state.claimable_from()),
-                (queue, Some(at(5)))
-            );
-        }
-    }
-}
+mod tests;

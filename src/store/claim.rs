@@ -17,16 +17,20 @@ pub struct ClaimRequest {
     pub limit: u32,
     /// How long the claims are held.
     pub lease: Duration,
+    /// A moment of the store's timeline: what has become due after it is left alone. It narrows [`Pick::New`] and
+    /// [`Pick::Due`], the other picks ignore it. `None` is no bound.
+    pub due_by: Option<Timestamp>,
 }
 
 impl ClaimRequest {
-    /// A request for at most `limit` claims.
+    /// A request for at most `limit` claims of anything that is due.
     pub fn new(source: Source, pick: Pick, limit: u32, lease: Duration) -> Self {
         ClaimRequest {
             source,
             pick,
             limit,
             lease,
+            due_by: None,
         }
     }
 }
@@ -45,8 +49,9 @@ pub enum Pick {
     PutOff(Vec<SupplierId>),
     /// The notifications of these keys that are due or abandoned.
     DueOf(Vec<Key>),
-    /// The notifications of these keys, also before their next try or the time to which they are put off. It breaks
-    /// neither a live lease nor the order of a stream.
+    /// The notifications of these keys, also before their next try or the time to which they are put off, but not before
+    /// the [delay](crate::store::Start::Pending::delay) of a new one is over. It breaks neither a live lease nor the order
+    /// of a stream.
     NowOf(Vec<Key>),
 }
 

@@ -56,6 +56,7 @@ mod claim;
 mod handles;
 mod insert;
 mod intervene;
+mod kept;
 mod limits;
 mod listing;
 mod queues;
@@ -75,6 +76,7 @@ pub use claim::*;
 pub use handles::*;
 pub use insert::*;
 pub use intervene::*;
+pub use kept::*;
 pub use limits::*;
 pub use listing::*;
 pub use queues::*;
@@ -165,6 +167,7 @@ macro_rules! conformance_tests {
         $crate::conformance_tests! {
             @$what $($harness)?;
             an_absent_key_becomes_pending_and_due_now
+            what_is_delayed_is_claimed_by_nobody_before_its_time
             what_nobody_wants_begins_closed
             what_was_told_elsewhere_begins_notified
             each_that_is_to_be_stored_is_answered_in_its_place
@@ -181,6 +184,7 @@ macro_rules! conformance_tests {
             what_is_due_is_claimed_oldest_first
             what_is_not_due_yet_is_not_claimed
             what_is_not_due_yet_is_claimed_when_asked_for_now
+            a_claim_can_be_bound_to_what_was_due_at_a_moment
             what_is_under_a_live_lease_is_not_claimed
             what_was_abandoned_is_taken_over
             what_its_holder_gave_back_is_not_taken_over
@@ -219,6 +223,17 @@ macro_rules! conformance_tests {
             failures_are_selected_by_source_supplier_and_reason
             keys_that_are_absent_or_named_twice_do_no_harm
             a_claim_and_a_withdrawal_do_not_both_succeed
+            a_filter_selects_for_a_decision_what_it_lists
+            what_was_decided_is_in_the_history
+            what_is_in_flight_has_no_entry_in_its_history
+            a_retry_leaves_what_is_open_as_it_is
+            what_was_told_elsewhere_has_who_said_so
+            a_reply_comes_with_its_notification_and_in_no_listing
+            what_is_erased_keeps_its_mark_and_no_texts
+            a_reason_is_erased_too
+            only_what_is_over_is_erased_or_forgotten
+            what_is_forgotten_is_as_if_it_had_never_been
+            pruning_drops_the_content_of_what_is_over
             bodies_come_back_byte_for_byte
             memos_come_back_byte_for_byte
             ledgers_come_back_as_they_were_written
@@ -264,6 +279,8 @@ macro_rules! conformance_tests {
             a_filter_names_what_is_listed_and_counted
             a_filter_by_age_leaves_out_what_is_younger
             counts_are_of_what_is_there_now
+            a_filter_names_kinds_and_reasons
+            groups_have_their_numbers_and_their_earliest_moments
             what_settled_is_listed_in_the_order_in_which_it_did
             what_settles_later_comes_after_the_cursor
         }

@@ -4,12 +4,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::notification::{Key, Notification};
 use crate::value::names::Source;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    ClaimRequest, Claims, Counted, Filter, Group, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
 
@@ -39,7 +40,17 @@ trait DynStore: Send + Sync {
         source: &'a Source,
         page: &'a Page,
     ) -> Boxed<'a, Result<Listing, StoreError>>;
-    fn count<'a>(&'a self, filter: &'a Filter) -> Boxed<'a, Result<Counts, StoreError>>;
+    fn count<'a>(
+        &'a self,
+        filter: &'a Filter,
+        group: Group,
+    ) -> Boxed<'a, Result<Vec<Counted>, StoreError>>;
+    fn prune<'a>(
+        &'a self,
+        source: &'a Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Boxed<'a, Result<u32, StoreError>>;
     fn changed(&self) -> Boxed<'_, ()>;
 }
 
@@ -88,8 +99,21 @@ impl<S: Store> DynStore for S {
         Box::pin(Store::settled(self, source, page))
     }
 
-    fn count<'a>(&'a self, filter: &'a Filter) -> Boxed<'a, Result<Counts, StoreError>> {
-        Box::pin(Store::count(self, filter))
+    fn count<'a>(
+        &'a self,
+        filter: &'a Filter,
+        group: Group,
+    ) -> Boxed<'a, Result<Vec<Counted>, StoreError>> {
+        Box::pin(Store::count(self, filter, group))
+    }
+
+    fn prune<'a>(
+        &'a self,
+        source: &'a Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Boxed<'a, Result<u32, StoreError>> {
+        Box::pin(Store::prune(self, source, older_than, limit))
     }
 
     fn changed(&self) -> Boxed<'_, ()> {
@@ -146,8 +170,21 @@ impl AnyStore {
         self.0.settled(source, page).await
     }
 
-    pub(crate) async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
-        self.0.count(filter).await
+    pub(crate) async fn count(
+        &self,
+        filter: &Filter,
+        group: Group,
+    ) -> Result<Vec<Counted>, StoreError> {
+        self.0.count(filter, group).await
+    }
+
+    pub(crate) async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.0.prune(source, older_than, limit).await
     }
 
     pub(crate) async fn changed(&self) {
@@ -158,11 +195,10 @@ impl AnyStore {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
-    use std::time::Duration;
 
     use crate::event::Body;
-    use crate::notification::{Ledger, NotificationState};
-    use crate::store::{Pick, Refused, Start, StoreErrorKind, Then, Token};
+    use crate::notification::{By, Ledger, NotificationState};
+    use crate::store::{Action, Pick, Refused, Start, StoreErrorKind, Then, Token};
     use crate::value::names::{OrderCode, Source, SupplierId};
     use crate::value::time::Timestamp;
 
@@ -171,7 +207,7 @@ mod tests {
     /// Counts its calls, and answers out of what it was asked.
     #[derive(Clone, Default)]
     struct Echo {
-        calls: Arc<[AtomicU32; 9]>,
+        calls: Arc<[AtomicU32; 10]>,
     }
 
     impl Echo {
@@ -179,7 +215,7 @@ mod tests {
             self.calls[method].fetch_add(1, Ordering::Relaxed);
         }
 
-        fn calls(&self) -> [u32; 9] {
+        fn calls(&self) -> [u32; 10] {
             std::array::from_fn(|method| self.calls[method].load(Ordering::Relaxed))
         }
     }
@@ -207,7 +243,7 @@ mod tests {
             limit: u32,
         ) -> Result<Intervened, StoreError> {
             self.called(3);
-            assert_eq!((intervention, limit), (&Intervention::Reopen, 7));
+            assert_eq!((&intervention.action, limit), (&Action::Reopen, 7));
             let Selection::Keys(keys) = selection else {
                 panic!("another selection was passed on")
             };
@@ -237,8 +273,19 @@ mod tests {
             Ok(listing)
         }
 
-        async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
+        async fn prune(
+            &self,
+            _: &Source,
+            older_than: Duration,
+            limit: u32,
+        ) -> Result<u32, StoreError> {
+            self.called(9);
+            Ok(limit + u32::try_from(older_than.as_secs()).unwrap())
+        }
+
+        async fn count(&self, filter: &Filter, group: Group) -> Result<Vec<Counted>, StoreError> {
             self.called(6);
+            assert_eq!(group, Group::SupplierAndReason);
             Err(StoreError::new(
                 StoreErrorKind::Full,
                 filter.source.as_str(),
@@ -271,7 +318,7 @@ mod tests {
         let echo = Echo::default();
         let store = erase(echo.clone()).clone();
 
-        let new = NewNotification::new(key.clone(), Start::Pending(Body::new(*b"{}")));
+        let new = NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")));
         assert_eq!(
             store.insert(&[new.clone(), new]).await.unwrap(),
             [Inserted::Existing; 2]
@@ -297,8 +344,9 @@ mod tests {
             [Written::Stale; 3]
         );
         let selection = Selection::Keys(vec![key.clone()]);
+        let by = By::new("maria", "repaired").unwrap();
         let intervened = store
-            .intervene(&selection, &Intervention::Reopen, 7)
+            .intervene(&selection, &Intervention::new(Action::Reopen, by), 7)
             .await
             .unwrap();
         assert_eq!(intervened.changed, std::slice::from_ref(&key));
@@ -311,7 +359,12 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(settled.refused, [Refused::new("settled shop", "3")]);
-        let error = store.count(&filter).await.unwrap_err();
+        let day = Duration::from_secs(86_400);
+        assert_eq!(store.prune(&filter.source, day, 3).await.unwrap(), 86_403);
+        let error = store
+            .count(&filter, Group::SupplierAndReason)
+            .await
+            .unwrap_err();
         assert_eq!(
             (error.kind(), error.to_string()),
             (StoreErrorKind::Full, "shop".to_owned())
@@ -321,6 +374,6 @@ mod tests {
             .await
             .unwrap();
 
-        assert_eq!(echo.calls(), [1; 9]);
+        assert_eq!(echo.calls(), [1; 10]);
     }
 }

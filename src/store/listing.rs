@@ -1,9 +1,17 @@
-//! Filters, pages, listings and counts.
+//! Filters, pages and listings.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use crate::notification::{Notification, StateName};
+use serde::Serialize;
+
+use crate::event::EventKind;
+use crate::notification::{FailureReason, Notification, NotificationState, StateName};
+use crate::value::invalid::InvalidValue;
 use crate::value::names::{OrderCode, Source, SupplierId};
+use crate::value::time::Timestamp;
+use crate::value::visible::is_visible;
 
 use super::Refused;
 
@@ -17,8 +25,13 @@ pub struct Filter {
     pub order: Option<OrderCode>,
     /// Those of this supplier only, if one is given.
     pub supplier: Option<SupplierId>,
+    /// Those of one of these kinds of events; empty means any.
+    pub kinds: Vec<EventKind>,
     /// Those in one of these states; empty means any.
     pub states: Vec<StateName>,
+    /// Those that failed for one of these reasons; empty means those that failed for any reason, and those that have not
+    /// failed.
+    pub reasons: Vec<FailureReason>,
     /// Those that were stored at least so long ago.
     pub older_than: Option<Duration>,
 }
@@ -30,9 +43,47 @@ impl Filter {
             source,
             order: None,
             supplier: None,
+            kinds: Vec::new(),
             states: Vec::new(),
+            reasons: Vec::new(),
             older_than: None,
         }
+    }
+
+    /// The states in which a notification can be that this filter selects.
+    pub fn possible_states(&self) -> Vec<StateName> {
+        let wanted = |state: &StateName| {
+            (self.states.is_empty() || self.states.contains(state))
+                && (self.reasons.is_empty() || *state == StateName::Failed)
+        };
+        StateName::ALL.into_iter().filter(wanted).collect()
+    }
+
+    /// Whether it selects a notification, given the store's time. For stores that look at one after another.
+    pub fn selects(&self, notification: &Notification, now: Timestamp) -> bool {
+        let Filter {
+            source,
+            order,
+            supplier,
+            kinds,
+            states,
+            reasons,
+            older_than,
+        } = self;
+        let key = &notification.key;
+        let has_reason = match &notification.state {
+            NotificationState::Failed { reason, .. } => reasons.contains(reason),
+            _ => false,
+        };
+        *source == key.source
+            && order.as_ref().is_none_or(|order| *order == key.order)
+            && supplier
+                .as_ref()
+                .is_none_or(|supplier| *supplier == key.supplier)
+            && (kinds.is_empty() || kinds.contains(&key.kind))
+            && (states.is_empty() || states.contains(&notification.state.name()))
+            && (reasons.is_empty() || has_reason)
+            && older_than.is_none_or(|age| now.since(notification.created_at) >= age)
     }
 }
 
@@ -60,8 +111,9 @@ impl Page {
     }
 }
 
-/// The end of a page, from which the next one goes on. Its text is for the store alone to read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// The end of a page, from which the next one goes on. Only the store reads its text; an application can keep the text,
+/// or put it into an address, and make a cursor of it again with `parse`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Cursor(String);
 
 impl Cursor {
@@ -73,6 +125,26 @@ impl Cursor {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let fits = (1..=200).contains(&text.chars().count()) && text.chars().all(is_visible);
+        match fits {
+            true => Ok(Cursor::new(text)),
+            false => Err(InvalidValue::new(
+                "a cursor must be the text of one: 1 to 200 visible characters",
+            )),
+        }
     }
 }
 
@@ -97,59 +169,5 @@ impl Listing {
             next,
             refused: Vec::new(),
         }
-    }
-}
-
-/// The number of notifications in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Waiting for their time or their turn.
-    pub pending: u64,
-    /// Being sent.
-    pub sending: u64,
-    /// Notified.
-    pub notified: u64,
-    /// Failed, and waiting for a person.
-    pub failed: u64,
-    /// Withdrawn by a person.
-    pub withdrawn: u64,
-    /// Not subscribed to.
-    pub not_wanted: u64,
-    /// Set aside because they cannot be read.
-    pub unreadable: u64,
-}
-
-impl Counts {
-    /// The number for one state.
-    pub fn of(&self, state: StateName) -> u64 {
-        match state {
-            StateName::Pending => self.pending,
-            StateName::Sending => self.sending,
-            StateName::Notified => self.notified,
-            StateName::Failed => self.failed,
-            StateName::Withdrawn => self.withdrawn,
-            StateName::NotWanted => self.not_wanted,
-            StateName::Unreadable => self.unreadable,
-        }
-    }
-
-    /// Adds to one state.
-    pub fn add(&mut self, state: StateName, number: u64) {
-        let count = match state {
-            StateName::Pending => &mut self.pending,
-            StateName::Sending => &mut self.sending,
-            StateName::Notified => &mut self.notified,
-            StateName::Failed => &mut self.failed,
-            StateName::Withdrawn => &mut self.withdrawn,
-            StateName::NotWanted => &mut self.not_wanted,
-            StateName::Unreadable => &mut self.unreadable,
-        };
-        *count += number;
-    }
-
-    /// The number of all together.
-    pub fn total(&self) -> u64 {
-        StateName::ALL.into_iter().map(|state| self.of(state)).sum()
     }
 }

@@ -1,6 +1,7 @@
 //! The store in memory: the reference for the contract, and enough for one process that may forget.
 
 mod index;
+mod intervene;
 mod listing;
 mod mark;
 mod queues;
@@ -16,7 +17,7 @@ use crate::value::names::Source;
 use crate::value::time::Timestamp;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    ClaimRequest, Claims, Counted, Filter, Group, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, Then, Written,
 };
 use table::Table;
@@ -29,8 +30,8 @@ use table::Table;
 /// The last 1,000 notifications that were notified, withdrawn or not wanted are kept whole. Of older ones only a mark
 /// is kept, with state, position, reference or reason, digest and memo: at most 300 bytes each with names of 20
 /// characters and no memo, whatever the size of the body. The mark is kept as long as the process lives, so that
-/// nothing is sent twice: about 300 MB for a million. [`get`](Store::get) answers with it, without body, attempts and
-/// ledger.
+/// nothing is sent twice: about 300 MB for a million. [`get`](Store::get) answers with it, without body, attempts,
+/// history and ledger.
 ///
 /// Its timeline begins at the wall clock and goes on by the monotonic clock; [`advance`](Self::advance) moves all of
 /// it, so that a test lives through three days in a millisecond.
@@ -45,7 +46,7 @@ use table::Table;
 ///
 /// let store = MemoryStore::new();
 /// let key = Key::order_created(Source::new("shop")?, SupplierId::new("north-books")?, OrderCode::new("A-1")?);
-/// store.insert(&[NewNotification::new(key.clone(), Start::Pending(Body::new(*b"{}")))]).await?;
+/// store.insert(&[NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")))]).await?;
 /// store.advance(Duration::from_secs(3 * 86_400));
 /// assert!(store.get(&key).await?.is_some());
 /// # Ok(())
@@ -145,8 +146,17 @@ impl Store for MemoryStore {
         Ok(self.lock().settled(source, page))
     }
 
-    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
-        Ok(self.lock().count(filter))
+    async fn count(&self, filter: &Filter, group: Group) -> Result<Vec<Counted>, StoreError> {
+        Ok(self.lock().count(filter, group))
+    }
+
+    async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        Ok(self.lock().prune(source, older_than, limit))
     }
 
     async fn changed(&self) {

@@ -1,7 +1,8 @@
 //! The notifications that a person decides about, and what became of them.
 
-use crate::notification::{FailureReason, Key};
-use crate::value::names::{Source, SupplierId};
+use crate::notification::Key;
+
+use super::Filter;
 
 /// The notifications that a person decides about. Exhaustive on purpose: a new variant must break every store at
 /// compile time.
@@ -9,24 +10,18 @@ use crate::value::names::{Source, SupplierId};
 pub enum Selection {
     /// Those of these keys.
     Keys(Vec<Key>),
-    /// Those of a supplier that failed for one of these reasons.
-    FailedFor {
-        /// The installation.
-        source: Source,
-        /// The supplier.
-        supplier: SupplierId,
-        /// The reasons.
-        reasons: Vec<FailureReason>,
-    },
+    /// Those that the filter selects. What the action does not allow is passed over, and does not count towards a limit.
+    Matching(Filter),
 }
 
 /// What an intervention did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Intervened {
-    /// The notifications that were changed.
+    /// The notifications that were changed, or for which only the history was written; oldest first.
     pub changed: Vec<Key>,
-    /// The notifications that were left alone because they are being sent under a live lease.
+    /// The notifications that were left alone because they are being sent under a live lease. Of a filter's the answer has
+    /// at most as many as the limit.
     pub in_flight: Vec<Key>,
 }
 

@@ -6,6 +6,7 @@ mod claim;
 mod clock;
 mod connect;
 mod error;
+mod history;
 mod insert;
 mod intervene;
 mod keys;
@@ -16,6 +17,7 @@ mod readers;
 mod repeated;
 mod row;
 mod schema;
+mod select;
 mod step;
 mod transaction;
 #[cfg(test)]
@@ -25,6 +27,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
 
@@ -33,7 +36,7 @@ use crate::notification::{Key, Notification};
 use crate::value::names::Source;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    ClaimRequest, Claims, Counted, Filter, Group, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, StoreErrorKind, Written,
 };
 use batch::Batch;
@@ -355,7 +358,7 @@ impl Store for SqliteStore {
             .read(async |connection| read::get(connection, key).await)
             .await?;
         let Some(row) = row else { return Ok(None) };
-        row::notification(&row)
+        row::whole(&row)
             .map(Some)
             .map_err(|damage| damage.error(row::id(&row)))
     }
@@ -371,10 +374,25 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
+    async fn count(&self, filter: &Filter, group: Group) -> Result<Vec<Counted>, StoreError> {
         let now = self.inner.shared.now();
-        self.read(async |connection| read::count(connection, filter, now).await)
+        self.read(async |connection| read::count(connection, filter, group, now).await)
             .await
+    }
+
+    async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        match self
+            .ask(Request::Prune(source.clone(), older_than, limit))
+            .await?
+        {
+            Answer::Pruned(number) => Ok(number),
+            _ => Err(mixed_up()),
+        }
     }
 
     async fn changed(&self) {

@@ -169,6 +169,19 @@ name! {
     Source, "a source"
 }
 
+name! {
+    /// A short text that a person writes about a notification: who decided something, or why.
+    ///
+    /// ```
+    /// use orderhook::value::Note;
+    ///
+    /// let why = Note::new("the order was refunded")?;
+    /// assert_eq!(why.as_str(), "the order was refunded");
+    /// # Ok::<(), orderhook::value::InvalidValue>(())
+    /// ```
+    Note, "a note"
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;

@@ -49,9 +49,12 @@ async fn nothing_planted_is_said_when_an_order_is_told_and_the_receivers_have_al
     assert_clean_debug("a report", &report);
     assert_clean_debug("the store", &world.store);
     for error in [
-        dispatcher.retry(&key("north", "A-told")).await.unwrap_err(),
         dispatcher
-            .withdraw(&key("north", "A-told"), REASON)
+            .retry(&key("north", "A-told"), &crate::support::by())
+            .await
+            .unwrap_err(),
+        dispatcher
+            .withdraw(&key("north", "A-told"), &crate::support::because(REASON))
             .await
             .unwrap_err(),
     ] {
@@ -225,7 +228,7 @@ async fn nothing_planted_is_said_when_the_lookup_fails_lies_or_panics() {
         .unwrap();
     let key = key("north", "A-lookup");
     for n in 0..6 {
-        match dispatcher.retry(&key).await {
+        match dispatcher.retry(&key, &crate::support::by()).await {
             Ok(notification) => assert_clean_debug("a notification", &notification),
             Err(error @ Error::Panicked) => {
                 assert_eq!(n, 2);
@@ -278,30 +281,38 @@ async fn nothing_planted_is_said_about_conflicts_withdrawals_marks_takeovers_and
     assert_clean_debug("a conflict", &conflict);
     for error in [
         dispatcher
-            .withdraw(&key("north", "A-hand"), REASON)
+            .withdraw(&key("north", "A-hand"), &crate::support::because(REASON))
             .await
             .unwrap_err(),
         dispatcher
-            .mark_notified(&key("north", "A-hand"), REFERENCE)
+            .mark_notified(&key("north", "A-hand"), REFERENCE, &crate::support::by())
             .await
             .unwrap_err(),
         dispatcher
-            .retry(&key("north", "A-other"))
+            .retry(&key("north", "A-other"), &crate::support::by())
             .await
             .unwrap_err(),
     ] {
         assert_clean_error(&error);
     }
     dispatcher
-        .withdraw(&key("bare", "A-hand"), REASON)
+        .withdraw(&key("bare", "A-hand"), &crate::support::because(REASON))
         .await
         .unwrap();
-    assert_clean_error(&dispatcher.retry(&key("bare", "A-hand")).await.unwrap_err());
+    assert_clean_error(
+        &dispatcher
+            .retry(&key("bare", "A-hand"), &crate::support::by())
+            .await
+            .unwrap_err(),
+    );
     dispatcher
-        .mark_notified(&key("bare", "A-marked"), REFERENCE)
+        .mark_notified(&key("bare", "A-marked"), REFERENCE, &crate::support::by())
         .await
         .unwrap();
-    dispatcher.resume(&id("bare")).await.unwrap();
+    dispatcher
+        .resume(&id("bare"), &crate::support::by())
+        .await
+        .unwrap();
     dispatcher.shutdown(Duration::from_millis(50)).await;
     let cut = sending.await.unwrap().unwrap();
     assert_clean_debug("what a shutdown cut", &cut);

@@ -85,7 +85,7 @@ async fn the_debug_of_every_public_value_shows_nothing_planted() {
         &dispatcher.enqueue(&order).await.unwrap(),
     );
     let key = dispatcher.key(&id("north"), order.order_code());
-    let new = NewNotification::new(key.clone(), Start::Pending(event.body().clone()));
+    let new = NewNotification::new(key.clone(), Start::pending(event.body().clone()));
     assert_clean_debug("a new notification", &new);
     assert_clean_debug(
         "a notification",

@@ -36,7 +36,9 @@ async fn a_retry_of_what_is_pending_that_is_dropped_goes_on_to_its_end<S: Store 
     world
         .at_every_await(async |cut| {
             let (order, key) = enqueue(&world, "books").await;
-            let retried = world.cut(cut, world.dispatcher.retry(&key)).await;
+            let retried = world
+                .cut(cut, world.dispatcher.retry(&key, &crate::support::by()))
+                .await;
             if cut.begins() {
                 world.is_told(&order, 1).await;
             }
@@ -54,7 +56,9 @@ async fn a_retry_of_what_has_failed_that_is_dropped_goes_on_to_its_end<S: Store 
         .at_every_await(async |cut| {
             let orders = failed(&world, 1).await;
             let (order, key) = &orders[0];
-            let retried = world.cut(cut, world.dispatcher.retry(key)).await;
+            let retried = world
+                .cut(cut, world.dispatcher.retry(key, &crate::support::by()))
+                .await;
             if cut.begins() {
                 world.is_told(order, 1).await;
             }
@@ -74,7 +78,12 @@ async fn a_resume_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(world: Wo
     world
         .at_every_await(async |cut| {
             let orders = failed(&world, 3).await;
-            let resumed = world.cut(cut, world.dispatcher.resume(&id("late"))).await;
+            let resumed = world
+                .cut(
+                    cut,
+                    world.dispatcher.resume(&id("late"), &crate::support::by()),
+                )
+                .await;
             for (order, _) in &orders {
                 if cut.begins() {
                     world.is_told(order, 1).await;
@@ -82,7 +91,11 @@ async fn a_resume_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(world: Wo
                 world.told_once(order).await;
             }
             if !cut.begins() {
-                let report = world.dispatcher.resume(&id("late")).await.unwrap();
+                let report = world
+                    .dispatcher
+                    .resume(&id("late"), &crate::support::by())
+                    .await
+                    .unwrap();
                 assert!(
                     report.entries.len() == orders.len() && report.is_told(),
                     "{report:?}"
@@ -112,7 +125,12 @@ async fn a_withdrawal_that_is_dropped_has_happened_or_the_supplier_is_told<S: St
         .at_every_await(async |cut| {
             let (order, key) = enqueue(&world, "books").await;
             let withdrawn = world
-                .cut(cut, world.dispatcher.withdraw(&key, "refunded"))
+                .cut(
+                    cut,
+                    world
+                        .dispatcher
+                        .withdraw(&key, &crate::support::because("refunded")),
+                )
                 .await;
             world.settle().await;
             let stored = world.told_once(&order).await;
@@ -126,7 +144,7 @@ async fn a_withdrawal_that_is_dropped_has_happened_or_the_supplier_is_told<S: St
             assert!(is_withdrawn || withdrawn.is_none(), "{cut:?}: {stored:?}");
             let again = world
                 .dispatcher
-                .withdraw(&key, "refunded")
+                .withdraw(&key, &crate::support::because("refunded"))
                 .await
                 .unwrap_err();
             assert!(
@@ -145,7 +163,12 @@ async fn a_mark_that_is_dropped_is_there_or_the_supplier_is_told<S: Store + Clon
         .at_every_await(async |cut| {
             let (order, key) = enqueue(&world, "books").await;
             let marked = world
-                .cut(cut, world.dispatcher.mark_notified(&key, BY_PHONE))
+                .cut(
+                    cut,
+                    world
+                        .dispatcher
+                        .mark_notified(&key, BY_PHONE, &crate::support::by()),
+                )
                 .await;
             world.settle().await;
             let stored = world.told_once(&order).await;
@@ -169,7 +192,12 @@ async fn a_mark_of_what_is_not_stored_that_is_dropped_is_there_or_not<S: Store +
             let order = world.code();
             let key = world.dispatcher.key(&id("books"), &order);
             let marked = world
-                .cut(cut, world.dispatcher.mark_notified(&key, BY_PHONE))
+                .cut(
+                    cut,
+                    world
+                        .dispatcher
+                        .mark_notified(&key, BY_PHONE, &crate::support::by()),
+                )
                 .await;
             world.settle().await;
             let stored = world.told_once(&order).await;

@@ -66,11 +66,17 @@ async fn two_hundred_dropped_counts_do_not_become_as_many_that_read_at_the_same_
     multiply(&path, 40_000).await;
     let mut filter = Filter::of(source());
     filter.older_than = Some(Duration::from_secs(1));
-    store.count(&filter).await.unwrap();
+    store
+        .count(&filter, orderhook::store::Group::State)
+        .await
+        .unwrap();
 
     // How often a count waits that opens a connection first: the last time for its answer.
     let mut waits = 0;
-    while drop_at(waits, store.count(&filter)).await.is_none() {
+    while drop_at(waits, store.count(&filter, orderhook::store::Group::State))
+        .await
+        .is_none()
+    {
         waits += 1;
     }
 
@@ -90,7 +96,11 @@ async fn two_hundred_dropped_counts_do_not_become_as_many_that_read_at_the_same_
         let (store, filter) = (store.clone(), filter.clone());
         // While it waits for its turn, while a connection is opened, and while the rows are counted.
         let most = 1 + n % waits;
-        counts.spawn(async move { drop_at(most, store.count(&filter)).await.is_none() });
+        counts.spawn(async move {
+            drop_at(most, store.count(&filter, orderhook::store::Group::State))
+                .await
+                .is_none()
+        });
     }
     let dropped = counts
         .join_all()
@@ -104,9 +114,12 @@ async fn two_hundred_dropped_counts_do_not_become_as_many_that_read_at_the_same_
     assert!(dropped >= 50, "only {dropped} were dropped");
     // And nobody has to wait for more than those that are under way.
     assert!(
-        tokio::time::timeout(Duration::from_secs(10), store.count(&filter))
-            .await
-            .is_ok()
+        tokio::time::timeout(
+            Duration::from_secs(10),
+            store.count(&filter, orderhook::store::Group::State)
+        )
+        .await
+        .is_ok()
     );
     store.close().await;
 }

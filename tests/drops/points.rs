@@ -1,9 +1,10 @@
 //! Points that the work passes, wherever it is done: a test stops it at the n-th of them.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
 use orderhook::supplier::LookupError;
@@ -128,8 +129,22 @@ impl<S: Store> Store for Pointed<S> {
         self.between(self.inner.settled(source, page)).await
     }
 
-    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
-        self.between(self.inner.count(filter)).await
+    async fn count(
+        &self,
+        filter: &Filter,
+        group: Group,
+    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
+        self.between(self.inner.count(filter, group)).await
+    }
+
+    async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.between(self.inner.prune(source, older_than, limit))
+            .await
     }
 
     async fn changed(&self) {

@@ -204,10 +204,8 @@ impl<S: Store + Clone> World<S> {
     /// Waits until nothing is being sent any more, without a worker.
     pub(crate) async fn is_quiet(&self) {
         self.until("nothing is being sent", async || {
-            self.store
-                .count(&Filter::of(source()))
+            crate::support::counts(&self.store, &Filter::of(source()))
                 .await
-                .unwrap()
                 .sending
                 == 0
         })

@@ -75,7 +75,10 @@ async fn a_stage_that_nobody_accepts_waits<S: Store + Clone>(world: World<S>) {
         .await
         .unwrap();
     assert_eq!(only(&report).state.name(), StateName::Pending);
-    let retried = dispatcher.retry(&only(&report).key).await.unwrap();
+    let retried = dispatcher
+        .retry(&only(&report).key, &crate::support::by())
+        .await
+        .unwrap();
 
     assert_eq!(retried.state.name(), StateName::Notified);
     assert_eq!(world.paths(), ["/a", "/b", "/a", "/b"]);
@@ -156,7 +159,10 @@ async fn a_client_that_says_every_or_first_is_taken_at_its_word<S: Store + Clone
     world.put(list());
     enqueue(&dispatcher, &events[2..3]).await;
     dispatcher
-        .retry(&Fulfilment::new(&dispatcher).key(&client(), &events[1]))
+        .retry(
+            &Fulfilment::new(&dispatcher).key(&client(), &events[1]),
+            &crate::support::by(),
+        )
         .await
         .unwrap();
 

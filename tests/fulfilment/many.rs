@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use orderhook::fulfilment::{Fulfilment, Transition};
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
 use orderhook::{Dispatcher, Key, MemoryStore, Notification, Source};
@@ -56,8 +57,21 @@ impl Store for Counting {
         self.inner.settled(source, page).await
     }
 
-    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
-        self.inner.count(filter).await
+    async fn count(
+        &self,
+        filter: &Filter,
+        group: Group,
+    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
+        self.inner.count(filter, group).await
+    }
+
+    async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.inner.prune(source, older_than, limit).await
     }
 }
 

@@ -559,12 +559,17 @@ async fn a_stage_that_was_told_elsewhere_cannot_be_marked_before_it_is_known_wha
     let key = Fulfilment::new(&dispatcher).key(&client(), &events[0]);
 
     // Its key alone does not say enough to go on with the life.
-    let marked = dispatcher.mark_notified(&key, "by phone").await;
+    let marked = dispatcher
+        .mark_notified(&key, "by phone", &crate::support::by())
+        .await;
     assert!(matches!(marked, Err(Error::NotFound { .. })), "{marked:?}");
     assert!(world.stored().await.is_empty());
 
     enqueue(&dispatcher, &events[..2]).await;
-    let marked = dispatcher.mark_notified(&key, "by phone").await.unwrap();
+    let marked = dispatcher
+        .mark_notified(&key, "by phone", &crate::support::by())
+        .await
+        .unwrap();
     assert!(
         matches!(&marked.state, NotificationState::Notified { reference, .. } if reference == "by phone")
     );

@@ -86,7 +86,7 @@ async fn a_stage_that_is_offered_while_another_is_owed_waits_for_its_turn<S: Sto
     // Not by hand either.
     assert_eq!(
         dispatcher
-            .retry(&only(&second).key)
+            .retry(&only(&second).key, &crate::support::by())
             .await
             .unwrap()
             .state
@@ -96,7 +96,10 @@ async fn a_stage_that_is_offered_while_another_is_owed_waits_for_its_turn<S: Sto
     assert_eq!(receiver.count(), 1);
 
     dispatcher
-        .retry(&Fulfilment::new(&dispatcher).key(&client(), &events[0]))
+        .retry(
+            &Fulfilment::new(&dispatcher).key(&client(), &events[0]),
+            &crate::support::by(),
+        )
         .await
         .unwrap();
     assert!(
@@ -138,7 +141,10 @@ async fn a_stage_that_failed_for_good_holds_its_stream_until_it_is_accepted<S: S
     );
 
     dispatcher
-        .retry(&Fulfilment::new(&dispatcher).key(&client(), &events[1]))
+        .retry(
+            &Fulfilment::new(&dispatcher).key(&client(), &events[1]),
+            &crate::support::by(),
+        )
         .await
         .unwrap();
     Worker::new(&dispatcher).until_idle().await.unwrap();
@@ -242,7 +248,7 @@ async fn a_withdrawn_stage_frees_its_stream_and_stays_in_the_life<S: Store + Clo
     let withdrawn = dispatcher
         .withdraw(
             &Fulfilment::new(&dispatcher).key(&client(), &events[1]),
-            "told by phone",
+            &crate::support::because("told by phone"),
         )
         .await
         .unwrap();
@@ -265,7 +271,9 @@ async fn a_withdrawn_stage_frees_its_stream_and_stays_in_the_life<S: Store + Clo
         Ok(StateName::Withdrawn)
     ));
     assert!(matches!(
-        dispatcher.retry(&withdrawn.key).await,
+        dispatcher
+            .retry(&withdrawn.key, &crate::support::by())
+            .await,
         Err(Error::Closed { .. })
     ));
     assert_eq!(receiver.count(), 4);
@@ -309,7 +317,10 @@ async fn stages_without_an_endpoint_go_out_in_order_after_the_repair<S: Store + 
     );
 
     world.put(clinic().endpoint(receiver.url("/")));
-    let resumed = dispatcher.resume(&client()).await.unwrap();
+    let resumed = dispatcher
+        .resume(&client(), &crate::support::by())
+        .await
+        .unwrap();
     assert!(
         resumed.is_told() && resumed.entries.len() == 2,
         "{resumed:?}"
@@ -403,7 +414,10 @@ async fn after_three_days_of_failures_a_stage_has_failed_and_the_rest_still_wait
     );
 
     receiver.answer(Reply::ok());
-    dispatcher.retry(&first.key).await.unwrap();
+    dispatcher
+        .retry(&first.key, &crate::support::by())
+        .await
+        .unwrap();
     world.live_on(&Worker::new(&dispatcher)).await;
     assert_eq!(
         stages(&receiver.received()).split_off(first.attempts.len() + 1),

@@ -175,7 +175,7 @@ async fn a_client_that_wants_nothing_has_whole_lives_and_no_request<S: Store + C
     );
     let key = Fulfilment::new(&dispatcher).key(&client(), &events[0]);
     assert!(matches!(
-        dispatcher.retry(&key).await,
+        dispatcher.retry(&key, &crate::support::by()).await,
         Err(Error::Closed { .. })
     ));
     world.agrees().await;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use orderhook::store::{
-    Append, ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    Append, ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
 use orderhook::{Key, MemoryStore, Notification, Source};
@@ -72,7 +73,20 @@ impl Store for Contended {
         self.inner.settled(source, page).await
     }
 
-    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
-        self.inner.count(filter).await
+    async fn count(
+        &self,
+        filter: &Filter,
+        group: Group,
+    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
+        self.inner.count(filter, group).await
+    }
+
+    async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.inner.prune(source, older_than, limit).await
     }
 }

@@ -241,7 +241,7 @@ impl Scene {
         assert!(report.is_told(), "{}: {report:?}", self.case);
         let sent = self.receiver.count();
         assert!(dispatcher.notify(&self.order).await.unwrap().is_told());
-        let retried = dispatcher.retry(&self.key()).await;
+        let retried = dispatcher.retry(&self.key(), &crate::support::by()).await;
         assert!(
             matches!(retried, Err(Error::AlreadyNotified { .. })),
             "{}: {retried:?}",

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, Written,
 };
 use orderhook::supplier::LookupError;
@@ -246,8 +246,21 @@ impl<S: Store> Store for Trapped<S> {
         self.inner.settled(source, page).await
     }
 
-    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
-        self.inner.count(filter).await
+    async fn count(
+        &self,
+        filter: &Filter,
+        group: Group,
+    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
+        self.inner.count(filter, group).await
+    }
+
+    async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.inner.prune(source, older_than, limit).await
     }
 
     async fn changed(&self) {

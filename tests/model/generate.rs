@@ -71,9 +71,13 @@ fn reference() -> impl Strategy<Value = String> {
 fn new() -> impl Strategy<Value = New> {
     let append = prop_oneof![5 => Just(Append::Next), 1 => (1..4_u64).prop_map(Append::At)];
     let start = prop_oneof![
-        8 => (0..4_u8).prop_map(|number| Start::Pending(body(number))),
+        8 => (0..4_u8).prop_map(|number| Start::pending(body(number))),
         1 => Just(Start::NotWanted),
-        1 => reference().prop_map(|reference| Start::Notified { reference }),
+        1 => (0..4_u8, 1..3_u8).prop_map(|(number, delay)| Start::Pending {
+            body: body(number),
+            delay: hours(delay),
+        }),
+        1 => reference().prop_map(|reference| Start::Notified { reference, by: by() }),
     ];
     let new = (
         name(),
@@ -153,7 +157,7 @@ fn selection(known: Vec<Name>) -> impl Strategy<Value = Select> {
     let of_supplier = (
         source(),
         supplier,
-        subsequence(FailureReason::ALL.to_vec(), 0..=6),
+        subsequence(FailureReason::ALL.to_vec(), 1..=6),
     );
     prop_oneof![
         2 => names(known).prop_map(Select::Keys),
@@ -164,6 +168,7 @@ fn selection(known: Vec<Name>) -> impl Strategy<Value = Select> {
 fn decision() -> impl Strategy<Value = Decide> {
     prop_oneof![
         3 => Just(Decide::Reopen),
+        1 => Just(Decide::Retry),
         1 => reference().prop_map(Decide::Withdraw),
         1 => reference().prop_map(Decide::MarkNotified),
     ]

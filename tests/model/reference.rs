@@ -168,12 +168,16 @@ impl Model {
             return Inserted::Stale { next };
         }
         let (state, body) = match &new.start {
-            Start::Pending(bytes) => (
-                State::Pending { due: self.now() },
-                Some(bytes.as_bytes()[1]),
-            ),
+            Start::Pending { body, delay } => {
+                let hours = u8::try_from(delay.as_secs() / HOUR.as_secs()).unwrap();
+                let due = match hours {
+                    0 => self.now(),
+                    hours => self.after(hours),
+                };
+                (State::Pending { due }, Some(body.as_bytes()[1]))
+            }
             Start::NotWanted => (State::NotWanted, None),
-            Start::Notified { reference } => (
+            Start::Notified { reference, .. } => (
                 State::Notified {
                     reference: reference.clone(),
                 },
@@ -255,7 +259,8 @@ impl Model {
             Pick::New | Pick::Due | Pick::DueOf(_) => *moment <= now,
             Pick::PutOff(_) => true,
             Pick::NowOf(_) => {
-                *moment <= now || self.rows[*index].state.name() == StateName::Pending
+                let row = &self.rows[*index];
+                *moment <= now || row.state.name() == StateName::Pending && !row.is_new
             }
         };
         let mut taken: Vec<_> = ready
@@ -389,7 +394,11 @@ impl Model {
             let is_open =
                 is_failed || matches!(row.state, State::Pending { .. } | State::Sending { .. });
             let state = match decide {
-                Decide::Reopen if is_failed => {
+                Decide::Retry if is_open && !is_failed => {
+                    changed.push(name);
+                    continue;
+                }
+                Decide::Reopen | Decide::Retry if is_failed => {
                     self.rows[index].reopened += 1;
                     State::Pending { due: now }
                 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use orderhook::notification::Closed;
+use orderhook::notification::{By, Closed};
 use orderhook::store::{
-    ClaimRequest, Claims, Cursor, Intervention, NewNotification, Page, Pick as StorePick,
-    Selection, Step, Store, Token,
+    Action, ClaimRequest, Claims, Counts, Cursor, Filter, Group, Intervention, NewNotification,
+    Page, Pick as StorePick, Selection, Step, Store, Token,
 };
 use orderhook::{
     Key, MemoryStore, Notification, NotificationState as Stored, SqliteStore, Timestamp,
@@ -220,8 +220,8 @@ impl<S: Subject> StateMachineTest for Machine<S> {
                             .collect::<Vec<_>>(),
                         keys(&expected)
                     );
-                    let counts = store.count(&which.filter()).await.unwrap();
-                    assert_eq!(counts.total(), expected.len() as u64);
+                    let groups = store.count(&which.filter(), Group::State).await.unwrap();
+                    assert_eq!(Counts::of_groups(&groups).total(), expected.len() as u64);
                 }
                 Call::Settled(number, limit) => {
                     let page = match cursors.get(number) {
@@ -448,22 +448,24 @@ fn step(step: &Resolved, tokens: &[Token]) -> Step {
 fn selection(select: &Select) -> Selection {
     match select {
         Select::Keys(names) => Selection::Keys(keys(names)),
-        Select::FailedFor(number, of, reasons) => Selection::FailedFor {
-            source: source(*number),
-            supplier: supplier(*of),
+        Select::FailedFor(number, of, reasons) => Selection::Matching(Filter {
+            supplier: Some(supplier(*of)),
             reasons: reasons.clone(),
-        },
+            ..Filter::of(source(*number))
+        }),
     }
 }
 
 fn intervention(decide: &Decide) -> Intervention {
     match decide {
-        Decide::Reopen => Intervention::Reopen,
-        Decide::Withdraw(reason) => Intervention::Withdraw {
-            reason: reason.clone(),
-        },
-        Decide::MarkNotified(reference) => Intervention::MarkNotified {
-            reference: reference.clone(),
-        },
+        Decide::Reopen => Intervention::new(Action::Reopen, by()),
+        Decide::Retry => Intervention::new(Action::Retry, by()),
+        Decide::Withdraw(reason) => {
+            Intervention::new(Action::Withdraw, By::new("maria", reason).unwrap())
+        }
+        Decide::MarkNotified(given) => {
+            let reference = given.clone();
+            Intervention::new(Action::MarkNotified { reference }, by())
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orderhook::event::{Body, ContentDigest, Memo, Occurrence};
-use orderhook::notification::{Attempt, FailureReason, Ledger, StateName};
+use orderhook::notification::{Attempt, By, FailureReason, Ledger, StateName};
 use orderhook::store::{Append, Filter, Inserted, Start, Then, Written};
 use orderhook::supplier::EndpointId;
 use orderhook::supplier::StreamRule;
@@ -14,6 +14,11 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 pub(crate) fn hours(number: u8) -> Duration {
     HOUR * u32::from(number)
+}
+
+/// Who decides.
+pub(crate) fn by() -> By {
+    By::new("maria", "a model").unwrap()
 }
 
 /// Which notification.
@@ -171,6 +176,7 @@ pub(crate) enum Select {
 #[derive(Clone, Debug)]
 pub(crate) enum Decide {
     Reopen,
+    Retry,
     Withdraw(String),
     MarkNotified(String),
 }

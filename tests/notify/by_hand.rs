@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use orderhook::event::Occurrence;
+use orderhook::notification::By;
 use orderhook::notification::{OrderState, StateName};
 use orderhook::store::Inserted;
 use orderhook::{Error, Event, EventKind, Key, Notification, NotificationState};
@@ -75,7 +76,7 @@ async fn an_order_is_in_progress_then_in_error_then_told() {
         .unwrap();
     assert_eq!(stands().await, Some(OrderState::Error));
     dispatcher
-        .withdraw(&key("bare", "A-1"), "refunded")
+        .withdraw(&key("bare", "A-1"), &crate::support::because("refunded"))
         .await
         .unwrap();
     assert_eq!(stands().await, Some(OrderState::Told));
@@ -112,10 +113,16 @@ async fn what_is_told_can_be_neither_retried_nor_withdrawn_nor_marked() {
 
     let key = key("north", "A-1");
     for error in [
-        dispatcher.retry(&key).await.unwrap_err(),
-        dispatcher.withdraw(&key, "refunded").await.unwrap_err(),
         dispatcher
-            .mark_notified(&key, "by phone")
+            .retry(&key, &crate::support::by())
+            .await
+            .unwrap_err(),
+        dispatcher
+            .withdraw(&key, &crate::support::because("refunded"))
+            .await
+            .unwrap_err(),
+        dispatcher
+            .mark_notified(&key, "by phone", &crate::support::by())
             .await
             .unwrap_err(),
     ] {
@@ -141,13 +148,22 @@ async fn what_is_withdrawn_is_never_sent() {
     );
     let _ = dispatcher.enqueue(&order).await.unwrap();
 
-    let withdrawn = dispatcher.withdraw(&key, "refunded").await.unwrap();
+    let withdrawn = dispatcher
+        .withdraw(&key, &crate::support::because("refunded"))
+        .await
+        .unwrap();
     assert_eq!(withdrawn.state.name(), StateName::Withdrawn);
     for error in [
-        dispatcher.retry(&key).await.unwrap_err(),
-        dispatcher.withdraw(&key, "again").await.unwrap_err(),
         dispatcher
-            .mark_notified(&key, "by phone")
+            .retry(&key, &crate::support::by())
+            .await
+            .unwrap_err(),
+        dispatcher
+            .withdraw(&key, &crate::support::because("again"))
+            .await
+            .unwrap_err(),
+        dispatcher
+            .mark_notified(&key, "by phone", &crate::support::by())
             .await
             .unwrap_err(),
     ] {
@@ -166,8 +182,14 @@ async fn what_was_never_stored_is_not_found() {
     let dispatcher = world.dispatcher();
     let key = key("north", "A-1");
     for error in [
-        dispatcher.retry(&key).await.unwrap_err(),
-        dispatcher.withdraw(&key, "x").await.unwrap_err(),
+        dispatcher
+            .retry(&key, &crate::support::by())
+            .await
+            .unwrap_err(),
+        dispatcher
+            .withdraw(&key, &crate::support::because("x"))
+            .await
+            .unwrap_err(),
     ] {
         assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
     }
@@ -190,16 +212,22 @@ async fn what_somebody_is_sending_is_left_to_him() {
     receiver.wait_for(1).await;
 
     for error in [
-        dispatcher.withdraw(&key, "refunded").await.unwrap_err(),
         dispatcher
-            .mark_notified(&key, "by phone")
+            .withdraw(&key, &crate::support::because("refunded"))
+            .await
+            .unwrap_err(),
+        dispatcher
+            .mark_notified(&key, "by phone", &crate::support::by())
             .await
             .unwrap_err(),
     ] {
         assert!(matches!(error, Error::InFlight { .. }), "{error:?}");
         assert!(error.is_transient());
     }
-    assert_eq!(state(&dispatcher.retry(&key).await.unwrap()), "sending");
+    assert_eq!(
+        state(&dispatcher.retry(&key, &crate::support::by()).await.unwrap()),
+        "sending"
+    );
     assert_eq!(
         state(only(
             &dispatcher.notify(&order("A-1", &["north"])).await.unwrap()
@@ -222,7 +250,11 @@ async fn an_order_marked_before_it_is_known_is_never_sent_and_the_other_supplier
     }
     let dispatcher = world.dispatcher();
     let marked = dispatcher
-        .mark_notified(&key("north", "A-1"), "from the old system")
+        .mark_notified(
+            &key("north", "A-1"),
+            "from the old system",
+            &crate::support::by(),
+        )
         .await
         .unwrap();
     assert_eq!(state(&marked), "notified from the old system");
@@ -255,7 +287,7 @@ async fn a_failed_or_waiting_one_can_be_marked_as_told_by_phone() {
         assert_eq!(
             state(
                 &dispatcher
-                    .mark_notified(&key(name, "A-1"), "phone")
+                    .mark_notified(&key(name, "A-1"), "phone", &crate::support::by())
                     .await
                     .unwrap()
             ),
@@ -319,13 +351,23 @@ async fn two_occurrences_are_two_notifications_and_are_sent_in_their_order() {
     );
     assert_eq!(receiver.count(), 2, "the second waits for the first");
     assert_eq!(
-        outcomes(&dispatcher.retry(&price_key("2")).await.unwrap()),
+        outcomes(
+            &dispatcher
+                .retry(&price_key("2"), &crate::support::by())
+                .await
+                .unwrap()
+        ),
         [""; 0],
         "by hand as well"
     );
 
     assert_eq!(
-        state(&dispatcher.retry(&price_key("1")).await.unwrap()),
+        state(
+            &dispatcher
+                .retry(&price_key("1"), &crate::support::by())
+                .await
+                .unwrap()
+        ),
         "notified A-1"
     );
     assert!(tell(price("2", "8.80")).await.is_told());
@@ -369,7 +411,7 @@ async fn a_failed_one_holds_its_stream_until_it_is_withdrawn_and_no_other_stream
     );
 
     dispatcher
-        .withdraw(&price_key("1"), "wrong price")
+        .withdraw(&price_key("1"), &crate::support::because("wrong price"))
         .await
         .unwrap();
     assert_eq!(
@@ -405,7 +447,11 @@ async fn sixty_four_occurrences_at_once_have_positions_without_gaps_and_are_sent
     let stored = world.stored().await;
     for notification in &stored {
         assert!(matches!(
-            dispatcher.retry(&notification.key).await.unwrap().state,
+            dispatcher
+                .retry(&notification.key, &crate::support::by())
+                .await
+                .unwrap()
+                .state,
             NotificationState::Notified { .. }
         ));
     }
@@ -436,15 +482,12 @@ async fn a_reason_or_a_reference_that_nobody_could_read_is_refused_and_changes_n
     let _ = dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
     let key = key("north", "A-1");
     for text in ["", " ", "a\nb", &"x".repeat(201)] {
+        let refused = By::new("maria", text).unwrap_err().to_string();
+        assert!(refused.starts_with("why: a note must"), "{refused}");
         assert!(matches!(
-            dispatcher.withdraw(&key, text).await,
-            Err(Error::InvalidArgument {
-                argument: "reason",
-                ..
-            })
-        ));
-        assert!(matches!(
-            dispatcher.mark_notified(&key, text).await,
+            dispatcher
+                .mark_notified(&key, text, &crate::support::by())
+                .await,
             Err(Error::InvalidArgument {
                 argument: "reference",
                 ..

@@ -38,21 +38,39 @@ async fn a_supplier_without_endpoints_fails_visibly_and_one_call_after_the_repai
         );
     }
     assert!(
-        !dispatcher.resume(&id("bare")).await.unwrap().is_told(),
+        !dispatcher
+            .resume(&id("bare"), &crate::support::by())
+            .await
+            .unwrap()
+            .is_told(),
         "nothing was repaired yet"
     );
 
     world.put(supplier("bare").endpoint(receiver.url("/bare")));
     assert_eq!(
-        dispatcher.resume(&id("north")).await.unwrap().entries,
+        dispatcher
+            .resume(&id("north"), &crate::support::by())
+            .await
+            .unwrap()
+            .entries,
         [],
         "another supplier's resume is another's"
     );
-    let report = dispatcher.resume(&id("bare")).await.unwrap();
+    let report = dispatcher
+        .resume(&id("bare"), &crate::support::by())
+        .await
+        .unwrap();
 
     assert!(report.is_told());
     assert_eq!(report.entries.len(), 3);
-    assert_eq!(dispatcher.resume(&id("bare")).await.unwrap().entries, []);
+    assert_eq!(
+        dispatcher
+            .resume(&id("bare"), &crate::support::by())
+            .await
+            .unwrap()
+            .entries,
+        []
+    );
     assert_eq!(receiver.count(), 6);
     world.agrees().await;
 }
@@ -72,7 +90,10 @@ async fn a_resume_of_more_than_a_page_tells_each_once() {
     }
     world.put(supplier("bare").endpoint(receiver.url("/bare")));
 
-    let report = dispatcher.resume(&id("bare")).await.unwrap();
+    let report = dispatcher
+        .resume(&id("bare"), &crate::support::by())
+        .await
+        .unwrap();
 
     assert_eq!((report.entries.len(), receiver.count()), (MANY, MANY));
     assert!(report.is_told());
@@ -92,7 +113,14 @@ async fn what_failed_for_another_reason_is_not_resumed() {
     let dispatcher = world.dispatcher();
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
-    assert_eq!(dispatcher.resume(&id("north")).await.unwrap().entries, []);
+    assert_eq!(
+        dispatcher
+            .resume(&id("north"), &crate::support::by())
+            .await
+            .unwrap()
+            .entries,
+        []
+    );
 
     let stored = world.agrees().await;
     assert_eq!(state(&stored[0]), "failed endpoint_gone");
@@ -109,12 +137,21 @@ async fn a_supplier_that_was_removed_fails_and_can_be_resumed_when_it_is_back() 
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
     world.remove("north");
-    let failed = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    let failed = dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
     assert_eq!(state(&failed), "failed supplier_removed");
     assert_eq!(outcomes(&failed), ["500"], "no try is spent");
 
     world.put(supplier("north").endpoint(receiver.url("/a")));
-    assert!(dispatcher.resume(&id("north")).await.unwrap().is_told());
+    assert!(
+        dispatcher
+            .resume(&id("north"), &crate::support::by())
+            .await
+            .unwrap()
+            .is_told()
+    );
     assert_eq!(receiver.count(), 2);
     world.agrees().await;
 }
@@ -165,7 +202,10 @@ async fn a_rotated_token_and_a_repaired_url_take_effect_at_the_next_attempt() {
             .endpoint(receiver.url("/b"))
             .custom_header("x-key", "new"),
     );
-    let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    let retried = dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
 
     assert_eq!(state(&retried), "notified A-1");
     let seen = |name: &str| {
@@ -259,7 +299,10 @@ async fn a_lookup_that_is_not_available_when_it_is_sent_spends_no_try() {
 
     let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
     assert_eq!(state(only(&report)), "pending");
-    let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    let retried = dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
     assert_eq!(
         (
             state(&retried).as_str(),
@@ -293,7 +336,10 @@ async fn a_configuration_that_cannot_be_used_when_it_is_sent_fails_for_config_an
 
     let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
     assert_eq!(state(only(&report)), "failed config");
-    let resumed = dispatcher.resume(&id("north")).await.unwrap();
+    let resumed = dispatcher
+        .resume(&id("north"), &crate::support::by())
+        .await
+        .unwrap();
 
     assert_eq!(state(only(&resumed)), "notified A-1");
     assert_eq!(outcomes(only(&resumed)), ["200"]);
@@ -357,7 +403,12 @@ async fn a_person_who_retries_after_a_pause_does_not_wait_for_what_was_put_off_t
 
     world.put(north());
     assert_eq!(
-        outcomes(&dispatcher.retry(&key("north", "A-1")).await.unwrap()),
+        outcomes(
+            &dispatcher
+                .retry(&key("north", "A-1"), &crate::support::by())
+                .await
+                .unwrap()
+        ),
         ["200"]
     );
     world.agrees().await;
@@ -459,7 +510,12 @@ async fn a_blocked_endpoint_does_not_stop_the_next_and_a_repair_takes_effect() {
 
     let wider = world.dispatcher();
     assert_eq!(
-        outcomes(&wider.retry(&key("north", "A-1")).await.unwrap()),
+        outcomes(
+            &wider
+                .retry(&key("north", "A-1"), &crate::support::by())
+                .await
+                .unwrap()
+        ),
         ["blocked", "200", "200"]
     );
     assert_eq!((outside.count(), allowed.count()), (1, 1));
@@ -483,7 +539,14 @@ async fn two_installations_in_one_store_do_not_see_each_other() {
     let _ = ours.enqueue(&order("A-1", &["north"])).await.unwrap();
 
     assert_eq!(theirs.order(&code("A-1")).await.unwrap(), None);
-    assert_eq!(theirs.resume(&id("north")).await.unwrap().entries, []);
+    assert_eq!(
+        theirs
+            .resume(&id("north"), &crate::support::by())
+            .await
+            .unwrap()
+            .entries,
+        []
+    );
     let theirs_too = theirs.enqueue(&order("A-1", &["north"])).await.unwrap();
     assert_ne!(
         theirs_too.stored[0].event_id,

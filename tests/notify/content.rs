@@ -131,7 +131,10 @@ async fn the_id_is_the_same_at_every_attempt_and_another_for_every_supplier_and_
         .await
         .unwrap();
     for _ in 0..3 {
-        dispatcher.retry(&key("north", "A-1")).await.unwrap();
+        dispatcher
+            .retry(&key("north", "A-1"), &crate::support::by())
+            .await
+            .unwrap();
     }
     dispatcher.notify(&order("A-2", &["north"])).await.unwrap();
 
@@ -165,7 +168,10 @@ async fn the_published_library_verifies_every_attempt_and_both_keys_while_they_o
     );
     let dispatcher = world.dispatcher();
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
-    dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
 
     assert_eq!(receiver.count(), 2);
     for request in receiver.received() {
@@ -322,7 +328,10 @@ async fn other_content_under_the_same_code_is_a_conflict_for_whom_it_concerns_an
     );
 
     // What is sent in the end is what came first.
-    let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    let retried = dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
     assert_eq!(state(&retried), "notified A-1");
     let sent: Vec<_> = receiver
         .received()
@@ -359,7 +368,10 @@ async fn an_order_that_was_built_anew_or_shown_differently_is_the_same_order() {
     );
     let report = dispatcher.notify(&order_from(document)).await.unwrap();
     assert!(!report.entries[0].is_conflict());
-    dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
 
     let bodies: Vec<_> = receiver
         .received()

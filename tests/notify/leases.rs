@@ -51,7 +51,11 @@ impl Node {
 
     fn retry(&self) {
         let dispatcher = self.dispatcher.clone();
-        self.spawn(async move { dispatcher.retry(&key("north", "A-1")).await });
+        self.spawn(async move {
+            dispatcher
+                .retry(&key("north", "A-1"), &crate::support::by())
+                .await
+        });
     }
 
     fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) {
@@ -243,7 +247,7 @@ async fn a_retry_that_takes_over_says_of_the_right_url_that_it_was_interrupted()
     world.store.advance(LEASE_GONE);
     let retried = world
         .dispatcher()
-        .retry(&key("north", "A-1"))
+        .retry(&key("north", "A-1"), &crate::support::by())
         .await
         .unwrap();
 
@@ -420,7 +424,12 @@ async fn what_may_have_been_received_is_held_where_the_supplier_wants_it_so() {
     assert_eq!(receiver.count(), 1);
 
     assert_eq!(
-        state(&dispatcher.retry(&key("north", "A-1")).await.unwrap()),
+        state(
+            &dispatcher
+                .retry(&key("north", "A-1"), &crate::support::by())
+                .await
+                .unwrap()
+        ),
         "notified A-1"
     );
     world.agrees().await;

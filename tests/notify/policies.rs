@@ -128,7 +128,10 @@ async fn every_is_met_without_a_post_when_the_url_that_failed_is_taken_off_the_l
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
     world.put(supplier("north").endpoint(receiver.url("/a")));
-    let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    let retried = dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
 
     assert_eq!(state(&retried), "notified A-1");
     assert_eq!(receiver.count(), 2);
@@ -149,7 +152,10 @@ async fn every_calls_a_url_that_was_added_and_does_not_count_one_that_was_taken_
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
     world.put(supplier("north").endpoint(receiver.url("/c")));
-    let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    let retried = dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
 
     assert_eq!(state(&retried), "notified A-1");
     assert_eq!(paths(&world.log), ["/a", "/b", "/c"]);
@@ -176,7 +182,10 @@ async fn first_and_any_do_not_count_the_acceptance_of_a_url_that_was_taken_off()
                 .endpoint(receiver.url("/b"))
                 .acceptance(acceptance),
         );
-        let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+        let retried = dispatcher
+            .retry(&key("north", "A-1"), &crate::support::by())
+            .await
+            .unwrap();
 
         assert_eq!(state(&retried), "notified A-1");
         assert_eq!(paths(&world.log), ["/a", "/b", "/b"], "{acceptance:?}");
@@ -199,7 +208,10 @@ async fn a_milder_policy_is_met_by_what_was_accepted_before() {
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
     world.put(list().acceptance(Acceptance::First));
-    let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    let retried = dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
 
     assert_eq!(state(&retried), "notified A-1");
     assert_eq!(receiver.count(), 2);
@@ -230,11 +242,19 @@ async fn the_schedule_of_a_supplier_comes_to_its_end_and_a_retry_begins_a_new_on
     assert_eq!(receiver.count(), 2, "a failed one waits for a person");
 
     assert_eq!(
-        state(&dispatcher.retry(&key("north", "A-1")).await.unwrap()),
+        state(
+            &dispatcher
+                .retry(&key("north", "A-1"), &crate::support::by())
+                .await
+                .unwrap()
+        ),
         "failed exhausted"
     );
     receiver.answer_at("/b", Reply::ok());
-    let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    let retried = dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
     assert_eq!(state(&retried), "notified A-1");
     assert_eq!(retried.reopened, 2);
     assert_eq!(paths(&world.log), ["/a", "/b", "/b", "/b"]);

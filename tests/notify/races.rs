@@ -85,11 +85,17 @@ async fn of_many_who_retry_withdraw_and_mark_at_once_one_wins_and_the_record_say
                 let key = key("north", "A-1");
                 let done = match n % 3 {
                     0 => dispatcher
-                        .retry(&key)
+                        .retry(&key, &crate::support::by())
                         .await
                         .map(|now| state(&now) == "notified A-1"),
-                    1 => dispatcher.withdraw(&key, "refunded").await.map(|_| true),
-                    _ => dispatcher.mark_notified(&key, "phone").await.map(|_| true),
+                    1 => dispatcher
+                        .withdraw(&key, &crate::support::because("refunded"))
+                        .await
+                        .map(|_| true),
+                    _ => dispatcher
+                        .mark_notified(&key, "phone", &crate::support::by())
+                        .await
+                        .map(|_| true),
                 };
                 match done {
                     Ok(won) => (n % 3, won),
@@ -204,7 +210,9 @@ async fn a_shutdown_waits_for_what_is_being_sent_and_takes_nothing_new() {
         Err(Error::ShuttingDown)
     ));
     assert!(matches!(
-        dispatcher.retry(&key("north", "A-1")).await,
+        dispatcher
+            .retry(&key("north", "A-1"), &crate::support::by())
+            .await,
         Err(Error::ShuttingDown)
     ));
     gate.open();
@@ -393,7 +401,11 @@ async fn a_lookup_that_hangs_does_not_hold_up_a_shutdown() {
     let _ = dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
     let hanging = tokio::spawn({
         let dispatcher = dispatcher.clone();
-        async move { dispatcher.retry(&key("north", "A-1")).await }
+        async move {
+            dispatcher
+                .retry(&key("north", "A-1"), &crate::support::by())
+                .await
+        }
     });
     until("it hangs", async || asked.load(Ordering::SeqCst) == 2).await;
     let before = world.get(&key("north", "A-1")).await;

@@ -142,7 +142,7 @@ async fn a_token_that_was_rotated_is_looked_up_anew_after_a_401_although_the_loo
         NotificationState::Pending { .. }
     ));
     let told = dispatcher
-        .retry(&refused.entries[0].notification.key)
+        .retry(&refused.entries[0].notification.key, &crate::support::by())
         .await
         .unwrap();
 

@@ -32,7 +32,7 @@ async fn a_redirection_is_a_rejection_and_is_not_followed() {
 
         let _ = dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
         for round in 1..=4 {
-            let retried = dispatcher.retry(&key).await.unwrap();
+            let retried = dispatcher.retry(&key, &crate::support::by()).await.unwrap();
             assert_eq!(outcomes(&retried), vec![status.to_string(); round]);
         }
 
@@ -118,7 +118,10 @@ async fn what_is_not_2xx_is_no_acceptance() {
     let _ = dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
 
     for (n, status) in statuses.into_iter().enumerate() {
-        let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+        let retried = dispatcher
+            .retry(&key("north", "A-1"), &crate::support::by())
+            .await
+            .unwrap();
         assert_eq!(state(&retried), "pending", "{status}");
         assert_eq!(retried.attempts[n].outcome, Outcome::Rejected { status });
     }
@@ -235,7 +238,12 @@ async fn a_410_gives_that_url_up_and_the_other_one_is_tried_on() {
     // A person says that it is there again; what has accepted is not called.
     receiver.answer_at("/gone", Reply::ok());
     assert_eq!(
-        state(&dispatcher.retry(&key("north", "A-1")).await.unwrap()),
+        state(
+            &dispatcher
+                .retry(&key("north", "A-1"), &crate::support::by())
+                .await
+                .unwrap()
+        ),
         "notified A-1"
     );
     assert_eq!(paths(&world.log), ["/gone", "/b", "/b", "/gone"]);
@@ -403,7 +411,10 @@ async fn of_several_references_that_of_the_first_listed_url_wins_whenever_it_cam
     let dispatcher = world.dispatcher();
 
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
-    let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    let retried = dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
 
     assert_eq!(state(&retried), "notified late but listed first");
     world.agrees().await;

@@ -162,7 +162,10 @@ async fn a_failing_url_does_not_stop_the_next_and_a_retry_calls_only_what_failed
         assert_eq!(state(only(&report)), "pending");
         assert_eq!(outcomes(only(&report)), [outcome, "200"]);
 
-        let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+        let retried = dispatcher
+            .retry(&key("north", "A-1"), &crate::support::by())
+            .await
+            .unwrap();
         assert_eq!(state(&retried), "notified A-1");
         assert_eq!(outcomes(&retried), [outcome, "200", "200"]);
         assert_eq!((primary.count(), backup.count()), (2, 1));

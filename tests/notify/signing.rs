@@ -36,12 +36,20 @@ async fn nothing_is_sent_when_every_signing_key_is_out_of_its_time_and_resume_se
         ("failed config".to_owned(), 0)
     );
     assert_eq!(
-        state(only(&dispatcher.resume(&id("north")).await.unwrap())),
+        state(only(
+            &dispatcher
+                .resume(&id("north"), &crate::support::by())
+                .await
+                .unwrap()
+        )),
         "failed config"
     );
 
     world.put(north().signing_key(signing_key()));
-    let resumed = dispatcher.resume(&id("north")).await.unwrap();
+    let resumed = dispatcher
+        .resume(&id("north"), &crate::support::by())
+        .await
+        .unwrap();
     assert_eq!(state(only(&resumed)), "notified A-1");
     assert!(receiver.received()[0].header("webhook-signature").is_some());
     world.agrees().await;
@@ -117,12 +125,21 @@ async fn what_an_endpoint_accepted_stays_when_the_last_signing_key_ends_before_t
     dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
     world.put(north(signing_key().valid_until(seconds_from_now(-1))));
-    let retried = dispatcher.retry(&key("north", "A-1")).await.unwrap();
+    let retried = dispatcher
+        .retry(&key("north", "A-1"), &crate::support::by())
+        .await
+        .unwrap();
     assert_eq!(state(&retried), "failed config");
     assert_eq!(outcomes(&retried), ["200", "500"]);
 
     world.put(north(signing_key()));
-    assert!(dispatcher.resume(&id("north")).await.unwrap().is_told());
+    assert!(
+        dispatcher
+            .resume(&id("north"), &crate::support::by())
+            .await
+            .unwrap()
+            .is_told()
+    );
     assert_eq!(
         receiver
             .received()

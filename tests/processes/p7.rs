@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use orderhook::notification::StateName;
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Selection, Step, Store, StoreError, StoreErrorKind, Written,
 };
 use orderhook::{Error, Key, Notification, Source, SqliteStore};
@@ -91,8 +92,21 @@ impl Store for Failing {
         self.store.settled(source, page).await
     }
 
-    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
-        self.store.count(filter).await
+    async fn count(
+        &self,
+        filter: &Filter,
+        group: Group,
+    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
+        self.store.count(filter, group).await
+    }
+
+    async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.store.prune(source, older_than, limit).await
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use orderhook::event::{ContentDigest, Memo};
 use orderhook::notification::{Closed, FailureReason, StateName};
 use orderhook::store::{
-    Append, Claims, Filter, Inserted, Intervention, NewNotification, Page, Pick, Selection, Start,
-    Store, Then, Written,
+    Action, Append, Claims, Filter, Inserted, NewNotification, Page, Pick, Selection, Start, Store,
+    Then, Written,
 };
 use orderhook::supplier::StreamRule;
 use orderhook::{NotificationState, SupplierId};
@@ -136,7 +136,7 @@ async fn only_the_head_of_a_stream_is_claimed_and_each_end_passes_it_on() {
     // What is reopened stands before it again, and holds back what comes after.
     let keys = Selection::Keys(vec![head.clone()]);
     store
-        .intervene(&keys, &Intervention::Reopen, 10)
+        .intervene(&keys, &crate::receivers::decided(Action::Reopen), 10)
         .await
         .unwrap();
     let again = claim_all(&store).await;
@@ -165,9 +165,10 @@ async fn only_the_head_of_a_stream_is_claimed_and_each_end_passes_it_on() {
     };
     store.write(&[step(&third.claims[0], holds)]).await.unwrap();
     assert_eq!(claim_all(&store).await.claims, []);
-    let withdraw = Intervention::Withdraw {
-        reason: "by phone".to_owned(),
-    };
+    let withdraw = orderhook::store::Intervention::new(
+        Action::Withdraw,
+        crate::receivers::because("by phone"),
+    );
     store
         .intervene(
             &Selection::Keys(vec![rest[0].clone(), rest[1].clone()]),
@@ -328,16 +329,16 @@ async fn interventions_leave_live_leases_and_ends_alone() {
 
     let all = Selection::Keys(keys.clone());
     let reopened = store
-        .intervene(&all, &Intervention::Reopen, 10)
+        .intervene(&all, &crate::receivers::decided(Action::Reopen), 10)
         .await
         .unwrap();
     assert_eq!(
         (reopened.changed.as_slice(), reopened.in_flight.as_slice()),
         (&[keys[1].clone()][..], &[keys[2].clone()][..])
     );
-    let mark = Intervention::MarkNotified {
+    let mark = crate::receivers::decided(Action::MarkNotified {
         reference: "by phone".to_owned(),
-    };
+    });
     let marked = store.intervene(&all, &mark, 1).await.unwrap();
     assert_eq!(marked.changed, [keys[1].clone()]);
     let marked = store.intervene(&all, &mark, 10).await.unwrap();
@@ -347,15 +348,17 @@ async fn interventions_leave_live_leases_and_ends_alone() {
         .write(&[step(&claims[2], failed(FailureReason::NoEndpoints))])
         .await
         .unwrap();
-    let selection = |reasons: &[FailureReason]| Selection::FailedFor {
-        source: source(),
-        supplier: keys[2].supplier.clone(),
-        reasons: reasons.to_vec(),
+    let selection = |reasons: &[FailureReason]| {
+        Selection::Matching(Filter {
+            supplier: Some(keys[2].supplier.clone()),
+            reasons: reasons.to_vec(),
+            ..Filter::of(source())
+        })
     };
     let none = store
         .intervene(
             &selection(&[FailureReason::Config]),
-            &Intervention::Reopen,
+            &crate::receivers::decided(Action::Reopen),
             10,
         )
         .await
@@ -364,7 +367,7 @@ async fn interventions_leave_live_leases_and_ends_alone() {
     let all = selection(&FailureReason::OF_CONFIGURATION);
     assert_eq!(
         store
-            .intervene(&all, &Intervention::Reopen, 10)
+            .intervene(&all, &crate::receivers::decided(Action::Reopen), 10)
             .await
             .unwrap()
             .changed,
@@ -384,6 +387,7 @@ async fn pages_counts_and_what_has_settled() {
         key("west", "1"),
         Start::Notified {
             reference: "R-0".to_owned(),
+            by: crate::receivers::by(),
         },
     );
     store
@@ -422,7 +426,7 @@ async fn pages_counts_and_what_has_settled() {
     assert_eq!(seen[..7], keys);
     assert_eq!(seen[9], key("late", "1"));
 
-    let counts = store.count(&everything).await.unwrap();
+    let counts = crate::receivers::counts(&store, &everything).await;
     assert_eq!(
         (
             counts.pending,
@@ -435,7 +439,7 @@ async fn pages_counts_and_what_has_settled() {
     let mut filter = everything.clone();
     filter.supplier = Some(SupplierId::new("north").unwrap());
     filter.states = vec![StateName::Pending, StateName::Sending];
-    assert_eq!(store.count(&filter).await.unwrap().total(), 4);
+    assert_eq!(crate::receivers::counts(&store, &filter).await.total(), 4);
     filter.order = Some(orderhook::OrderCode::new("4").unwrap());
     assert_eq!(
         store
@@ -447,7 +451,7 @@ async fn pages_counts_and_what_has_settled() {
         keys[4]
     );
     filter.older_than = Some(Duration::from_secs(3600));
-    assert_eq!(store.count(&filter).await.unwrap().total(), 0);
+    assert_eq!(crate::receivers::counts(&store, &filter).await.total(), 0);
 
     let settled = store.settled(&source(), &Page::first(1)).await.unwrap();
     assert_eq!(settled.notifications[0].key, key("west", "1"));

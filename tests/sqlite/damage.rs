@@ -1,7 +1,7 @@
 //! Files that are damaged, full, from the future, or no databases at all.
 
 use orderhook::SqliteStore;
-use orderhook::store::{Filter, Intervention, Page, Selection, Store, StoreErrorKind, Written};
+use orderhook::store::{Action, Filter, Page, Selection, Store, StoreErrorKind, Written};
 
 use crate::support::*;
 
@@ -107,7 +107,7 @@ async fn a_damaged_row_is_refused_and_the_others_go_on() {
         assert_eq!(claims.next_due, None, "{damage}");
 
         let filter = Filter::of(source());
-        let counts = store.count(&filter).await.unwrap();
+        let counts = crate::receivers::counts(&store, &filter).await;
         assert_eq!(
             (counts.unreadable, counts.notified, counts.total()),
             (1, 1, 2),
@@ -133,9 +133,10 @@ async fn a_damaged_row_is_refused_and_the_others_go_on() {
                 [],
                 "what comes later in its stream waits: {damage}"
             );
-            let withdraw = Intervention::Withdraw {
-                reason: "damaged".to_owned(),
-            };
+            let withdraw = orderhook::store::Intervention::new(
+                Action::Withdraw,
+                crate::receivers::because("damaged"),
+            );
             let done = store
                 .intervene(&Selection::Keys(vec![bad.clone()]), &withdraw, 1)
                 .await
@@ -150,7 +151,7 @@ async fn a_damaged_row_is_refused_and_the_others_go_on() {
                 );
             }
             assert_eq!(
-                store.count(&filter).await.unwrap().unreadable,
+                crate::receivers::counts(&store, &filter).await.unreadable,
                 0,
                 "{damage}"
             );
@@ -174,7 +175,7 @@ async fn what_was_set_aside_is_sent_after_its_row_was_repaired_and_it_was_reopen
     let reopen = |key: &orderhook::Key| Selection::Keys(vec![key.clone()]);
     // Reopened without a repair it is set aside again.
     let reopened = store
-        .intervene(&reopen(&key), &Intervention::Reopen, 1)
+        .intervene(&reopen(&key), &crate::receivers::decided(Action::Reopen), 1)
         .await
         .unwrap();
     assert_eq!(reopened.changed, std::slice::from_ref(&key));
@@ -189,7 +190,7 @@ async fn what_was_set_aside_is_sent_after_its_row_was_repaired_and_it_was_reopen
     );
     assert_eq!(
         store
-            .intervene(&reopen(&key), &Intervention::Reopen, 1)
+            .intervene(&reopen(&key), &crate::receivers::decided(Action::Reopen), 1)
             .await
             .unwrap()
             .changed,
@@ -235,9 +236,8 @@ async fn a_damaged_ledger_can_be_withdrawn() {
     add(&store, &[&key]).await;
     file.run("UPDATE orderhook_notifications SET ledger = x'00'")
         .await;
-    let withdraw = Intervention::Withdraw {
-        reason: "damaged".to_owned(),
-    };
+    let withdraw =
+        orderhook::store::Intervention::new(Action::Withdraw, crate::receivers::because("damaged"));
     let done = store
         .intervene(&Selection::Keys(vec![key.clone()]), &withdraw, 1)
         .await
@@ -343,7 +343,7 @@ async fn a_full_disk_is_an_error_of_those_who_need_room_and_passes() {
         let body = orderhook::event::Body::new(vec![b' '; 20_000]);
         orderhook::store::NewNotification::new(
             key("north", &format!("{n}")),
-            orderhook::store::Start::Pending(body),
+            orderhook::store::Start::pending(body),
         )
     };
     let mut stored = 1;
@@ -356,7 +356,9 @@ async fn a_full_disk_is_an_error_of_those_who_need_room_and_passes() {
     assert_eq!(error.kind(), StoreErrorKind::Full);
     assert!(error.is_transient());
     assert_eq!(
-        store.count(&Filter::of(source())).await.unwrap().total(),
+        crate::receivers::counts(&store, &Filter::of(source()))
+            .await
+            .total(),
         stored as u64
     );
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orderhook::SqliteStore;
 use orderhook::notification::StateName;
-use orderhook::store::{Intervention, Selection, Store, StoreErrorKind, Then};
+use orderhook::store::{Action, Selection, Store, StoreErrorKind, Then};
 use sqlx::SqliteConnection;
 
 use crate::support::*;
@@ -59,9 +59,10 @@ async fn what_stands_in_the_queue_is_written_although_its_caller_is_gone() {
     dropped_in_the_queue(&store, &file, add(&store, &[&new])).await;
     assert!(store.get(&new).await.unwrap().is_some());
 
-    let withdraw = Intervention::Withdraw {
-        reason: "called off".to_owned(),
-    };
+    let withdraw = orderhook::store::Intervention::new(
+        Action::Withdraw,
+        crate::receivers::because("called off"),
+    );
     let selection = Selection::Keys(vec![withdrawn.clone()]);
     dropped_in_the_queue(&store, &file, store.intervene(&selection, &withdraw, 1)).await;
     assert_eq!(

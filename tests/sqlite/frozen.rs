@@ -3,7 +3,7 @@
 use orderhook::event::{ContentDigest, Memo};
 use orderhook::notification::{Closed, FailureReason, StateName};
 use orderhook::store::{
-    Filter, Inserted, Intervention, NewNotification, Page, Selection, Start, Store, Then, Written,
+    Action, Filter, Inserted, NewNotification, Page, Selection, Start, Store, Then, Written,
 };
 use orderhook::supplier::StreamRule;
 use orderhook::{Key, NotificationState, SqliteStore};
@@ -131,7 +131,7 @@ async fn a_file_of_version_1_is_read_and_goes_on() {
     let reopened = Selection::Keys(vec![key("south", "failed")]);
     assert_eq!(
         store
-            .intervene(&reopened, &Intervention::Reopen, 1)
+            .intervene(&reopened, &crate::receivers::decided(Action::Reopen), 1)
             .await
             .unwrap()
             .changed
@@ -172,6 +172,7 @@ async fn make_the_sample() {
     let sending = key("north", "sending");
     let told = Start::Notified {
         reference: "R-0".to_owned(),
+        by: crate::receivers::by(),
     };
     let new = [
         first,
@@ -199,7 +200,7 @@ async fn make_the_sample() {
     store
         .intervene(
             &Selection::Keys(vec![key("south", "failed")]),
-            &Intervention::Reopen,
+            &crate::receivers::decided(Action::Reopen),
             1,
         )
         .await
@@ -217,9 +218,10 @@ async fn make_the_sample() {
         step.ledger = ledger();
         store.write(&[step]).await.unwrap();
     }
-    let withdraw = Intervention::Withdraw {
-        reason: "by phone".to_owned(),
-    };
+    let withdraw = orderhook::store::Intervention::new(
+        Action::Withdraw,
+        crate::receivers::because("by phone"),
+    );
     store
         .intervene(
             &Selection::Keys(vec![key("south", "withdrawn")]),

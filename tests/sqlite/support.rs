@@ -73,7 +73,7 @@ pub(crate) fn later(key: &Key, occurrence: &str) -> Key {
 }
 
 pub(crate) fn pending(key: &Key) -> NewNotification {
-    NewNotification::new(key.clone(), Start::Pending(Body::new(*b"{\"a\":1}")))
+    NewNotification::new(key.clone(), Start::pending(Body::new(*b"{\"a\":1}")))
 }
 
 pub(crate) async fn add(store: &SqliteStore, keys: &[&Key]) -> Vec<Inserted> {

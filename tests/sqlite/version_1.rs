@@ -2,7 +2,7 @@
 //! 2 has added, and goes on with its own statements.
 
 use orderhook::notification::StateName;
-use orderhook::store::{Intervention, Pick, Selection, Store, Then, Written};
+use orderhook::store::{Action, Pick, Selection, Store, Then, Written};
 use orderhook::{Key, SqliteStore};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
@@ -263,9 +263,8 @@ async fn what_was_set_aside_is_nothing_that_an_older_program_claims() {
         .await;
     assert_eq!(claim_all(&store).await.refused.len(), 1);
     assert_eq!(older.front("north").await, [0_i64; 0]);
-    let withdraw = Intervention::Withdraw {
-        reason: "damaged".to_owned(),
-    };
+    let withdraw =
+        orderhook::store::Intervention::new(Action::Withdraw, crate::receivers::because("damaged"));
     let done = store
         .intervene(&Selection::Keys(vec![key.clone()]), &withdraw, 1)
         .await

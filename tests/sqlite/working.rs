@@ -35,7 +35,10 @@ async fn who_works_until_nothing_is_left_comes_to_an_end_beside_a_damaged_row() 
         StateName::Failed
     );
     // A person brings it to its end, and is told so.
-    let withdrawn = dispatcher.withdraw(&bad, "damaged").await.unwrap();
+    let withdrawn = dispatcher
+        .withdraw(&bad, &crate::receivers::because("damaged"))
+        .await
+        .unwrap();
     assert_eq!(withdrawn.state.name(), StateName::Withdrawn);
 }
 

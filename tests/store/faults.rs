@@ -24,6 +24,8 @@ faults! {
     StartsLate: an_absent_key_becomes_pending_and_due_now;
     StartsAllPending: what_nobody_wants_begins_closed what_was_told_elsewhere_begins_notified
         what_begins_finished_holds_nothing_back;
+    HasNoDelays: what_is_delayed_is_claimed_by_nobody_before_its_time;
+    HurriesDelayed: what_is_delayed_is_claimed_by_nobody_before_its_time;
     AnswersBackwards: each_that_is_to_be_stored_is_answered_in_its_place;
     Upserts: a_present_key_changes_nothing;
     InsertsDropClaims: a_present_key_leaves_the_claim_alone;
@@ -39,6 +41,7 @@ faults! {
     // Who may send.
     ClaimsNewestFirst: what_is_due_is_claimed_oldest_first;
     IgnoresDue: what_is_not_due_yet_is_not_claimed;
+    IgnoresDueBy: a_claim_can_be_bound_to_what_was_due_at_a_moment;
     HasNoNow: what_is_not_due_yet_is_claimed_when_asked_for_now;
     BreaksLeases: what_is_under_a_live_lease_is_not_claimed;
     NeverTakesOver: what_was_abandoned_is_taken_over;
@@ -91,7 +94,25 @@ faults! {
     TakesKeysAsTheyCome: keys_that_are_absent_or_named_twice_do_no_harm
         an_intervention_takes_the_oldest_up_to_its_limit;
 
+    SelectsAnySupplier: a_filter_selects_for_a_decision_what_it_lists;
+    HasNoHistory: what_was_decided_is_in_the_history a_retry_leaves_what_is_open_as_it_is;
+    TellsOfWhatIsLeftAlone: what_is_in_flight_has_no_entry_in_its_history;
+    ListsHistory: what_was_decided_is_in_the_history;
+    RetriesAreReopenings: a_retry_leaves_what_is_open_as_it_is;
+    ForgetsWhoSaidSo: what_was_told_elsewhere_has_who_said_so;
+
+    // What is dropped on purpose.
+    ErasesBodiesOnly: what_is_erased_keeps_its_mark_and_no_texts a_reason_is_erased_too;
+    ErasesNoHistory: what_is_erased_keeps_its_mark_and_no_texts a_reason_is_erased_too;
+    ErasesAnything: only_what_is_over_is_erased_or_forgotten;
+    ForgetsContentOnly: what_is_forgotten_is_as_if_it_had_never_been;
+    PrunesFailed: pruning_drops_the_content_of_what_is_over;
+    PrunesAnyAge: pruning_drops_the_content_of_what_is_over;
+    PrunesWithoutLimit: pruning_drops_the_content_of_what_is_over;
+
     // What comes back.
+    ListsReplies: a_reply_comes_with_its_notification_and_in_no_listing;
+    DropsReplies: a_reply_comes_with_its_notification_and_in_no_listing;
     KeepsBodiesAsText: bodies_come_back_byte_for_byte;
     HasNoEmptyMemos: memos_come_back_byte_for_byte;
     EndsRounds: ledgers_come_back_as_they_were_written;
@@ -139,6 +160,9 @@ faults! {
     PagesByOffset: paging_neither_skips_nor_repeats_while_others_change;
     FiltersNoSuppliers: a_filter_names_what_is_listed_and_counted;
     FiltersNoAge: a_filter_by_age_leaves_out_what_is_younger;
+    FiltersNoKinds: a_filter_names_kinds_and_reasons;
+    FiltersNoReasons: a_filter_names_kinds_and_reasons;
+    CountsWithoutMoments: groups_have_their_numbers_and_their_earliest_moments;
     CountsSendingAsPending: counts_are_of_what_is_there_now;
     NumbersOnlyInserts: what_settled_is_listed_in_the_order_in_which_it_did;
     SettlesByInsertion: what_settled_is_listed_in_the_order_in_which_it_did;

@@ -4,6 +4,7 @@
 //! For the suite's own sake it can be told to break the contract in one way; see [`Fault`].
 
 mod claim;
+mod decide;
 mod row;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,12 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use orderhook::event::ContentDigest;
-use orderhook::notification::{FailureReason, Ledger, StateName};
+use orderhook::notification::{ActionName, FailureReason, Ledger, StateName};
 use orderhook::store::conformance::Harness;
 use orderhook::store::{
-    Append, ClaimRequest, Claims, Counts, Cursor, Filter, Inserted, Intervened, Intervention,
-    Listing, NewNotification, Page, Refused, Selection, Start, Step, Store, StoreError, Then,
-    Written,
+    Append, ClaimRequest, Claims, Counted, Cursor, Filter, Group, Inserted, Intervened,
+    Intervention, Listing, NewNotification, Page, Refused, Selection, Start, Step, Store,
+    StoreError, Then, Written,
 };
 use orderhook::supplier::StreamRule;
 use orderhook::{Key, Notification, OrderCode, Source, SupplierId, Timestamp};
@@ -162,11 +163,24 @@ impl ForeignStore {
     fn add(&self, table: &mut Table, new: &NewNotification, position: u64) {
         let now = table.now();
         let (mut state, mut text, mut body) = match &new.start {
-            Start::Pending(body) => (StateName::Pending, None, Some(body.as_bytes().to_vec())),
+            Start::Pending { body, .. } => {
+                (StateName::Pending, None, Some(body.as_bytes().to_vec()))
+            }
             Start::NotWanted => (StateName::NotWanted, None, None),
-            Start::Notified { reference } => (StateName::Notified, Some(reference.clone()), None),
+            Start::Notified { reference, .. } => {
+                (StateName::Notified, Some(reference.clone()), None)
+            }
         };
-        let mut at = now;
+        let mut at = match &new.start {
+            Start::Pending { delay, .. } if !self.has(Fault::HasNoDelays) => later(now, *delay),
+            _ => now,
+        };
+        let history = match &new.start {
+            Start::Notified { by, .. } if !self.has(Fault::ForgetsWhoSaidSo) => {
+                vec![(now, ActionName::MarkNotified, Some(by.clone()))]
+            }
+            _ => Vec::new(),
+        };
         match self.fault {
             Fault::StartsLate => at += 3_600_000_000,
             Fault::StartsAllPending => {
@@ -214,6 +228,7 @@ impl ForeignStore {
             digest: new.content_digest.map(|digest| digest.to_bytes()),
             memo,
             traceparent: new.traceparent.clone(),
+            history,
             created: now,
             settled: 0,
         });
@@ -259,6 +274,9 @@ impl ForeignStore {
         }
         if self.has(Fault::HasNoEqualAttempts) {
             attempts.dedup();
+        }
+        if self.has(Fault::DropsReplies) {
+            attempts.iter_mut().for_each(|attempt| attempt.reply = None);
         }
         row.attempts = serde_json::to_string(&attempts).map_err(|_| corrupt("attempts"))?;
         Ok(())
@@ -354,85 +372,6 @@ impl ForeignStore {
         }
     }
 
-    fn selected(&self, table: &Table, selection: &Selection) -> Vec<usize> {
-        match selection {
-            Selection::Keys(keys) => {
-                let mut found: Vec<_> = keys
-                    .iter()
-                    .filter_map(|key| self.find(table, key))
-                    .collect();
-                if !self.has(Fault::TakesKeysAsTheyCome) {
-                    found.sort_unstable();
-                    found.dedup();
-                }
-                found
-            }
-            Selection::FailedFor {
-                source,
-                supplier,
-                reasons,
-            } => {
-                let any = self.has(Fault::SelectsAnyReason);
-                let wanted = |row: &Row| {
-                    row.names[0] == source.as_str()
-                        && row.names[1] == supplier.as_str()
-                        && row.state == StateName::Failed
-                        && (any
-                            || reasons
-                                .iter()
-                                .any(|reason| row.failure == Some(reason.as_str())))
-                };
-                table
-                    .rows
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, row)| wanted(row))
-                    .map(|(n, _)| n)
-                    .collect()
-            }
-        }
-    }
-
-    fn decide(&self, table: &mut Table, n: usize, intervention: &Intervention) -> Option<()> {
-        let (now, end) = (table.now(), table.end_of(&table.rows[n].names));
-        let row = &mut table.rows[n];
-        let open = match row.state {
-            StateName::Pending => true,
-            StateName::Failed | StateName::Sending if self.has(Fault::ChangesPendingOnly) => false,
-            StateName::Failed | StateName::Sending => true,
-            _ => self.has(Fault::ChangesFinal),
-        };
-        let state = match intervention {
-            Intervention::Reopen => {
-                if row.state != StateName::Failed && !self.has(Fault::ReopensAnything) {
-                    return None;
-                }
-                row.reopened += u32::from(!self.has(Fault::CountsNoReopening));
-                match self.fault {
-                    Fault::ReopensWithoutAttempts => row.attempts = "[]".to_owned(),
-                    Fault::ReopensAtTheEnd => row.position = end + 1,
-                    _ => {}
-                }
-                StateName::Pending
-            }
-            Intervention::Withdraw { reason } if open => {
-                row.text = Some(self.text(reason));
-                StateName::Withdrawn
-            }
-            Intervention::MarkNotified { reference } if open => {
-                row.text = Some(self.text(reference));
-                StateName::Notified
-            }
-            Intervention::Withdraw { .. } | Intervention::MarkNotified { .. } => return None,
-        };
-        (row.state, row.at) = (state, now);
-        if !self.has(Fault::KeepsTokensAfterInterventions) {
-            row.token = None;
-        }
-        table.number_settled(n);
-        Some(())
-    }
-
     fn matches(&self, filter: &Filter, row: &Row, now: i64) -> bool {
         let named = |wanted: Option<&str>, name: &str| wanted.is_none_or(|wanted| wanted == name);
         let age = Timestamp::from_micros(now).since(Timestamp::from_micros(row.created));
@@ -444,6 +383,19 @@ impl ForeignStore {
                     &row.names[1],
                 ))
             && (filter.states.is_empty() || filter.states.contains(&row.state))
+            && (self.has(Fault::FiltersNoKinds)
+                || filter.kinds.is_empty()
+                || filter
+                    .kinds
+                    .iter()
+                    .any(|kind| kind.as_str() == row.names[3]))
+            && (self.has(Fault::FiltersNoReasons)
+                || filter.reasons.is_empty()
+                || row.state == StateName::Failed
+                    && filter
+                        .reasons
+                        .iter()
+                        .any(|reason| row.failure == Some(reason.as_str())))
             && (self.has(Fault::FiltersNoAge) || filter.older_than.is_none_or(|than| age >= than))
     }
 }
@@ -563,15 +515,19 @@ impl Store for ForeignStore {
     ) -> Result<Intervened, StoreError> {
         let mut table = self.lock();
         let mut done = Intervened::default();
-        for n in self.selected(&table, selection) {
+        for n in self.selected(&table, selection, &intervention.action) {
             if done.changed.len() >= limit as usize && !self.has(Fault::IntervenesWithoutLimit) {
                 break;
             }
             let key = key(&table.rows[n].names)?;
             let live = table.rows[n].state == StateName::Sending && table.rows[n].at > table.now();
             if live && !self.has(Fault::IntervenesInFlight) {
+                if self.has(Fault::TellsOfWhatIsLeftAlone) {
+                    self.tell(&mut table, n, intervention);
+                }
                 done.in_flight.push(key);
-            } else if self.decide(&mut table, n, intervention).is_some() {
+            } else if self.decide(&mut table, n, &intervention.action, &intervention.by) {
+                self.tell(&mut table, n, intervention);
                 done.changed.push(key);
             }
         }
@@ -620,10 +576,10 @@ impl Store for ForeignStore {
         for (n, row) in &rest {
             match row.read() {
                 Ok(mut notification) => {
-                    if !self.has(Fault::ListsBodies) {
-                        notification.body = None;
-                    }
-                    listing.notifications.push(notification);
+                    let body = notification.body.take();
+                    let mut listed = self.as_listed(notification);
+                    listed.body = body.filter(|_| self.has(Fault::ListsBodies));
+                    listing.notifications.push(listed);
                 }
                 Err(error) => listing
                     .refused
@@ -659,10 +615,10 @@ impl Store for ForeignStore {
         for row in &rest {
             match row.read() {
                 Ok(mut notification) => {
-                    notification.body = notification
-                        .body
-                        .filter(|_| self.has(Fault::SettlesWithBodies));
-                    listing.notifications.push(notification);
+                    let body = notification.body.take();
+                    let mut listed = self.as_listed(notification);
+                    listed.body = body.filter(|_| self.has(Fault::SettlesWithBodies));
+                    listing.notifications.push(listed);
                 }
                 Err(error) => listing.refused.push(Refused::new(
                     format!("row {}", row.event_id),
@@ -679,27 +635,55 @@ impl Store for ForeignStore {
         Ok(listing)
     }
 
-    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
+    async fn count(&self, filter: &Filter, group: Group) -> Result<Vec<Counted>, StoreError> {
         let table = self.lock();
         let now = table.now();
-        let mut counts = Counts::default();
+        let mut counted: Vec<Counted> = Vec::new();
         for row in table
             .rows
             .iter()
             .filter(|row| self.matches(filter, row, now))
         {
-            let pending =
-                self.has(Fault::CountsSendingAsPending) && row.state == StateName::Sending;
-            counts.add(
-                if pending {
-                    StateName::Pending
-                } else {
-                    row.state
-                },
-                1,
-            );
+            let mut one = Counted::one(&row.read()?, group);
+            if self.has(Fault::CountsSendingAsPending) && one.state == StateName::Sending {
+                one.state = StateName::Pending;
+            }
+            if self.has(Fault::CountsWithoutMoments) {
+                one.oldest_due = None;
+            }
+            if !counted.iter_mut().any(|group| group.merge(&one)) {
+                counted.push(one);
+            }
         }
-        Ok(counts)
+        Ok(counted)
+    }
+
+    async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        let mut table = self.lock();
+        let now = Timestamp::from_micros(table.now());
+        let mut pruned = 0;
+        for row in &mut table.rows {
+            use StateName::{Failed, NotWanted, Notified, Withdrawn};
+            let is_over = [Notified, Withdrawn, NotWanted].contains(&row.state)
+                || row.state == Failed && self.has(Fault::PrunesFailed);
+            let is_old = now.since(Timestamp::from_micros(row.at)) >= older_than;
+            if row.names[0] == source.as_str()
+                && is_over
+                && (is_old || self.has(Fault::PrunesAnyAge))
+                && (pruned < limit || self.has(Fault::PrunesWithoutLimit))
+                && (row.body.is_some() || row.attempts != "[]")
+            {
+                row.body = None;
+                row.attempts = "[]".to_owned();
+                pruned += 1;
+            }
+        }
+        Ok(pruned)
     }
 }
 

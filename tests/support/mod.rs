@@ -31,3 +31,27 @@ pub use program::{Finished, Program, built};
 pub use receiver::{
     BlackHole, ClosedPort, Gate, Log, Mode, Received, Receiver, Reply, black_hole, closed_port,
 };
+
+/// A person who decides, for a reason that does not matter.
+pub fn by() -> orderhook::notification::By {
+    because("a test asks for it")
+}
+
+/// A person who decides for this reason.
+pub fn because(why: &str) -> orderhook::notification::By {
+    orderhook::notification::By::new("maria", why).unwrap()
+}
+
+/// What the person of [`by`] decides.
+pub fn decided(action: orderhook::store::Action) -> orderhook::store::Intervention {
+    orderhook::store::Intervention::new(action, by())
+}
+
+/// The number of notifications in each state.
+pub async fn counts(
+    store: &impl orderhook::store::Store,
+    filter: &orderhook::store::Filter,
+) -> orderhook::store::Counts {
+    use orderhook::store::{Counts, Group};
+    Counts::of_groups(&store.count(filter, Group::State).await.unwrap())
+}

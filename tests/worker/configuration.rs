@@ -132,7 +132,7 @@ async fn a_removed_supplier_is_a_visible_failure_until_it_is_back() {
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     world
         .dispatcher
-        .resume(&supplier_id("books"))
+        .resume(&supplier_id("books"), &crate::support::by())
         .await
         .unwrap();
     assert!(world.is_notified(&key).await);
@@ -161,7 +161,7 @@ async fn an_unusable_configuration_fails_and_one_call_resumes() {
     assert_eq!(
         world
             .dispatcher
-            .resume(&supplier_id("books"))
+            .resume(&supplier_id("books"), &crate::support::by())
             .await
             .unwrap()
             .entries

@@ -101,7 +101,12 @@ async fn a_run_until_idle_that_is_dropped_when_the_store_has_answered_strands_no
 async fn a_retry_that_is_dropped_when_the_store_has_answered_strands_nothing() {
     let scene = Scene::new().await;
     scene
-        .drop_when_claimed(scene.world.dispatcher.retry(&scene.key))
+        .drop_when_claimed(
+            scene
+                .world
+                .dispatcher
+                .retry(&scene.key, &crate::support::by()),
+        )
         .await;
     scene.ends_delivered().await;
 }

@@ -167,7 +167,11 @@ async fn what_was_interrupted_is_held_when_the_supplier_wants_that() {
         (receiver.count(), interruptions(&world, &key).await),
         (0, 1)
     );
-    world.dispatcher.retry(&key).await.unwrap();
+    world
+        .dispatcher
+        .retry(&key, &crate::support::by())
+        .await
+        .unwrap();
     assert!(world.is_notified(&key).await);
 }
 

@@ -109,7 +109,11 @@ async fn a_listener_that_panics_breaks_nothing_else() {
     assert_eq!((summary.notified, receiver.count()), (5, 5));
     // Neither is a waiting call told that its delivery went wrong.
     let key = world.enqueue("books", "B-1").await;
-    let told = world.dispatcher.retry(&key).await.unwrap();
+    let told = world
+        .dispatcher
+        .retry(&key, &crate::support::by())
+        .await
+        .unwrap();
     assert!(matches!(told.state, NotificationState::Notified { .. }));
 }
 
@@ -205,7 +209,7 @@ async fn what_settled_is_caught_up_page_by_page_and_nothing_is_skipped_while_mor
     });
     world
         .dispatcher
-        .retry(&failed.clone().unwrap())
+        .retry(&failed.clone().unwrap(), &crate::support::by())
         .await
         .unwrap();
     let listing = world

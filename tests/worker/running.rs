@@ -76,7 +76,8 @@ async fn a_worker_goes_on_at_once_when_a_waiting_call_has_given_its_slot_back() 
     world.put(supplier("books").endpoint(receiver.url("/orders")));
     let waited_for = world.enqueue("books", "A-1").await;
     let dispatcher = world.dispatcher.clone();
-    let waiting = tokio::spawn(async move { dispatcher.retry(&waited_for).await });
+    let waiting =
+        tokio::spawn(async move { dispatcher.retry(&waited_for, &crate::support::by()).await });
     receiver.wait_for(1).await;
     while_running(world.worker(), async {
         world.enqueue("books", "A-2").await;

@@ -252,7 +252,11 @@ async fn a_person_who_retries_begins_a_new_schedule() {
     let before = world.live_until_settled(&key).await.attempts.len();
     assert_eq!(world.failure(&key).await, Some(FailureReason::Exhausted));
 
-    world.dispatcher.retry(&key).await.unwrap();
+    world
+        .dispatcher
+        .retry(&key, &crate::support::by())
+        .await
+        .unwrap();
     assert!(world.due_in(&key).await <= Duration::from_secs(6));
     world.live_until_settled(&key).await;
     let after = world.notification(&key).await;

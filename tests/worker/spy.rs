@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orderhook::notification::FailureReason;
 use orderhook::store::{
-    ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
+    Action, ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
     NewNotification, Page, Pick, Selection, Step, Store, StoreError, StoreErrorKind, Then, Written,
 };
 use orderhook::supplier::StreamRule;
@@ -202,7 +202,7 @@ impl Store for Spy {
         limit: u32,
     ) -> Result<Intervened, StoreError> {
         let intervened = self.inner.intervene(selection, intervention, limit).await?;
-        if *intervention == Intervention::Reopen {
+        if intervention.action == Action::Reopen {
             self.shared
                 .reopened
                 .fetch_add(intervened.changed.len(), Ordering::SeqCst);
@@ -228,8 +228,21 @@ impl Store for Spy {
         self.inner.settled(source, page).await
     }
 
-    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
-        self.inner.count(filter).await
+    async fn count(
+        &self,
+        filter: &Filter,
+        group: Group,
+    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
+        self.inner.count(filter, group).await
+    }
+
+    async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.inner.prune(source, older_than, limit).await
     }
 
     async fn changed(&self) {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use orderhook::store::{Filter, Store};
+use orderhook::store::{Counts, Filter, Group, Store};
 use orderhook::{MemoryStore, Source};
 use tokio::sync::oneshot;
 
@@ -46,9 +46,10 @@ async fn until_nothing_is_sent(world: &World) -> u64 {
     loop {
         let counts = world
             .store
-            .count(&Filter::of(Source::new("shop").unwrap()))
+            .count(&Filter::of(Source::new("shop").unwrap()), Group::State)
             .await
             .unwrap();
+        let counts = Counts::of_groups(&counts);
         if counts.sending == 0 {
             return counts.pending;
         }

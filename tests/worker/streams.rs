@@ -99,7 +99,7 @@ async fn a_failed_one_stops_its_stream_and_no_other_until_it_is_withdrawn() {
 
     world
         .dispatcher
-        .withdraw(&failed, "refunded")
+        .withdraw(&failed, &crate::support::because("refunded"))
         .await
         .unwrap();
     world.tick().await;

@@ -46,7 +46,11 @@ async fn what_may_have_been_received_is_held_when_the_supplier_wants_that_until_
     world.store.advance(10 * DAY);
     assert_eq!((world.tick().await, receiver.count()), (0, 1));
 
-    let told = world.dispatcher.retry(&key).await.unwrap();
+    let told = world
+        .dispatcher
+        .retry(&key, &crate::support::by())
+        .await
+        .unwrap();
     assert_eq!(told.state.name(), StateName::Notified);
     assert_eq!(world.outcomes(&key).await, ["unknown", "accepted"]);
     assert_eq!(
@@ -75,7 +79,11 @@ async fn one_endpoint_that_is_held_does_not_stop_the_next() {
         .collect();
     assert_eq!(paths, ["/primary", "/backup", "/backup"]);
     // What has accepted is not called again when the person does.
-    world.dispatcher.retry(&key).await.unwrap();
+    world
+        .dispatcher
+        .retry(&key, &crate::support::by())
+        .await
+        .unwrap();
     assert!(world.is_notified(&key).await);
     assert_eq!(receiver.count(), 4);
     assert_eq!(receiver.received()[3].path(), "/primary");

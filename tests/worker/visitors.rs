@@ -138,7 +138,7 @@ async fn a_person_who_retries_calls_a_silent_endpoint_beside_the_open_call_and_n
     silent(&world, &receiver, 2).await;
     let retry = |order: &str| {
         let (dispatcher, key) = (world.dispatcher.clone(), order_key(&world, order));
-        tokio::spawn(async move { dispatcher.retry(&key).await.unwrap() })
+        tokio::spawn(async move { dispatcher.retry(&key, &crate::support::by()).await.unwrap() })
     };
     let by_hand = world.enqueue("books", "by-hand").await;
     let beyond = world.enqueue("books", "beyond").await;
@@ -175,7 +175,7 @@ async fn resume_leaves_a_silent_endpoint_out_and_spends_no_try_on_it() {
 
     let report = world
         .dispatcher
-        .resume(&supplier_id("books"))
+        .resume(&supplier_id("books"), &crate::support::by())
         .await
         .unwrap();
     assert_eq!(report.entries.len(), 1);
@@ -251,7 +251,7 @@ async fn resume_reopens_thousands_each_once_however_soon_they_fail_again_and_kee
     spy.fail_what_is_reopened();
     let report = world
         .dispatcher
-        .resume(&supplier_id("books"))
+        .resume(&supplier_id("books"), &crate::support::by())
         .await
         .unwrap();
 

@@ -10,10 +10,11 @@ use tokio::task::JoinSet;
 
 use crate::event::{Body, EventKind, Occurrence};
 use crate::notification::outcome::{Outcome, Unknown};
-use crate::notification::{Attempt, FailureReason, Key, Ledger, Notification};
+use crate::notification::{Attempt, By, FailureReason, Key, Ledger, Notification};
 use crate::store::{
-    Claim, ClaimRequest, Claims, Counts, Filter, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Pick, Selection, Start, Step, Store, StoreError, Then, Written,
+    Action, Claim, ClaimRequest, Claims, Counted, Counts, Filter, Group, Inserted, Intervened,
+    Intervention, Listing, NewNotification, Page, Pick, Selection, Start, Step, Store, StoreError,
+    Then, Written,
 };
 use crate::supplier::EndpointId;
 use crate::supplier::StreamRule;
@@ -237,7 +238,14 @@ impl<'h, H: Harness> Case<'h, H> {
     }
 
     pub(super) async fn count(&self, filter: &Filter) -> Counts {
-        self.ok(self.store.count(filter).await)
+        Counts::of_groups(&self.counted(filter, Group::State).await)
+    }
+
+    pub(super) async fn counted(&self, filter: &Filter, group: Group) -> Vec<Counted> {
+        let mut counted = self.ok(self.store.count(filter, group).await);
+        // Their order is the store's own.
+        counted.sort_by_key(|group| (group.supplier.clone(), group.state, group.reason));
+        counted
     }
 
     /// The store's time.
@@ -287,9 +295,7 @@ impl<'h, H: Harness> Case<'h, H> {
         match situation {
             Situation::Abandoned => self.lapse().await,
             Situation::Withdrawn => {
-                let withdraw = Intervention::Withdraw {
-                    reason: "called off".to_owned(),
-                };
+                let withdraw = withdraw("called off");
                 let changed = self
                     .intervene(std::slice::from_ref(key), &withdraw)
                     .await
@@ -396,7 +402,7 @@ pub(super) fn body(text: &str) -> Body {
 pub(super) fn pending(key: &Key) -> NewNotification {
     NewNotification::new(
         key.clone(),
-        Start::Pending(body(&format!("{{\"about\":\"{key}\"}}"))),
+        Start::pending(body(&format!("{{\"about\":\"{key}\"}}"))),
     )
 }
 
@@ -415,6 +421,32 @@ pub(super) fn notified(reference: &str) -> Then {
     }
 }
 
+/// Who decides in this suite.
+pub(super) fn by() -> By {
+    By::new("maria", "called off").expect("two notes")
+}
+
+pub(super) fn decided(action: Action) -> Intervention {
+    Intervention::new(action, by())
+}
+
+pub(super) fn reopen() -> Intervention {
+    decided(Action::Reopen)
+}
+
+/// A withdrawal for this reason.
+pub(super) fn withdraw(why: &str) -> Intervention {
+    Intervention::new(
+        Action::Withdraw,
+        By::from_stored("maria", why).expect("two notes"),
+    )
+}
+
+pub(super) fn mark(reference: &str) -> Intervention {
+    let reference = reference.to_owned();
+    decided(Action::MarkNotified { reference })
+}
+
 /// Every end of a step, [`Then::Keep`] among them.
 pub(super) fn every_then() -> Vec<Then> {
     vec![
@@ -427,15 +459,7 @@ pub(super) fn every_then() -> Vec<Then> {
 }
 
 pub(super) fn every_intervention() -> [Intervention; 3] {
-    [
-        Intervention::Reopen,
-        Intervention::Withdraw {
-            reason: "called off".to_owned(),
-        },
-        Intervention::MarkNotified {
-            reference: "by phone".to_owned(),
-        },
-    ]
+    [reopen(), withdraw("called off"), mark("by phone")]
 }
 
 pub(super) fn every_pick(keys: &[Key]) -> [Pick; 5] {

@@ -5,14 +5,103 @@ use std::time::Duration;
 
 use crate::event::EventId;
 use crate::notification::{FailureReason, Key, NotificationState};
-use crate::store::{ClaimRequest, Intervention, Pick, Store, Then};
+use crate::store::{ClaimRequest, NewNotification, Pick, Start, Store, Then};
 use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
-    Case, LIVE, SHORT, Situation, attempt, every_pick, every_pick_of_due, failed, key, key_for,
-    keys_of, ledger, notified, other_source, pending, shop, step,
+    Case, LIVE, SHORT, Situation, attempt, body, every_pick, every_pick_of_due, failed, key,
+    key_for, keys_of, ledger, mark, notified, other_source, pending, reopen, shop, step, withdraw,
 };
+
+/// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
+pub async fn what_is_delayed_is_claimed_by_nobody_before_its_time(harness: &impl Harness) {
+    let case = Case::open(harness, "sentence 4").await;
+    let keys = [key("A-1"), key("A-2")];
+    for (key, delay) in keys.iter().zip([LIVE, SHORT]) {
+        let began = case.now().await;
+        let start = Start::Pending {
+            body: body("{}"),
+            delay,
+        };
+        case.insert(&[NewNotification::new(key.clone(), start)])
+            .await;
+        let over = case.now().await;
+        let NotificationState::Pending { due } = case.get(key).await.state else {
+            case.fails("it is pending", key)
+        };
+        case.holds(
+            "it is due after its delay",
+            began.after(delay) <= due && due <= over.after(delay),
+            due,
+        );
+        if delay == LIVE {
+            for pick in every_pick(&keys) {
+                case.same("no claim has it", case.claimed(pick).await, Vec::new());
+            }
+        }
+    }
+    case.lapse().await;
+    case.same(
+        "when its time has come it is new",
+        case.claimed(Pick::New).await,
+        keys[1..].to_vec(),
+    );
+    case.same(
+        "a person cannot hurry the other one",
+        case.claimed(Pick::NowOf(keys.to_vec())).await,
+        Vec::new(),
+    );
+    let done = case.intervene(&keys[..1], &withdraw("called off")).await;
+    case.same("but it can be withdrawn", &done.changed[..], &keys[..1]);
+}
+
+/// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
+pub async fn a_claim_can_be_bound_to_what_was_due_at_a_moment(harness: &impl Harness) {
+    let case = Case::open(harness, "sentence 4").await;
+    let keys = [key("A-1"), key("A-2"), key("A-3"), key("A-4")];
+    case.add(&keys[..1]).await;
+    case.bring(&keys[1], Situation::Waiting).await;
+    let claim = case.hold(&keys[1], LIVE).await;
+    case.settle(&claim, Then::Again { after: SHORT }).await;
+    let moment = case.now().await;
+    case.lapse().await;
+    case.add(&keys[2..]).await;
+    let bound = async |pick| {
+        let mut request = ClaimRequest::new(shop(), pick, 9, LIVE);
+        request.due_by = Some(moment);
+        keys_of(&case.request(&request).await.claims)
+    };
+    case.same(
+        "what was stored before it",
+        bound(Pick::New).await,
+        keys[..1].to_vec(),
+    );
+    case.same(
+        "and nothing that became due later",
+        bound(Pick::Due).await,
+        Vec::new(),
+    );
+    case.same(
+        "which is there for others",
+        case.claimed_due().await,
+        [&keys[2..], &keys[1..2]].concat(),
+    );
+    let mut later = ClaimRequest::new(shop(), Pick::New, 9, LIVE);
+    later.due_by = Some(case.now().await.after(LIVE));
+    let delayed = Start::Pending {
+        body: body("{}"),
+        delay: SHORT,
+    };
+    case.insert(&[NewNotification::new(key("B-1"), delayed)])
+        .await;
+    let early = case.request(&later).await.claims;
+    case.same(
+        "a later bound makes nothing due",
+        keys_of(&early),
+        Vec::new(),
+    );
+}
 
 /// Holds a store to sentence 4 of the [contract](crate::store::Store#contract).
 pub async fn what_is_due_is_claimed_oldest_first(harness: &impl Harness) {
@@ -195,8 +284,7 @@ pub async fn what_its_holder_gave_back_is_not_taken_over(harness: &impl Harness)
     let claim = case.hold(&key, LIVE).await;
     case.settle(&claim, failed(FailureReason::Config, StreamRule::Hold))
         .await;
-    case.intervene(std::slice::from_ref(&key), &Intervention::Reopen)
-        .await;
+    case.intervene(std::slice::from_ref(&key), &reopen()).await;
     let claim = case.hold(&key, LIVE).await;
     case.holds(
         "after a reopening nobody is interrupted",
@@ -307,7 +395,7 @@ pub async fn a_claim_has_all_that_its_holder_needs(harness: &impl Harness) {
     failure.attempts = vec![attempt(0), attempt(1)];
     failure.ledger = ledger(2);
     case.write(failure).await;
-    case.intervene(std::slice::from_ref(&new.key), &Intervention::Reopen)
+    case.intervene(std::slice::from_ref(&new.key), &reopen())
         .await;
     let claim = case.hold(&new.key, LIVE).await;
     case.same("how often it was reopened", claim.reopened, 1);
@@ -444,7 +532,7 @@ pub async fn every_claim_has_a_token_that_none_had_before(harness: &impl Harness
                         .collect::<Vec<_>>(),
                 )
                 .await;
-                case.intervene(&keys, &Intervention::Reopen).await;
+                case.intervene(&keys, &reopen()).await;
             }
         }
     }
@@ -461,13 +549,8 @@ pub async fn what_is_final_is_never_claimed(harness: &impl Harness) {
     }
     let (marked, late) = (key("marked"), key("late"));
     case.add(std::slice::from_ref(&marked)).await;
-    case.intervene(
-        std::slice::from_ref(&marked),
-        &Intervention::MarkNotified {
-            reference: "R".to_owned(),
-        },
-    )
-    .await;
+    case.intervene(std::slice::from_ref(&marked), &mark("R"))
+        .await;
     if let Some(claim) = case.bring(&late, Situation::Abandoned).await {
         case.settle(&claim, notified("R")).await;
     }

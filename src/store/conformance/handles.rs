@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::notification::NotificationState;
-use crate::store::{Filter, Inserted, Intervention, Page, Pick, Then, Written};
+use crate::store::{Filter, Inserted, Page, Pick, Then, Written};
 
 use super::Harness;
 use super::case::{
     Case, LIVE, SHORT, Situation, attempt, key, keys_of, notified, pending, shop, stage, step,
+    withdraw,
 };
 
 /// Holds a store to sentence 14 of the [contract](crate::store::Store#contract).
@@ -98,9 +99,7 @@ pub async fn two_handles_share_streams_leases_and_interventions(harness: &impl H
         Written::Stale,
     );
     two.settle(&second, notified("R-1")).await;
-    let withdraw = Intervention::Withdraw {
-        reason: "called off".to_owned(),
-    };
+    let withdraw = withdraw("called off");
     two.intervene(&keys[1..2], &withdraw).await;
     one.same(
         "what one withdrew is closed for the other",

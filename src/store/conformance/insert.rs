@@ -9,7 +9,7 @@ use crate::store::{Append, ClaimRequest, Inserted, NewNotification, Pick, Start,
 
 use super::Harness;
 use super::case::{
-    Case, LIVE, Situation, attempt, body, key, keys_of, notified, pending, shop, step,
+    Case, LIVE, Situation, attempt, body, by, key, keys_of, notified, pending, shop, step,
 };
 
 /// Holds a store to sentence 1 of the [contract](crate::store::Store#contract).
@@ -98,6 +98,7 @@ pub async fn what_was_told_elsewhere_begins_notified(harness: &impl Harness) {
     let key = key("A-1");
     let start = Start::Notified {
         reference: "by phone".to_owned(),
+        by: by(),
     };
     let answers = case
         .insert(&[NewNotification::new(key.clone(), start)])
@@ -155,7 +156,7 @@ pub async fn a_present_key_changes_nothing(harness: &impl Harness) {
         let before = case.get(&key).await;
         let mut again = pending(&key);
         again.event_id = EventId::from_stored("msg_other").expect("an id");
-        again.start = Start::Pending(body("other bytes"));
+        again.start = Start::pending(body("other bytes"));
         again.content_digest = Some(ContentDigest::of(b"other content"));
         again.memo = Some(Memo::new(*b"other memo").expect("a memo"));
         again.traceparent = Some("other trace".to_owned());
@@ -164,6 +165,7 @@ pub async fn a_present_key_changes_nothing(harness: &impl Harness) {
             Start::NotWanted,
             Start::Notified {
                 reference: "other".to_owned(),
+                by: by(),
             },
         ] {
             again.start = start;
@@ -215,7 +217,7 @@ pub async fn other_content_under_a_present_key_differs(harness: &impl Harness) {
     let before = case.get(&key).await;
     let mut other = new.clone();
     other.content_digest = Some(ContentDigest::of(b"another"));
-    other.start = Start::Pending(body("other bytes"));
+    other.start = Start::pending(body("other bytes"));
     for _ in 0..2 {
         case.same(
             "other content differs",
@@ -318,7 +320,7 @@ pub async fn a_key_that_stands_twice_in_a_slice_is_new_once(harness: &impl Harne
     let key = key("A-1");
     let with = |text: &str, append| {
         let mut new = pending(&key);
-        new.start = Start::Pending(body(text));
+        new.start = Start::pending(body(text));
         new.content_digest = Some(ContentDigest::of(text.as_bytes()));
         new.append = append;
         new
@@ -354,7 +356,7 @@ pub async fn of_concurrent_inserts_of_one_key_one_is_new(harness: &impl Harness)
     let key = key("A-1");
     let answers = case.side_by_side(64, |number, store| {
         let mut new = pending(&key);
-        new.start = Start::Pending(body(&number.to_string()));
+        new.start = Start::pending(body(&number.to_string()));
         async move { store.insert(&[new]).await }
     });
     let answers: Vec<_> = answers

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::notification::{Closed, FailureReason, Key, NotificationState};
-use crate::store::{ClaimRequest, Intervened, Intervention, Pick, Selection, Store};
+use crate::store::{ClaimRequest, Filter, Intervened, Intervention, Pick, Selection, Store};
 use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
     Case, LIVE, Situation, attempt, every_intervention, failed, key, key_for, keys_of, ledger,
-    notified, other_source, shop, step, supplier,
+    mark, notified, other_source, reopen, shop, step, supplier, withdraw,
 };
 
 /// Holds a store to sentence 10 of the [contract](crate::store::Store#contract).
@@ -26,9 +26,7 @@ pub async fn what_has_failed_can_be_reopened(harness: &impl Harness) {
             case.write(failure).await;
             let before = case.get(&key).await;
             let began = case.now().await;
-            let done = case
-                .intervene(std::slice::from_ref(&key), &Intervention::Reopen)
-                .await;
+            let done = case.intervene(std::slice::from_ref(&key), &reopen()).await;
             let over = case.now().await;
             case.same(
                 "it is reopened",
@@ -71,16 +69,14 @@ pub async fn nothing_but_a_failure_can_be_reopened(harness: &impl Harness) {
         ) {
             continue;
         }
-        left_alone(&case, situation, &Intervention::Reopen).await;
+        left_alone(&case, situation, &reopen()).await;
     }
 }
 
 /// Holds a store to sentence 10 of the [contract](crate::store::Store#contract).
 pub async fn what_is_open_can_be_withdrawn(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 10").await;
-    let withdraw = Intervention::Withdraw {
-        reason: "called off".to_owned(),
-    };
+    let withdraw = withdraw("called off");
     for situation in OPEN {
         let key = key(&format!("{situation:?}"));
         case.bring(&key, situation).await;
@@ -120,9 +116,7 @@ pub async fn what_is_open_can_be_withdrawn(harness: &impl Harness) {
 /// Holds a store to sentence 10 of the [contract](crate::store::Store#contract).
 pub async fn what_is_open_can_be_marked_as_notified(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 10").await;
-    let mark = Intervention::MarkNotified {
-        reference: "by phone".to_owned(),
-    };
+    let mark = mark("by phone");
     for situation in OPEN {
         let key = key(&format!("{situation:?}"));
         case.bring(&key, situation).await;
@@ -196,20 +190,18 @@ pub async fn an_intervention_takes_the_oldest_up_to_its_limit(harness: &impl Har
         let store = Arc::clone(&case.store);
         async move { store.intervene(&selection, &intervention, limit).await }
     };
-    let of_config = Selection::FailedFor {
-        source: shop(),
-        supplier: supplier("north"),
+    let of_config = Selection::Matching(Filter {
+        supplier: Some(supplier("north")),
         reasons: FailureReason::OF_CONFIGURATION.to_vec(),
-    };
-    let done = case.ok(some(of_config.clone(), Intervention::Reopen, 0).await);
+        ..Filter::of(shop())
+    });
+    let done = case.ok(some(of_config.clone(), reopen(), 0).await);
     case.same("a limit of 0 changes nothing", done.changed, Vec::new());
-    let done = case.ok(some(of_config.clone(), Intervention::Reopen, 1).await);
+    let done = case.ok(some(of_config.clone(), reopen(), 1).await);
     case.same("the oldest first", &done.changed[..], &keys[..1]);
-    let done = case.ok(some(of_config, Intervention::Reopen, 2).await);
+    let done = case.ok(some(of_config, reopen(), 2).await);
     case.same("the next two then", &done.changed[..], &keys[1..3]);
-    let withdraw = Intervention::Withdraw {
-        reason: "called off".to_owned(),
-    };
+    let withdraw = withdraw("called off");
     let done = case.ok(some(Selection::Keys(selected.clone()), withdraw.clone(), 3).await);
     case.same("of keys, too", &done.changed[..], &keys[..3]);
     let done = case.ok(some(Selection::Keys(selected), withdraw, 3).await);
@@ -238,24 +230,18 @@ pub async fn failures_are_selected_by_source_supplier_and_reason(harness: &impl 
     case.bring(&key_for("north", "notified"), Situation::Notified)
         .await;
     let reopen = |source, id: &str, reasons: &[FailureReason]| {
-        let selection = Selection::FailedFor {
-            source,
-            supplier: supplier(id),
+        let selection = Selection::Matching(Filter {
+            supplier: Some(supplier(id)),
             reasons: reasons.to_vec(),
-        };
+            ..Filter::of(source)
+        });
         let store = Arc::clone(&case.store);
-        async move {
-            store
-                .intervene(&selection, &Intervention::Reopen, 1000)
-                .await
-        }
+        async move { store.intervene(&selection, &reopen(), 1000).await }
     };
     let done = case.ok(reopen(other_source(), "north", &FailureReason::ALL).await);
     case.same("nothing of another source", done, Intervened::default());
     let done = case.ok(reopen(shop(), "east", &FailureReason::ALL).await);
     case.same("nothing of another supplier", done, Intervened::default());
-    let done = case.ok(reopen(shop(), "north", &[]).await);
-    case.same("nothing for no reason", done, Intervened::default());
     let done = case.ok(reopen(shop(), "north", &FailureReason::OF_CONFIGURATION).await);
     let wanted: Vec<_> = FailureReason::OF_CONFIGURATION
         .iter()
@@ -318,7 +304,7 @@ pub async fn keys_that_are_absent_or_named_twice_do_no_harm(harness: &impl Harne
         );
         case.same("no other is changed", case.get(&other).await, before);
     }
-    let done = case.intervene(&[], &Intervention::Reopen).await;
+    let done = case.intervene(&[], &reopen()).await;
     case.same("no keys mean none", done, Intervened::default());
 }
 
@@ -341,9 +327,7 @@ pub async fn a_claim_and_a_withdrawal_do_not_both_succeed(harness: &impl Harness
                     .await
                     .map(|claims| Did::Claimed(keys_of(&claims.claims)));
             }
-            let withdraw = Intervention::Withdraw {
-                reason: "called off".to_owned(),
-            };
+            let withdraw = withdraw("called off");
             store
                 .intervene(&Selection::Keys(one), &withdraw, 1)
                 .await

@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::event::{ContentDigest, Memo};
 use crate::notification::{FailureReason, Key, StateName};
 use crate::store::{
-    Append, Counts, Filter, Intervention, NewNotification, Page, Pick, Start, Then,
+    Append, Counted, Counts, Filter, Group, NewNotification, Page, Pick, Start, Then,
 };
 use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
-    Case, LIVE, Situation, attempt, failed, key, key_for, ledger, notified, order, other_source,
-    pending, shop, step, supplier,
+    Case, LIVE, Situation, attempt, failed, key, key_for, ledger, mark, notified, order,
+    other_source, pending, reopen, shop, stage, step, supplier,
 };
 
 /// Holds a store to sentence 15 of the [contract](crate::store::Store#contract).
@@ -28,13 +28,7 @@ pub async fn a_listing_is_in_the_order_of_insertion(harness: &impl Harness) {
     let claim = case.hold(&keys[0], LIVE).await;
     case.settle(&claim, Then::Again { after: LIVE }).await;
     case.hold(&keys[3], LIVE).await;
-    case.intervene(
-        &keys[1..2],
-        &Intervention::MarkNotified {
-            reference: "R".to_owned(),
-        },
-    )
-    .await;
+    case.intervene(&keys[1..2], &mark("R")).await;
     case.insert(&[pending(&keys[0])]).await;
     case.same(
         "in the order of insertion",
@@ -67,7 +61,7 @@ pub async fn a_listing_has_all_but_the_bodies(harness: &impl Harness) {
     failure.attempts = vec![attempt(0), attempt(1)];
     failure.ledger = ledger(3);
     case.write(failure).await;
-    case.intervene(std::slice::from_ref(&new.key), &Intervention::Reopen)
+    case.intervene(std::slice::from_ref(&new.key), &reopen())
         .await;
     let notifications = case
         .list(&Filter::of(shop()), &Page::first(100))
@@ -79,8 +73,7 @@ pub async fn a_listing_has_all_but_the_bodies(harness: &impl Harness) {
         Situation::ALL.len() + 1,
     );
     for seen in notifications {
-        let mut wanted = case.get(&seen.key).await;
-        wanted.body = None;
+        let wanted = case.get(&seen.key).await.as_listed();
         case.same("a listing has all but the body", seen, wanted);
     }
 }
@@ -386,8 +379,7 @@ pub async fn counts_are_of_what_is_there_now(harness: &impl Harness) {
         case.count(&filter).await,
         wanted,
     );
-    case.intervene(&[key("FailedHolding")], &Intervention::Reopen)
-        .await;
+    case.intervene(&[key("FailedHolding")], &reopen()).await;
     wanted.failed -= 1;
     wanted.pending += 1;
     case.same(
@@ -431,6 +423,111 @@ async fn listed<H: Harness>(case: &Case<'_, H>, filter: &Filter, limit: u32) -> 
             Some(next) if keys.len() < 1000 => page = Page::after(next, limit),
             Some(next) => case.fails("paging comes to an end", next),
             None => return keys,
+        }
+    }
+}
+
+/// Holds a store to sentence 15 of the [contract](crate::store::Store#contract).
+pub async fn a_filter_names_kinds_and_reasons(harness: &impl Harness) {
+    let case = Case::open(harness, "sentence 15").await;
+    let orders = FailureReason::ALL.map(|reason| key(reason.as_str()));
+    for (key, reason) in orders.iter().zip(FailureReason::ALL) {
+        case.add(std::slice::from_ref(key)).await;
+        let claim = case.hold(key, LIVE).await;
+        case.settle(&claim, failed(reason, StreamRule::Pass)).await;
+    }
+    let stages = [stage("A-1", "1"), stage("A-1", "2")];
+    case.add(&stages).await;
+    let order_created = orders[0].kind.clone();
+    for (kinds, reasons, wanted) in [
+        (vec![stages[0].kind.clone()], vec![], stages.to_vec()),
+        (vec![order_created.clone()], vec![], orders.to_vec()),
+        (
+            vec![],
+            FailureReason::ALL[1..3].to_vec(),
+            orders[1..3].to_vec(),
+        ),
+        (
+            vec![stages[0].kind.clone()],
+            FailureReason::ALL.to_vec(),
+            vec![],
+        ),
+        (
+            vec![stages[0].kind.clone(), order_created],
+            vec![],
+            [&orders[..], &stages[..]].concat(),
+        ),
+    ] {
+        let mut filter = Filter::of(shop());
+        (filter.kinds, filter.reasons) = (kinds, reasons);
+        for states in [vec![], StateName::ALL.to_vec()] {
+            filter.states = states;
+            case.same(
+                &format!("what the filter names is listed: {filter:?}"),
+                listed(&case, &filter, 2).await,
+                wanted.clone(),
+            );
+            case.same(
+                "and counted",
+                case.count(&filter).await.total(),
+                wanted.len() as u64,
+            );
+        }
+    }
+    let mut none = Filter::of(shop());
+    none.states = vec![StateName::Pending];
+    none.reasons = FailureReason::ALL.to_vec();
+    case.same(
+        "nothing pending has failed",
+        listed(&case, &none, 9).await,
+        vec![],
+    );
+}
+
+/// Holds a store to sentence 15 of the [contract](crate::store::Store#contract).
+pub async fn groups_have_their_numbers_and_their_earliest_moments(harness: &impl Harness) {
+    let case = Case::open(harness, "sentence 15").await;
+    for round in ["first", "second"] {
+        for id in ["north", "south"] {
+            for situation in Situation::ALL {
+                case.bring(&key_for(id, &format!("{situation:?} {round}")), situation)
+                    .await;
+            }
+        }
+    }
+    let filters = [
+        Filter::of(shop()),
+        Filter {
+            states: vec![StateName::Failed],
+            ..Filter::of(shop())
+        },
+        Filter {
+            states: vec![StateName::Pending, StateName::Sending, StateName::Failed],
+            supplier: Some(supplier("south")),
+            ..Filter::of(shop())
+        },
+    ];
+    for filter in filters {
+        for group in [Group::State, Group::SupplierAndReason] {
+            let mut wanted: Vec<Counted> = Vec::new();
+            let page = Page::first(99);
+            for found in case.list(&filter, &page).await.notifications {
+                let one = Counted::one(&found, group);
+                if !wanted.iter_mut().any(|counted| counted.merge(&one)) {
+                    wanted.push(one);
+                }
+            }
+            wanted.sort_by_key(|group| (group.supplier.clone(), group.state, group.reason));
+            case.holds(
+                "there are several",
+                wanted.len() > 1 || filter.states.len() == 1,
+                &wanted,
+            );
+            case.same(
+                &format!("the groups of what is listed: {filter:?}, {group:?}"),
+                case.counted(&filter, group).await,
+                wanted,
+            );
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::notification::{FailureReason, Key, NotificationState};
-use crate::store::{ClaimRequest, Intervention, Pick, Then};
+use crate::store::{ClaimRequest, Pick, Then};
 use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
-    Case, LIVE, SHORT, attempt, failed, key, key_for, keys_of, ledger, notified, pending, shop,
-    stage, step,
+    Case, LIVE, SHORT, attempt, failed, key, key_for, keys_of, ledger, notified, pending, reopen,
+    shop, stage, step,
 };
 
 /// Holds a store to sentence 13 of the [contract](crate::store::Store#contract).
@@ -77,8 +77,7 @@ pub async fn what_a_holder_gave_back_is_never_new_again(harness: &impl Harness) 
     let claim = case.hold(&key, LIVE).await;
     case.settle(&claim, failed(FailureReason::Config, StreamRule::Hold))
         .await;
-    case.intervene(std::slice::from_ref(&key), &Intervention::Reopen)
-        .await;
+    case.intervene(std::slice::from_ref(&key), &reopen()).await;
     case.same(
         "what is reopened is not new",
         case.claimed(Pick::New).await,

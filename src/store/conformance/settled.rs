@@ -1,11 +1,13 @@
 //! Sentence 17: what settled, in the order in which it did.
 
 use crate::notification::{FailureReason, Key};
-use crate::store::{Cursor, Intervention, Listing, NewNotification, Page, Start};
+use crate::store::{Cursor, Listing, NewNotification, Page, Start};
 use crate::supplier::StreamRule;
 
 use super::Harness;
-use super::case::{Case, LIVE, failed, key, notified, other_source, pending};
+use super::case::{
+    Case, LIVE, by, failed, key, mark, notified, other_source, pending, reopen, withdraw,
+};
 
 /// Holds a store to sentence 17 of the [contract](crate::store::Store#contract).
 pub async fn what_settled_is_listed_in_the_order_in_which_it_did(harness: &impl Harness) {
@@ -18,6 +20,7 @@ pub async fn what_settled_is_listed_in_the_order_in_which_it_did(harness: &impl 
     elsewhere.source = other_source();
     let told = Start::Notified {
         reference: "R-0".to_owned(),
+        by: by(),
     };
     case.insert(&[
         NewNotification::new(elsewhere, told.clone()),
@@ -32,20 +35,8 @@ pub async fn what_settled_is_listed_in_the_order_in_which_it_did(harness: &impl 
         case.settle(&claim, then).await;
     }
     case.hold(&keys[2], LIVE).await;
-    case.intervene(
-        &keys[4..],
-        &Intervention::Withdraw {
-            reason: "refunded".to_owned(),
-        },
-    )
-    .await;
-    case.intervene(
-        &keys[..1],
-        &Intervention::MarkNotified {
-            reference: "R-1".to_owned(),
-        },
-    )
-    .await;
+    case.intervene(&keys[4..], &withdraw("refunded")).await;
+    case.intervene(&keys[..1], &mark("R-1")).await;
     let wanted = [
         key("A-0"),
         keys[3].clone(),
@@ -59,8 +50,7 @@ pub async fn what_settled_is_listed_in_the_order_in_which_it_did(harness: &impl 
         wanted.to_vec(),
     );
     for seen in listing.notifications {
-        let mut wanted = case.get(&seen.key).await;
-        wanted.body = None;
+        let wanted = case.get(&seen.key).await.as_listed();
         case.same("all of it but the body", seen, wanted);
     }
     case.same(
@@ -105,7 +95,7 @@ pub async fn what_settles_later_comes_after_the_cursor(harness: &impl Harness) {
         vec![keys[1].clone()],
     );
 
-    case.intervene(&keys[..1], &Intervention::Reopen).await;
+    case.intervene(&keys[..1], &reopen()).await;
     case.same(
         "what was reopened is not settled",
         all_from(&case, None, 10).await.0.len(),

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::notification::{FailureReason, NotificationState};
-use crate::store::{Intervention, Pick, Step, Store, Then, Token, Written};
+use crate::store::{Pick, Step, Store, Then, Token, Written};
 use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
-    Case, LIVE, SHORT, Situation, attempt, every_then, failed, key, ledger, notified, pending, step,
+    Case, LIVE, SHORT, Situation, attempt, every_then, failed, key, ledger, mark, notified,
+    pending, reopen, step, withdraw,
 };
 
 /// Holds a store to sentence 7 of the [contract](crate::store::Store#contract).
@@ -68,14 +69,7 @@ pub async fn an_end_makes_a_token_stale(harness: &impl Harness) {
 /// Holds a store to sentence 7 of the [contract](crate::store::Store#contract).
 pub async fn an_intervention_makes_a_token_stale(harness: &impl Harness) {
     let case = Case::open(harness, "sentence 7").await;
-    let interventions = [
-        Intervention::Withdraw {
-            reason: "called off".to_owned(),
-        },
-        Intervention::MarkNotified {
-            reference: "by phone".to_owned(),
-        },
-    ];
+    let interventions = [withdraw("called off"), mark("by phone")];
     for (n, intervention) in interventions.iter().enumerate() {
         let key = key(&format!("A-{n}"));
         let Some(claim) = case.bring(&key, Situation::Abandoned).await else {
@@ -103,8 +97,7 @@ pub async fn an_intervention_makes_a_token_stale(harness: &impl Harness) {
     let claim = case.hold(&key, LIVE).await;
     case.settle(&claim, failed(FailureReason::Config, StreamRule::Hold))
         .await;
-    case.intervene(std::slice::from_ref(&key), &Intervention::Reopen)
-        .await;
+    case.intervene(std::slice::from_ref(&key), &reopen()).await;
     let written = case.write(step(&claim, notified("R-1"))).await;
     case.same("a reopening brings no token back", written, Written::Stale);
 }

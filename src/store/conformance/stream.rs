@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::notification::{FailureReason, Key};
-use crate::store::{
-    Append, ClaimRequest, Inserted, Intervention, NewNotification, Pick, Start, Store, Then,
-};
+use crate::store::{Append, ClaimRequest, Inserted, NewNotification, Pick, Start, Store, Then};
 use crate::supplier::StreamRule;
 
 use super::Harness;
 use super::case::{
-    Case, LIVE, SHORT, Situation, every_pick, every_pick_of_due, failed, key, key_for, keys_of,
-    notified, other_source, pending, stage, stage_for, step,
+    Case, LIVE, SHORT, Situation, by, every_pick, every_pick_of_due, failed, key, key_for, keys_of,
+    mark, notified, other_source, pending, reopen, stage, stage_for, step, withdraw,
 };
 
 /// Holds a store to sentence 12 of the [contract](crate::store::Store#contract).
@@ -84,9 +82,7 @@ pub async fn a_stream_goes_on_when_its_first_is_finished(harness: &impl Harness)
         vec![keys[1].clone()],
     );
     case.lapse().await;
-    let withdraw = Intervention::Withdraw {
-        reason: "called off".to_owned(),
-    };
+    let withdraw = withdraw("called off");
     case.intervene(&keys[1..2], &withdraw).await;
     case.same(
         "after a withdrawn one",
@@ -94,13 +90,7 @@ pub async fn a_stream_goes_on_when_its_first_is_finished(harness: &impl Harness)
         1,
     );
     case.lapse().await;
-    case.intervene(
-        &keys[2..3],
-        &Intervention::MarkNotified {
-            reference: "by phone".to_owned(),
-        },
-    )
-    .await;
+    case.intervene(&keys[2..3], &mark("by phone")).await;
     case.same(
         "after one that was marked",
         case.claimed_due().await,
@@ -125,9 +115,7 @@ pub async fn a_withdrawal_in_the_middle_of_a_stream_leaves_its_order(harness: &i
     let case = Case::open(harness, "sentence 12").await;
     let keys = ["c", "b", "a"].map(|occurrence| stage("A-1", occurrence));
     case.insert(&keys.each_ref().map(pending)).await;
-    let withdraw = Intervention::Withdraw {
-        reason: "called off".to_owned(),
-    };
+    let withdraw = withdraw("called off");
     let done = case.intervene(&keys[1..2], &withdraw).await;
     case.same(
         "one in the middle can be withdrawn",
@@ -191,7 +179,7 @@ pub async fn what_is_reopened_is_the_oldest_of_its_stream_again(harness: &impl H
     case.settle(&claim, failed(FailureReason::Exhausted, StreamRule::Pass))
         .await;
     let second = case.hold(&keys[1], LIVE).await;
-    let done = case.intervene(&keys[..1], &Intervention::Reopen).await;
+    let done = case.intervene(&keys[..1], &reopen()).await;
     case.same(
         "what was passed can be reopened",
         &done.changed[..],
@@ -237,6 +225,7 @@ pub async fn what_begins_finished_holds_nothing_back(harness: &impl Harness) {
         keys[1].clone(),
         Start::Notified {
             reference: "R".to_owned(),
+            by: by(),
         },
     );
     let answers = case.insert(&[not_wanted, told, pending(&keys[2])]).await;
@@ -320,9 +309,7 @@ pub async fn positions_start_at_1_and_have_no_gaps(harness: &impl Harness) {
             position,
         );
     }
-    let withdraw = Intervention::Withdraw {
-        reason: "called off".to_owned(),
-    };
+    let withdraw = withdraw("called off");
     let all = [
         stage("A-1", "a"),
         stage("A-1", "b"),

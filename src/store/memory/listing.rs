@@ -1,25 +1,25 @@
 //! What is listed and counted.
 
-use crate::notification::Notification;
-use crate::store::{Counts, Cursor, Filter, Listing, Page};
-use crate::value::names::Source;
-use crate::value::time::Timestamp;
+use std::collections::BTreeMap;
 
-use super::table::{Row, Table, place};
+use crate::notification::{Action, Notification, StateName, transition};
+use crate::store::{Counted, Cursor, Filter, Group, Listing, Page};
+use crate::value::names::Source;
+
+use super::table::{Table, place};
 
 impl Table {
     pub(super) fn list(&self, filter: &Filter, page: &Page) -> Listing {
         let now = self.now();
         let after = number(page);
         let mut wanted = self.selected_by(filter, after).filter_map(|id| {
-            let notification = self.read(id).filter(|found| matches(filter, found, now))?;
+            let notification = self.read(id).filter(|found| filter.selects(found, now))?;
             Some((id, notification))
         });
         let mut last = after;
-        let shown = |(id, mut notification): (u64, Notification)| {
+        let shown = |(id, notification): (u64, Notification)| {
             last = id;
-            notification.body = None;
-            notification
+            notification.as_listed()
         };
         let notifications = wanted
             .by_ref()
@@ -36,14 +36,13 @@ impl Table {
         let after = usize::try_from(last).unwrap_or(usize::MAX);
         for (number, id) in (last + 1..).zip(self.settled.get(after..).unwrap_or_default()) {
             let found = if *id > 0 { self.read(*id) } else { None };
-            let Some(mut notification) = found.filter(|found| found.key.source == *source) else {
+            let Some(notification) = found.filter(|found| found.key.source == *source) else {
                 continue;
             };
             if notifications.len() == page.limit as usize {
                 break;
             }
-            notification.body = None;
-            notifications.push(notification);
+            notifications.push(notification.as_listed());
             last = number;
         }
         Listing::new(
@@ -52,21 +51,39 @@ impl Table {
         )
     }
 
-    pub(super) fn count(&self, filter: &Filter) -> Counts {
+    pub(super) fn count(&self, filter: &Filter, group: Group) -> Vec<Counted> {
         let now = self.now();
-        let mut counts = Counts::default();
+        let mut groups: BTreeMap<_, Counted> = BTreeMap::new();
         for found in self.selected_by(filter, 0).filter_map(|id| self.read(id)) {
-            if matches(filter, &found, now) {
-                counts.add(found.state.name(), 1);
+            if !filter.selects(&found, now) {
+                continue;
             }
+            let one = Counted::one(&found, group);
+            let group = (one.supplier.clone(), one.state, one.reason);
+            groups
+                .entry(group)
+                .and_modify(|counted| {
+                    counted.merge(&one);
+                })
+                .or_insert(one);
         }
-        counts
+        groups.into_values().collect()
     }
 
-    /// The rows that a filter may mean, in the order of insertion: of an order what belongs to it, else all.
-    fn selected_by(&self, filter: &Filter, after: u64) -> Box<dyn Iterator<Item = u64> + '_> {
+    /// The rows that a filter may mean, in the order of insertion: of an order what belongs to it, of what is open what is,
+    /// else all.
+    pub(super) fn selected_by(
+        &self,
+        filter: &Filter,
+        after: u64,
+    ) -> Box<dyn Iterator<Item = u64> + '_> {
         let Some(order) = &filter.order else {
-            return Box::new(after.saturating_add(1)..=self.rows.len() as u64);
+            let is_open =
+                |state: &StateName| !transition::states_for(&Action::Erase).contains(state);
+            return match filter.possible_states().iter().all(is_open) {
+                true => Box::new(self.open.range(after.saturating_add(1)..).copied()),
+                false => Box::new(after.saturating_add(1)..=self.rows.len() as u64),
+            };
         };
         let mut of_order = Vec::new();
         let mut next = self.last_of_order(&filter.source, order);
@@ -74,10 +91,7 @@ impl Table {
             of_order.push(id);
             next = place(id)
                 .and_then(|place| self.rows.get(place))
-                .map(|row| match row {
-                    Row::Whole(whole) => whole.previous,
-                    Row::Mark(mark) => mark.previous(),
-                });
+                .map(|row| row.previous());
         }
         Box::new(of_order.into_iter().rev())
     }
@@ -89,21 +103,4 @@ fn number(page: &Page) -> u64 {
         .as_ref()
         .and_then(|cursor| cursor.as_str().parse().ok())
         .unwrap_or(0)
-}
-
-fn matches(filter: &Filter, notification: &Notification, now: Timestamp) -> bool {
-    let key = &notification.key;
-    filter.source == key.source
-        && filter
-            .order
-            .as_ref()
-            .is_none_or(|order| *order == key.order)
-        && filter
-            .supplier
-            .as_ref()
-            .is_none_or(|supplier| *supplier == key.supplier)
-        && (filter.states.is_empty() || filter.states.contains(&notification.state.name()))
-        && filter
-            .older_than
-            .is_none_or(|age| now.since(notification.created_at) >= age)
 }

@@ -3,12 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use crate::notification::transition::{self, Change, Intervening, Judge, Present, Queue};
+use crate::notification::transition::{self, Change, Judge, Present, Queue};
 use crate::notification::{Claim, Key, Notification, NotificationState, Stream, Token};
-use crate::store::{
-    ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Pick, Selection,
-    Step, Written,
-};
+use crate::store::{ClaimRequest, Claims, Inserted, NewNotification, Pick, Step, Written};
 use crate::value::clock::Moment;
 use crate::value::names::{OrderCode, Source};
 use crate::value::time::Timestamp;
@@ -27,17 +24,18 @@ pub(super) struct Table {
     advanced: Duration,
     /// By their numbers, which begin at 1.
     pub(super) rows: Vec<Row>,
-    names: Names,
+    pub(super) names: Names,
     by_key: Index,
     /// The last row of each order, from where they go back, and of each stream.
-    by_order: Index,
-    by_stream: Index,
+    pub(super) by_order: Index,
+    pub(super) by_stream: Index,
     /// What holds its stream or would be held, by position.
     unfinished: HashMap<Stream, BTreeMap<u64, u64>>,
     queues: HashMap<Source, Queues>,
-    failed: BTreeSet<u64>,
+    /// What is pending, being sent or failed.
+    pub(super) open: BTreeSet<u64>,
     /// What has come to its end and is kept whole, oldest first.
-    whole: VecDeque<u64>,
+    pub(super) whole: VecDeque<u64>,
     last_token: i64,
     /// What became notified or failed, by its number in that order, which begins at 1. 0: it was reopened.
     pub(super) settled: Vec<u64>,
@@ -48,18 +46,33 @@ pub(super) enum Row {
     Whole(Box<Whole>),
     /// It has come to its end.
     Mark(Mark),
+    /// It was forgotten. The row before it in its order is still reached through it.
+    Gone {
+        previous: u64,
+    },
+}
+
+impl Row {
+    /// The row before it in its order; 0 for the first.
+    pub(super) fn previous(&self) -> u64 {
+        match self {
+            Row::Whole(whole) => whole.previous,
+            Row::Mark(mark) => mark.previous(),
+            Row::Gone { previous } => *previous,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Whole {
-    notification: Notification,
+    pub(super) notification: Notification,
     token: Option<Token>,
     /// The queue that it waits in whenever it is the oldest unfinished of its stream and can be claimed.
     queue: Queue,
     /// Where it stands in the queues.
     waits: Option<(Queue, Timestamp)>,
     /// Its number in `settled`.
-    settled: Option<usize>,
+    pub(super) settled: Option<usize>,
     /// The row before it in its order; 0 for the first.
     pub(super) previous: u64,
 }
@@ -82,7 +95,7 @@ impl Table {
             by_stream: Index::default(),
             unfinished: HashMap::new(),
             queues: HashMap::new(),
-            failed: BTreeSet::new(),
+            open: BTreeSet::new(),
             whole: VecDeque::new(),
             last_token: 0,
             settled: Vec::new(),
@@ -102,14 +115,14 @@ impl Table {
     fn whole(&self, id: u64) -> Option<&Whole> {
         match self.rows.get(place(id)?)? {
             Row::Whole(whole) => Some(whole),
-            Row::Mark(_) => None,
+            Row::Mark(_) | Row::Gone { .. } => None,
         }
     }
 
-    fn whole_mut(&mut self, id: u64) -> Option<&mut Whole> {
+    pub(super) fn whole_mut(&mut self, id: u64) -> Option<&mut Whole> {
         match self.rows.get_mut(place(id)?)? {
             Row::Whole(whole) => Some(whole),
-            Row::Mark(_) => None,
+            Row::Mark(_) | Row::Gone { .. } => None,
         }
     }
 
@@ -118,22 +131,14 @@ impl Table {
         match self.rows.get(place(id)?)? {
             Row::Whole(whole) => Some(whole.notification.clone()),
             Row::Mark(mark) => mark.unpack(&self.names),
-        }
-    }
-
-    fn key_of(&self, id: u64) -> Option<Key> {
-        match self.rows.get(place(id)?)? {
-            Row::Whole(whole) => Some(whole.notification.key.clone()),
-            Row::Mark(mark) => mark
-                .unpack(&self.names)
-                .map(|notification| notification.key),
+            Row::Gone { .. } => None,
         }
     }
 
     fn has_key(&self, id: u64, is_it: impl Fn(&Key) -> bool) -> bool {
         match self.whole(id) {
             Some(whole) => is_it(&whole.notification.key),
-            None => self.key_of(id).is_some_and(|key| is_it(&key)),
+            None => self.read(id).is_some_and(|found| is_it(&found.key)),
         }
     }
 
@@ -142,20 +147,20 @@ impl Table {
             .place(key, |id| self.has_key(id, |of_row| of_row == key))
     }
 
-    fn place_of_order(&self, source: &Source, order: &OrderCode) -> Place {
+    pub(super) fn place_of_order(&self, source: &Source, order: &OrderCode) -> Place {
         let is_it = |key: &Key| key.source == *source && key.order == *order;
         self.by_order
             .place(&(source, order), |id| self.has_key(id, is_it))
     }
 
-    fn place_of_stream(&self, key: &Key) -> Place {
+    pub(super) fn place_of_stream(&self, key: &Key) -> Place {
         let stream = |key: &Key| key.stream();
         self.by_stream.place(&stream(key), |id| {
             self.has_key(id, |of_row| stream(of_row) == stream(key))
         })
     }
 
-    fn find(&self, key: &Key) -> Option<u64> {
+    pub(super) fn find(&self, key: &Key) -> Option<u64> {
         self.place_of(key).row
     }
 
@@ -205,11 +210,13 @@ impl Table {
     }
 
     fn add(&mut self, new: &NewNotification, position: u64, now: Timestamp) {
-        let (change, body) = transition::start(&new.start, now);
+        let beginning = transition::start(&new.start, now);
+        let change = beginning.change;
         let (key, state) = (new.key.clone(), change.state.clone());
         let mut notification =
             Notification::new(key.clone(), new.event_id.clone(), position, state, now);
-        notification.body = body.cloned();
+        notification.body = beginning.body.cloned();
+        notification.history.extend(beginning.history);
         notification.content_digest = new.content_digest;
         notification.ledger = new.ledger.clone();
         notification.memo = new.memo.clone();
@@ -241,9 +248,10 @@ impl Table {
         let now = self.now();
         let mut answer = Claims::at(now);
         let queues = self.queues.get(&request.source);
+        let due_by = request.due_by.map_or(now, |due_by| due_by.min(now));
         let front = |queue| {
             queues
-                .map(|queues| queues.front(queue, request.limit, now))
+                .map(|queues| queues.front(queue, request.limit, due_by))
                 .unwrap_or_default()
         };
         let chosen = match &request.pick {
@@ -261,8 +269,8 @@ impl Table {
                 .map(|queues| queues.put_off(suppliers, request))
                 .unwrap_or_default(),
             Pick::DueOf(keys) => self.waiting_of(request, keys, |at, _| at <= now),
-            Pick::NowOf(keys) => self.waiting_of(request, keys, |at, state| {
-                at <= now || matches!(state, NotificationState::Pending { .. })
+            Pick::NowOf(keys) => self.waiting_of(request, keys, |at, row| {
+                at <= now || transition::may_come_early(&row.notification.state, row.queue)
             }),
         };
         let until = now.after(request.lease);
@@ -277,14 +285,12 @@ impl Table {
         &self,
         request: &ClaimRequest,
         keys: &[Key],
-        wanted: impl Fn(Timestamp, &NotificationState) -> bool,
+        wanted: impl Fn(Timestamp, &Whole) -> bool,
     ) -> Vec<Turn> {
         let place = |key: &Key| {
             let id = self.find(key)?;
             let row = self.whole(id)?;
-            let (_, at) = row
-                .waits
-                .filter(|(_, at)| wanted(*at, &row.notification.state))?;
+            let (_, at) = row.waits.filter(|(_, at)| wanted(*at, row))?;
             Some((at, id))
         };
         let ours = keys.iter().filter(|key| key.source == request.source);
@@ -326,59 +332,8 @@ impl Table {
         Written::Applied
     }
 
-    pub(super) fn intervene(
-        &mut self,
-        selection: &Selection,
-        intervention: &Intervention,
-        limit: u32,
-    ) -> Intervened {
-        let now = self.now();
-        let mut answer = Intervened::default();
-        for id in self.selected(selection) {
-            if answer.changed.len() >= limit as usize {
-                break;
-            }
-            // What is only a mark is final.
-            let Some(row) = self.whole(id) else { continue };
-            let key = row.notification.key.clone();
-            match transition::intervene(&row.notification.state, intervention, now) {
-                Intervening::Changes(change) => {
-                    self.change(id, change);
-                    answer.changed.push(key);
-                }
-                Intervening::InFlight => answer.in_flight.push(key),
-                Intervening::NotAllowed => {}
-            }
-        }
-        answer
-    }
-
-    fn selected(&self, selection: &Selection) -> BTreeSet<u64> {
-        match selection {
-            Selection::Keys(keys) => keys.iter().filter_map(|key| self.find(key)).collect(),
-            Selection::FailedFor {
-                source,
-                supplier,
-                reasons,
-            } => {
-                let wanted = |id: &&u64| {
-                    let Some(Whole {
-                        notification: Notification { key, state, .. },
-                        ..
-                    }) = self.whole(**id)
-                    else {
-                        return false;
-                    };
-                    (&key.source, &key.supplier) == (source, supplier)
-                        && matches!(state, NotificationState::Failed { reason, .. } if reasons.contains(reason))
-                };
-                self.failed.iter().filter(wanted).copied().collect()
-            }
-        }
-    }
-
     /// The one place where a state changes: keeps streams and queues in step.
-    fn change(&mut self, id: u64, change: Change) {
+    pub(super) fn change(&mut self, id: u64, change: Change) {
         let settled = change.settles().then_some(self.settled.len());
         let Some(row) = self.whole_mut(id) else {
             return;
@@ -390,7 +345,6 @@ impl Table {
         row.notification.reopened += u32::from(change.reopens);
         row.queue = change.queue;
         let holds = change.state.holds_stream();
-        let failed = matches!(change.state, NotificationState::Failed { .. });
         let is_final = matches!(
             change.state,
             NotificationState::Notified { .. } | NotificationState::Closed { .. }
@@ -403,9 +357,9 @@ impl Table {
         if settled.is_some() {
             self.settled.push(id);
         }
-        match failed {
-            true => self.failed.insert(id),
-            false => self.failed.remove(&id),
+        match is_final {
+            true => self.open.remove(&id),
+            false => self.open.insert(id),
         };
 
         let unfinished = self.unfinished.entry(stream.clone()).or_default();

@@ -67,7 +67,7 @@ pub(super) const READ_KEYS: &str = concat!(
         ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
         AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
         LEFT JOIN orderhook_bodies b ON b.notification = n.id \
-     WHERE n.ready_at IS NOT NULL AND (n.ready_at <= ?2 OR n.state = 'pending') \
+     WHERE n.ready_at IS NOT NULL AND (n.ready_at <= ?2 OR n.state = 'pending' AND n.ledger IS NOT NULL) \
      ORDER BY j.key"
 );
 const READY_AT: usize = column::BODY + 1;
@@ -125,7 +125,11 @@ async fn front(
         .bind(request.source.as_str())
         .bind(i64::from(request.limit) + 1);
     let mut candidates = candidates(query.fetch_all(&mut *batch.connection).await?)?;
-    let now = batch.now.as_micros();
+    let now = batch.now;
+    let now = request
+        .due_by
+        .map_or(now, |due_by| due_by.min(now))
+        .as_micros();
     let due = candidates
         .iter()
         .take_while(|(ready_at, _)| *ready_at <= now)

@@ -5,11 +5,12 @@ use sqlx::{Error, Row};
 
 use crate::event::{Body, ContentDigest};
 use crate::notification::Ledger;
-use crate::notification::transition::{self, Judge, Present};
+use crate::notification::transition::{self, Beginning, Judge, Present};
 use crate::store::{Inserted, NewNotification};
 
 use super::batch::Batch;
 use super::change::{Bound, Columns, bind_columns, bind_key};
+use super::history;
 use super::keys::keys_json;
 use super::repeated::Repeated;
 
@@ -100,14 +101,20 @@ fn present(row: &SqliteRow) -> Result<Present, Error> {
 
 async fn add(batch: &mut Batch<'_>, new: Vec<(&NewNotification, u64)>) -> Result<(), Error> {
     let mut left = new.into_iter();
+    let mut told = Vec::new();
     while left.len() > 0 {
         batch.touch();
         let (sql, times) = ADD.for_first_of(left.len());
         let mut query = sqlx::query(sql);
         for (new, position) in left.by_ref().take(times) {
-            query = bind(query, batch, new, position);
+            let beginning = transition::start(&new.start, batch.now);
+            told.extend(beginning.history.clone().map(|entry| (&new.key, entry)));
+            query = bind(query, batch, new, position, beginning);
         }
         query.execute(&mut *batch.connection).await?;
+    }
+    for (key, entry) in told {
+        history::begin(batch, key, &entry).await?;
     }
     Ok(())
 }
@@ -117,10 +124,10 @@ fn bind<'q>(
     batch: &mut Batch<'_>,
     new: &NewNotification,
     position: u64,
+    beginning: Beginning<'_>,
 ) -> Bound<'q> {
     let now = batch.now;
-    let (change, body) = transition::start(&new.start, now);
-    let columns = Columns::of(&change, batch);
+    let columns = Columns::of(&beginning.change, batch);
     bind_columns(bind_key(query, &new.key), columns)
         .bind(new.event_id.as_str().to_owned())
         .bind(i64::try_from(position).unwrap_or(i64::MAX))
@@ -129,5 +136,5 @@ fn bind<'q>(
         .bind(new.traceparent.clone())
         .bind(now.as_micros())
         .bind((new.ledger != Ledger::default()).then(|| new.ledger.encode()))
-        .bind(body.map(Body::shared))
+        .bind(beginning.body.map(Body::shared))
 }

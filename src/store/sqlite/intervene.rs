@@ -1,16 +1,22 @@
-//! What a person decides.
+//! What a person decides, and what is dropped with time.
+
+use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Error};
+use sqlx::{AssertSqlSafe, Error, Row};
 
-use crate::notification::transition::{self, Intervening};
-use crate::store::{Intervened, Intervention, Selection};
+use crate::notification::transition::{self, Change, Intervening};
+use crate::notification::{HistoryEntry, Key, StateName};
+use crate::store::{Filter, Intervened, Intervention, Selection};
+use crate::value::names::Source;
 
 use super::batch::Batch;
 use super::change::{Fence, RowChange, apply};
+use super::history;
 use super::keys::keys_json;
 use super::row;
+use super::select::{Leases, rows_query};
 
 pub(super) const OF_KEYS: &str = concat!(
     "SELECT DISTINCT ",
@@ -19,16 +25,6 @@ pub(super) const OF_KEYS: &str = concat!(
         ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
         AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
      ORDER BY n.id"
-);
-
-pub(super) const FAILED_FOR: &str = concat!(
-    "SELECT ",
-    row::columns!(),
-    " FROM orderhook_notifications n INDEXED BY orderhook_notifications_failed \
-     WHERE n.source = ?1 AND n.supplier = ?2 AND n.state = 'failed' \
-        AND n.reason IN (SELECT value FROM json_each(?3)) \
-        AND n.stream_rule IN ('holds', 'passes') AND n.settled_at IS NOT NULL \
-     ORDER BY n.id LIMIT ?4"
 );
 
 // ?1 an array of ids.
@@ -42,7 +38,31 @@ pub(super) const EXTRAS: &str = concat!(
 
 pub(super) const DROP_ATTEMPTS: &str = "DELETE FROM orderhook_attempts WHERE notification = ?1";
 
-/// Changes what the selection names and the intervention allows.
+// Of one id each: for a list of them SQLite would go over a table that it believes to be short.
+pub(super) const DROP_CONTENT: &str = "DELETE FROM orderhook_bodies WHERE notification = ?1; \
+    DELETE FROM orderhook_attempts WHERE notification = ?1";
+
+pub(super) const BLANK: &str = "UPDATE orderhook_notifications SET ledger = NULL, first_ledger = NULL, digest = NULL, \
+        traceparent = NULL, reference = iif(reference IS NULL, NULL, ''), reason = iif(reason IS NULL, NULL, '') \
+     WHERE id = ?1; \
+    UPDATE orderhook_history SET who = NULL, why = NULL WHERE notification = ?1";
+
+pub(super) const FORGET: &str = "DELETE FROM orderhook_history WHERE notification = ?1; \
+    DELETE FROM orderhook_notifications WHERE id = ?1";
+
+/// What is to be done, by what it is.
+#[derive(Default)]
+struct Plan {
+    changes: Vec<(Key, Change)>,
+    /// What comes to its end by it.
+    ends: Vec<i64>,
+    erased: Vec<i64>,
+    forgotten: Vec<i64>,
+    /// What has one more entry in its history.
+    told: Vec<i64>,
+}
+
+/// Changes what the selection names and the action allows.
 pub(super) async fn intervene(
     batch: &mut Batch<'_>,
     selection: &Selection,
@@ -51,9 +71,8 @@ pub(super) async fn intervene(
 ) -> Result<Intervened, Error> {
     let now = batch.now;
     let mut answer = Intervened::default();
-    let mut changes = Vec::new();
-    let mut ends = Vec::new();
-    for row in selected(batch, selection, limit).await? {
+    let mut plan = Plan::default();
+    for row in selected(batch, selection, intervention, limit).await? {
         if answer.changed.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
             break;
         }
@@ -61,26 +80,70 @@ pub(super) async fn intervene(
         let (Ok(key), Ok(state)) = (row::key(&row), row::state(&row)) else {
             continue;
         };
+        let id = row::id(&row);
         match transition::intervene(&state, intervention, now) {
             Intervening::Changes(change) => {
                 if change.state.claimable_from().is_none() {
-                    ends.push(row::id(&row));
+                    plan.ends.push(id);
                 }
-                answer.changed.push(key);
-                changes.push(change);
+                plan.changes.push((key.clone(), change));
+                plan.told.push(id);
             }
-            Intervening::InFlight => answer.in_flight.push(key),
-            Intervening::NotAllowed => {}
+            Intervening::Noted => plan.told.push(id),
+            // The statement blanks the texts of the state.
+            Intervening::Erases(_) => {
+                plan.erased.push(id);
+                plan.told.push(id);
+            }
+            Intervening::Forgets => plan.forgotten.push(id),
+            Intervening::InFlight => {
+                answer.in_flight.push(key);
+                continue;
+            }
+            Intervening::NotAllowed => continue,
+        }
+        answer.changed.push(key);
+    }
+    if let Selection::Matching(filter) = selection {
+        answer.in_flight = in_flight(batch, filter, intervention, limit).await?;
+    }
+    carry_out(batch, plan, intervention).await?;
+    Ok(answer)
+}
+
+async fn carry_out(
+    batch: &mut Batch<'_>,
+    plan: Plan,
+    Intervention { action, by }: &Intervention,
+) -> Result<(), Error> {
+    drop_what_cannot_be_read(batch, plan.ends).await?;
+    let changes = plan
+        .changes
+        .iter()
+        .map(|(key, change)| RowChange::to(key, Fence::Looked, change.clone()));
+    apply(batch, changes.collect()).await?;
+    of_ids(batch, &[DROP_CONTENT, BLANK], &plan.erased).await?;
+    of_ids(batch, &[DROP_CONTENT, FORGET], &plan.forgotten).await?;
+    let entry = HistoryEntry::new(batch.now, action.name(), Some(by.clone()));
+    history::tell(batch, &plan.told, &entry).await
+}
+
+/// Runs statements of which the argument is an id, for each of these.
+async fn of_ids(
+    batch: &mut Batch<'_>,
+    statements: &[&'static str],
+    ids: &[i64],
+) -> Result<(), Error> {
+    for id in ids {
+        batch.touch();
+        for sql in statements {
+            sqlx::query(*sql)
+                .bind(id)
+                .execute(&mut *batch.connection)
+                .await?;
         }
     }
-    drop_what_cannot_be_read(batch, ends).await?;
-    let changes = answer
-        .changed
-        .iter()
-        .zip(changes)
-        .map(|(key, change)| RowChange::to(key, Fence::Looked, change));
-    apply(batch, changes.collect()).await?;
-    Ok(answer)
+    Ok(())
 }
 
 /// What a person has brought to its end is not sent any more, so what of it cannot be read is of no use, and would keep the
@@ -115,25 +178,89 @@ async fn drop_what_cannot_be_read(batch: &mut Batch<'_>, ids: Vec<i64>) -> Resul
 async fn selected(
     batch: &mut Batch<'_>,
     selection: &Selection,
+    intervention: &Intervention,
     limit: u32,
 ) -> Result<Vec<SqliteRow>, Error> {
-    let query = match selection {
-        Selection::Keys(keys) => sqlx::query(OF_KEYS).bind(keys_json(keys.iter())),
-        Selection::FailedFor {
-            source,
-            supplier,
-            reasons,
-        } => {
-            let reasons = reasons
-                .iter()
-                .map(|reason| Value::from(reason.as_str()))
-                .collect::<Vec<_>>();
-            sqlx::query(FAILED_FOR)
-                .bind(source.as_str())
-                .bind(supplier.as_str())
-                .bind(Value::from(reasons).to_string())
-                .bind(i64::from(limit))
+    let filter = match selection {
+        Selection::Keys(keys) => {
+            let query = sqlx::query(OF_KEYS).bind(keys_json(keys.iter()));
+            return query.fetch_all(&mut *batch.connection).await;
         }
+        Selection::Matching(filter) => narrowed(filter, intervention),
     };
-    query.fetch_all(&mut *batch.connection).await
+    let Some(filter) = filter else {
+        return Ok(Vec::new());
+    };
+    let mut query = rows_query(&filter, batch.now, Leases::RunOut, i64::from(limit));
+    query.build().fetch_all(&mut *batch.connection).await
+}
+
+/// The filter without what the action does not allow; `None` when nothing is left.
+fn narrowed(filter: &Filter, intervention: &Intervention) -> Option<Filter> {
+    let mut filter = filter.clone();
+    filter.states = filter.possible_states();
+    filter
+        .states
+        .retain(|state| transition::states_for(&intervention.action).contains(state));
+    (!filter.states.is_empty()).then_some(filter)
+}
+
+/// What of a filter's selection is left alone because it is being sent.
+async fn in_flight(
+    batch: &mut Batch<'_>,
+    filter: &Filter,
+    intervention: &Intervention,
+    limit: u32,
+) -> Result<Vec<Key>, Error> {
+    let Some(mut filter) =
+        narrowed(filter, intervention).filter(|filter| filter.states.contains(&StateName::Sending))
+    else {
+        return Ok(Vec::new());
+    };
+    filter.states = vec![StateName::Sending];
+    let mut query = rows_query(&filter, batch.now, Leases::Live, i64::from(limit));
+    let rows = query.build().fetch_all(&mut *batch.connection).await?;
+    Ok(rows.iter().filter_map(|row| row::key(row).ok()).collect())
+}
+
+// A page of the rows that have a body or attempts, in the order of insertion: ?1 source, ?2 after which id, ?3 how many.
+pub(super) const WITH_CONTENT: &str = "SELECT n.id, n.created_at, n.state IN ('notified', 'withdrawn', 'not_wanted') \
+        AND n.source = ?1 AND n.settled_at <= ?3 \
+    FROM orderhook_bodies b CROSS JOIN orderhook_notifications n ON n.id = b.notification \
+    WHERE b.notification > ?2 ORDER BY b.notification LIMIT 500";
+
+/// Drops the content of what came to its end long ago. Only what has a body has attempts, and both go together.
+pub(super) async fn prune(
+    batch: &mut Batch<'_>,
+    source: &Source,
+    older_than: Duration,
+    limit: u32,
+) -> Result<u32, Error> {
+    let latest = batch.now.before(older_than).as_micros();
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    let mut after = 0_i64;
+    // What was stored later has not come to its end earlier than that.
+    'pages: loop {
+        let page = sqlx::query(WITH_CONTENT)
+            .bind(source.as_str())
+            .bind(after)
+            .bind(latest)
+            .fetch_all(&mut *batch.connection)
+            .await?;
+        if page.is_empty() {
+            break;
+        }
+        for row in page {
+            after = row.try_get(0)?;
+            if found.len() >= limit || row.try_get::<i64, _>(1)? > latest {
+                break 'pages;
+            }
+            if row.try_get::<Option<bool>, _>(2)? == Some(true) {
+                found.push(after);
+            }
+        }
+    }
+    of_ids(batch, &[DROP_CONTENT], &found).await?;
+    Ok(u32::try_from(found.len()).unwrap_or(u32::MAX))
 }

@@ -9,12 +9,14 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
-use crate::store::Filter;
+use crate::notification::{FailureReason, StateName};
+use crate::store::{Filter, Group};
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
 
 use super::connect::Opener;
-use super::{change, claim, insert, intervene, read, schema};
+use super::select::Leases;
+use super::{change, claim, history, insert, intervene, read, schema, select};
 
 /// What SQLite knows about the tables when it makes a plan.
 #[derive(Clone, Copy, Debug)]
@@ -73,15 +75,29 @@ fn statements() -> Vec<String> {
         filter
     };
     let now = Timestamp::UNIX_EPOCH;
+    let open = |states: &[StateName], supplier: Option<&str>| Filter {
+        states: states.to_vec(),
+        ..filter(None, supplier)
+    };
+    let mut of_reasons = filter(None, None);
+    of_reasons.reasons = FailureReason::OF_CONFIGURATION.to_vec();
     let listings = [
         filter(Some("A-1"), None),
         filter(None, Some("north")),
         filter(Some("A-1"), Some("north")),
+        open(&[StateName::Failed], None),
+        open(&[StateName::Failed], Some("north")),
+        open(&[StateName::Pending, StateName::Sending], None),
+        open(&[StateName::Pending, StateName::Failed], Some("north")),
+        open(&[StateName::Unreadable, StateName::Failed], None),
+        of_reasons,
     ];
     let dynamic = listings.iter().flat_map(|filter| {
         [
-            read::list_query(filter, now, 5, 9).into_sql(),
-            read::count_query(filter, now).into_sql(),
+            select::list_query(filter, now, 5, 9).into_sql(),
+            select::rows_query(filter, now, Leases::RunOut, 9).into_sql(),
+            select::count_query(filter, now, Group::State).into_sql(),
+            select::count_query(filter, now, Group::SupplierAndReason).into_sql(),
         ]
     });
     [insert::LOOK, insert::ADD_ONE, change::CHANGE_ONE]
@@ -90,7 +106,12 @@ fn statements() -> Vec<String> {
         .chain([claim::READ, claim::READ_KEYS, claim::HAND_OUT_ONE])
         .chain([
             intervene::OF_KEYS,
-            intervene::FAILED_FOR,
+            intervene::DROP_CONTENT,
+            intervene::BLANK,
+            intervene::FORGET,
+            intervene::WITH_CONTENT,
+            history::TELL,
+            history::BEGIN,
             intervene::EXTRAS,
             intervene::DROP_ATTEMPTS,
         ])
@@ -196,7 +217,7 @@ async fn a_page_of_everything_is_read_from_where_the_last_one_ended() {
     ] {
         let mut connection = file_with(statistics, directory.path()).await;
         let filter = Filter::of(Source::new("shop").unwrap());
-        let sql = read::list_query(&filter, Timestamp::UNIX_EPOCH, 5, 9).into_sql();
+        let sql = select::list_query(&filter, Timestamp::UNIX_EPOCH, 5, 9).into_sql();
         let steps = plan(&mut connection, sql.as_str()).await;
         assert!(
             steps

@@ -15,6 +15,7 @@ use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
 
 use super::change::{HOLDS, PASSES};
+use super::history;
 
 /// The columns that [`notification`] reads, in this order. With `concat!` because statements are constants.
 macro_rules! columns {
@@ -53,6 +54,8 @@ pub(super) mod column {
     /// What comes after the columns in the statements that read whole notifications.
     pub(in super::super) const ATTEMPTS: usize = 21;
     pub(in super::super) const BODY: usize = 22;
+    /// In the statement that reads one.
+    pub(in super::super) const HISTORY: usize = 23;
 }
 
 /// The attempts of a row in their order, one JSON a line: JSON has no bare line feed inside.
@@ -125,6 +128,15 @@ pub(super) fn notification(row: &SqliteRow) -> Read<Notification> {
     notification.attempts = attempts(get(row, column::ATTEMPTS, "its attempts cannot be read")?)?;
     let body: Option<&[u8]> = get(row, column::BODY, "its body cannot be read")?;
     notification.body = body.map(Body::new);
+    Ok(notification)
+}
+
+/// Everything, with its history, of a row of the statement for one key.
+pub(super) fn whole(row: &SqliteRow) -> Read<Notification> {
+    const PROBLEM: &str = "its history cannot be read";
+    let history = get::<&str>(row, column::HISTORY, PROBLEM)?;
+    let mut notification = notification(row)?;
+    notification.history = history::decode(history).ok_or(Damage(PROBLEM))?;
     Ok(notification)
 }
 

@@ -62,7 +62,7 @@ async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answ
             Request::Insert(new) => slices.push(new.as_slice()),
             Request::Write(more) => steps.extend(more),
             Request::Claim(request) => claims.push(request),
-            Request::Intervene(..) | Request::TakeBack(_) => {}
+            Request::Intervene(..) | Request::Prune(..) | Request::TakeBack(_) => {}
         }
     }
     let mut inserted = Vec::new().into_iter();
@@ -70,12 +70,15 @@ async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answ
         inserted = insert::insert(batch, &slices).await?.into_iter();
     }
     let mut written = step::write(batch, steps.into_iter()).await?.into_iter();
-    let mut intervened = VecDeque::new();
+    let (mut intervened, mut pruned) = (VecDeque::new(), VecDeque::new());
     for request in requests {
         match request {
             Request::Intervene(selection, intervention, limit) => {
                 intervened
                     .push_back(intervene::intervene(batch, selection, intervention, *limit).await?);
+            }
+            Request::Prune(source, older_than, limit) => {
+                pruned.push_back(intervene::prune(batch, source, *older_than, *limit).await?);
             }
             Request::TakeBack(claims) => step::take_back(batch, claims).await?,
             Request::Insert(_) | Request::Write(_) | Request::Claim(_) => {}
@@ -89,6 +92,7 @@ async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answ
         )),
         Request::Claim(_) => claims.next().map(Answer::Claims),
         Request::Intervene(..) => intervened.pop_front().map(Answer::Intervened),
+        Request::Prune(..) => pruned.pop_front().map(Answer::Pruned),
         Request::TakeBack(_) => Some(Answer::TakenBack),
     };
     Ok(requests.iter().filter_map(answer).collect())

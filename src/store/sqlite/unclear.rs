@@ -28,7 +28,7 @@ fn key(order: &str) -> Key {
 fn pending(order: &str) -> [NewNotification; 1] {
     [NewNotification::new(
         key(order),
-        Start::Pending(Body::new(*b"{}")),
+        Start::pending(Body::new(*b"{}")),
     )]
 }
 

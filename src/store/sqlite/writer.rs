@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use sqlx::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -14,6 +15,7 @@ use crate::store::{
     Claim, ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Selection,
     Step, StoreError, StoreErrorKind, Then, Written,
 };
+use crate::value::names::Source;
 use crate::value::time::Timestamp;
 
 use super::clock::Clock;
@@ -34,6 +36,7 @@ pub(super) enum Request {
     Claim(ClaimRequest),
     Write(Vec<Step>),
     Intervene(Selection, Intervention, u32),
+    Prune(Source, Duration, u32),
     /// Claims without a holder: they become what they were.
     TakeBack(Vec<Claim>),
 }
@@ -46,7 +49,7 @@ impl Request {
             Request::Write(steps) => steps
                 .iter()
                 .any(|step| !matches!(step.then, Then::Keep { .. })),
-            Request::Claim(_) => false,
+            Request::Claim(_) | Request::Prune(..) => false,
         }
     }
 }
@@ -58,6 +61,7 @@ pub(super) enum Answer {
     Claims(Claims),
     Written(Vec<Written>),
     Intervened(Intervened),
+    Pruned(u32),
     TakenBack,
 }
 

@@ -107,8 +107,16 @@ impl ForeignStore {
             Fault::ClaimsInOrderOfNames => waiting.sort_by_key(|(_, n)| &table.rows[*n].names),
             _ => {}
         }
+        let due_by = match (&request.pick, request.due_by) {
+            (Pick::New | Pick::Due, Some(due_by)) if !self.has(Fault::IgnoresDueBy) => {
+                due_by.as_micros().min(now)
+            }
+            _ => now,
+        };
         let claimable = |at: i64, row: &Row| {
-            at <= now || self.has(Fault::IgnoresDue) || early && row.state == StateName::Pending
+            let delayed = row.waits == Waits::ForAFirstTry && !self.has(Fault::HurriesDelayed);
+            let early = early && row.state == StateName::Pending && !delayed;
+            at <= due_by || self.has(Fault::IgnoresDue) || early
         };
         let (mut chosen, mut next) = (Vec::new(), None::<i64>);
         for (at, n) in waiting {

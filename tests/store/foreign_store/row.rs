@@ -1,7 +1,7 @@
 //! A row: what a database column could keep, and back again. What cannot be read is an error, never a panic.
 
 use orderhook::event::{Body, ContentDigest, EventId, Memo, Occurrence};
-use orderhook::notification::{Attempt, Closed, Ledger, StateName};
+use orderhook::notification::{ActionName, Attempt, By, Closed, HistoryEntry, Ledger, StateName};
 use orderhook::store::{StoreError, StoreErrorKind};
 use orderhook::supplier::StreamRule;
 use orderhook::{
@@ -40,6 +40,8 @@ pub(super) struct Row {
     pub(super) digest: Option<[u8; 33]>,
     pub(super) memo: Option<Vec<u8>>,
     pub(super) traceparent: Option<String>,
+    /// When, what, and by whom.
+    pub(super) history: Vec<(i64, ActionName, Option<By>)>,
     pub(super) created: i64,
     /// Its number among what became notified or failed; 0 when it is neither.
     pub(super) settled: u64,
@@ -93,6 +95,13 @@ impl Row {
         let memo = self.memo.clone().map(Memo::new).transpose();
         notification.memo = memo.map_err(|error| corrupt("memo").caused_by(error))?;
         notification.traceparent = self.traceparent.clone();
+        notification.history = self
+            .history
+            .iter()
+            .map(|(at, action, by)| {
+                HistoryEntry::new(Timestamp::from_micros(*at), *action, by.clone())
+            })
+            .collect();
         Ok(notification)
     }
 }

@@ -10,11 +10,12 @@ use tokio::time::Instant;
 use crate::delivery::engine::Simulated;
 use crate::dispatcher::Dispatcher;
 use crate::event::Body;
+use crate::notification::By;
 use crate::notification::outcome::Outcome;
 use crate::notification::{Key, Ledger, Notification, StateName};
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    ClaimRequest, Claims, Counts, Filter, Intervened, Listing, Page, Pick, Selection, Store,
+    ClaimRequest, Claims, Filter, Group, Intervened, Listing, Page, Pick, Selection, Store,
     StoreError,
 };
 use crate::store::{Inserted, Intervention, NewNotification, Start, Step, Then, Written};
@@ -85,8 +86,21 @@ impl Store for Slow {
         self.0.settled(source, page).await
     }
 
-    async fn count(&self, filter: &Filter) -> Result<Counts, StoreError> {
-        self.0.count(filter).await
+    async fn count(
+        &self,
+        filter: &Filter,
+        group: Group,
+    ) -> Result<Vec<crate::store::Counted>, StoreError> {
+        self.0.count(filter, group).await
+    }
+
+    async fn prune(
+        &self,
+        source: &Source,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.0.prune(source, older_than, limit).await
     }
 }
 
@@ -113,7 +127,7 @@ async fn enqueue(store: &MemoryStore, name: &str, order: &str) -> Key {
     let supplier = supplier(name).build().unwrap();
     let order = OrderCode::new(order).unwrap();
     let key = Key::order_created(Source::new("shop").unwrap(), supplier.id().clone(), order);
-    let mut new = NewNotification::new(key.clone(), Start::Pending(Body::new(*b"{}")));
+    let mut new = NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")));
     new.ledger = Ledger::expecting(supplier.endpoints().first());
     store.insert(&[new]).await.unwrap();
     key
@@ -179,7 +193,10 @@ async fn a_look_at_what_is_put_off_that_finds_nothing_does_not_end_a_worker_that
     let waiting = tokio::spawn(async move { worker.until_idle().await });
     // It has been tried until the next try is further away than the next look at the paused supplier.
     tokio::time::sleep(secs(102)).await;
-    dispatcher.withdraw(&put_off, "called off").await.unwrap();
+    dispatcher
+        .withdraw(&put_off, &By::new("maria", "called off").unwrap())
+        .await
+        .unwrap();
     tokio::time::sleep(secs(10)).await;
     assert_eq!(state(&store, &tried).await, StateName::Pending);
     assert!(!waiting.is_finished(), "it waits for the next try");

@@ -275,7 +275,7 @@ impl World {
                 .insert(key.event_id().as_str().to_owned(), self.orders.len());
             new.push(NewNotification::new(
                 key.clone(),
-                Start::Pending(Body::new(*b"{}")),
+                Start::pending(Body::new(*b"{}")),
             ));
             self.orders.push(Order { supplier, at, key });
         }
