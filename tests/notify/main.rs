@@ -4,6 +4,7 @@
 mod by_hand;
 mod configuration;
 mod content;
+mod decided;
 mod events;
 mod leases;
 mod policies;
