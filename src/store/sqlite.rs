@@ -83,7 +83,7 @@ use writer::{Answer, Request, Shared, Writer};
 /// let key = Key::order_created(Source::new("shop")?, SupplierId::new("north-books")?, OrderCode::new("A-1")?);
 /// {
 ///     let store = SqliteStore::open(&path).await?;
-///     store.insert(&[NewNotification::new(key.clone(), Start::Pending(Body::new(*b"{}")))]).await?;
+///     store.insert(&[NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")))]).await?;
 /// }
 /// let store = SqliteStore::open(&path).await?;
 /// assert!(store.get(&key).await?.is_some());
