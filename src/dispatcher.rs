@@ -397,10 +397,8 @@ impl Dispatcher {
     ) -> Result<Intervened, Error> {
         let mut filter = Filter::of(self.engine.source.clone());
         filter.order = Some(order.clone());
-        let (selection, decided) = (
-            Selection::Matching(filter),
-            Intervention::new(action, by.clone()),
-        );
+        let selection = Selection::Matching(filter);
+        let decided = Intervention::new(action, by.clone());
         self.engine.intervene(&selection, &decided, u32::MAX).await
     }
 

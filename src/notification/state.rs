@@ -132,6 +132,16 @@ words! {
     }
 }
 
+impl StateName {
+    /// Whether a notification in this state never changes any more: notified, withdrawn or not wanted.
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            StateName::Notified | StateName::Withdrawn | StateName::NotWanted
+        )
+    }
+}
+
 /// Why a notification is closed without having been sent to the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

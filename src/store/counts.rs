@@ -1,5 +1,8 @@
 //! How many notifications there are of what.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use serde::Serialize;
 
 use crate::notification::{FailureReason, Notification, NotificationState, StateName};
@@ -74,6 +77,23 @@ impl Counted {
             oldest_due,
             since,
         }
+    }
+
+    /// These parts with those of one group together, in the order of supplier, state and reason.
+    pub fn merged(parts: impl IntoIterator<Item = Counted>) -> Vec<Counted> {
+        let mut groups: BTreeMap<_, Counted> = BTreeMap::new();
+        for part in parts {
+            let group = (part.supplier.clone(), part.state, part.reason);
+            match groups.entry(group) {
+                Entry::Occupied(mut known) => {
+                    known.get_mut().merge(&part);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(part);
+                }
+            }
+        }
+        groups.into_values().collect()
     }
 
     /// Adds another part of the same group; `false` and no change when it is one of another group.

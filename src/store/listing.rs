@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::event::EventKind;
-use crate::notification::{FailureReason, Notification, NotificationState, StateName};
+use crate::notification::{
+    Action, FailureReason, Notification, NotificationState, StateName, transition,
+};
 use crate::value::invalid::InvalidValue;
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
@@ -57,6 +59,16 @@ impl Filter {
                 && (self.reasons.is_empty() || *state == StateName::Failed)
         };
         StateName::ALL.into_iter().filter(wanted).collect()
+    }
+
+    /// The same filter without the states in which the action does nothing; `None` when no state is left.
+    pub fn for_action(&self, action: &Action) -> Option<Filter> {
+        let mut states = self.possible_states();
+        states.retain(|state| transition::states_for(action).contains(state));
+        (!states.is_empty()).then(|| Filter {
+            states,
+            ..self.clone()
+        })
     }
 
     /// Whether it selects a notification, given the store's time. For stores that look at one after another.

@@ -52,13 +52,9 @@ impl Table {
         match selection {
             Selection::Keys(keys) => keys.iter().filter_map(|key| self.find(key)).collect(),
             Selection::Matching(filter) => {
-                let mut filter = filter.clone();
-                let mut states = filter.possible_states();
-                states.retain(|state| transition::states_for(action).contains(state));
-                if states.is_empty() {
+                let Some(filter) = filter.for_action(action) else {
                     return BTreeSet::new();
-                }
-                filter.states = states;
+                };
                 let selects = |id: &u64| {
                     self.read(*id)
                         .is_some_and(|found| filter.selects(&found, now))

@@ -1,8 +1,6 @@
 //! What is listed and counted.
 
-use std::collections::BTreeMap;
-
-use crate::notification::{Action, Notification, StateName, transition};
+use crate::notification::{Notification, StateName};
 use crate::store::{Counted, Cursor, Filter, Group, Listing, Page};
 use crate::value::names::Source;
 
@@ -53,21 +51,9 @@ impl Table {
 
     pub(super) fn count(&self, filter: &Filter, group: Group) -> Vec<Counted> {
         let now = self.now();
-        let mut groups: BTreeMap<_, Counted> = BTreeMap::new();
-        for found in self.selected_by(filter, 0).filter_map(|id| self.read(id)) {
-            if !filter.selects(&found, now) {
-                continue;
-            }
-            let one = Counted::one(&found, group);
-            let group = (one.supplier.clone(), one.state, one.reason);
-            groups
-                .entry(group)
-                .and_modify(|counted| {
-                    counted.merge(&one);
-                })
-                .or_insert(one);
-        }
-        groups.into_values().collect()
+        let found = self.selected_by(filter, 0).filter_map(|id| self.read(id));
+        let selected = found.filter(|found| filter.selects(found, now));
+        Counted::merged(selected.map(|found| Counted::one(&found, group)))
     }
 
     /// The rows that a filter may mean, in the order of insertion: of an order what belongs to it, of what is open what is,
@@ -78,11 +64,10 @@ impl Table {
         after: u64,
     ) -> Box<dyn Iterator<Item = u64> + '_> {
         let Some(order) = &filter.order else {
-            let is_open =
-                |state: &StateName| !transition::states_for(&Action::Erase).contains(state);
-            return match filter.possible_states().iter().all(is_open) {
-                true => Box::new(self.open.range(after.saturating_add(1)..).copied()),
-                false => Box::new(after.saturating_add(1)..=self.rows.len() as u64),
+            let states = filter.possible_states();
+            return match states.into_iter().any(StateName::is_final) {
+                true => Box::new(after.saturating_add(1)..=self.rows.len() as u64),
+                false => Box::new(self.open.range(after.saturating_add(1)..).copied()),
             };
         };
         let mut of_order = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use crate::notification::transition::{self, Change, Judge, Present, Queue};
-use crate::notification::{Claim, Key, Notification, NotificationState, Stream, Token};
+use crate::notification::{Claim, Key, Notification, Stream, Token};
 use crate::store::{ClaimRequest, Claims, Inserted, NewNotification, Pick, Step, Written};
 use crate::value::clock::Moment;
 use crate::value::names::{OrderCode, Source};
@@ -345,10 +345,7 @@ impl Table {
         row.notification.reopened += u32::from(change.reopens);
         row.queue = change.queue;
         let holds = change.state.holds_stream();
-        let is_final = matches!(
-            change.state,
-            NotificationState::Notified { .. } | NotificationState::Closed { .. }
-        );
+        let is_final = change.state.name().is_final();
         row.notification.state = change.state;
         let (stream, position) = (row.notification.key.stream(), row.notification.position);
         if let Some(settled) = before.and_then(|before| self.settled.get_mut(before)) {

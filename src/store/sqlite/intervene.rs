@@ -186,23 +186,13 @@ async fn selected(
             let query = sqlx::query(OF_KEYS).bind(keys_json(keys.iter()));
             return query.fetch_all(&mut *batch.connection).await;
         }
-        Selection::Matching(filter) => narrowed(filter, intervention),
+        Selection::Matching(filter) => filter.for_action(&intervention.action),
     };
     let Some(filter) = filter else {
         return Ok(Vec::new());
     };
     let mut query = rows_query(&filter, batch.now, Leases::RunOut, i64::from(limit));
     query.build().fetch_all(&mut *batch.connection).await
-}
-
-/// The filter without what the action does not allow; `None` when nothing is left.
-fn narrowed(filter: &Filter, intervention: &Intervention) -> Option<Filter> {
-    let mut filter = filter.clone();
-    filter.states = filter.possible_states();
-    filter
-        .states
-        .retain(|state| transition::states_for(&intervention.action).contains(state));
-    (!filter.states.is_empty()).then_some(filter)
 }
 
 /// What of a filter's selection is left alone because it is being sent.
@@ -212,8 +202,9 @@ async fn in_flight(
     intervention: &Intervention,
     limit: u32,
 ) -> Result<Vec<Key>, Error> {
-    let Some(mut filter) =
-        narrowed(filter, intervention).filter(|filter| filter.states.contains(&StateName::Sending))
+    let Some(mut filter) = filter
+        .for_action(&intervention.action)
+        .filter(|filter| filter.states.contains(&StateName::Sending))
     else {
         return Ok(Vec::new());
     };

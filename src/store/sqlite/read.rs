@@ -1,7 +1,5 @@
 //! What is looked at: one notification, pages of them, their numbers.
 
-use std::collections::BTreeMap;
-
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Error, Row, SqliteConnection};
 
@@ -103,30 +101,28 @@ pub(super) async fn count(
     now: Timestamp,
 ) -> Result<Vec<Counted>, Error> {
     let mut query = count_query(filter, now, group);
-    let mut groups: BTreeMap<_, Counted> = BTreeMap::new();
-    for row in query.build().fetch_all(connection).await? {
-        // A damaged word is one more that cannot be read; listings show the row as refused.
-        let state = row.try_get::<&str, _>(0)?.parse();
-        let number = u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0);
-        let moment = |micros| Timestamp::from_micros(micros);
-        let since = moment(row.try_get(3)?);
-        let state = state.unwrap_or(StateName::Unreadable);
-        let due = row.try_get::<Option<i64>, _>(2)?.map(moment);
-        let mut counted = Counted::new(state, number, due, since);
-        if group == Group::SupplierAndReason {
-            counted.supplier = SupplierId::from_stored(row.try_get(4)?).ok();
-            let reason: Option<&str> = row.try_get(5)?;
-            counted.reason = reason.and_then(|word| word.parse().ok());
-        }
-        let group = (counted.supplier.clone(), counted.state, counted.reason);
-        groups
-            .entry(group)
-            .and_modify(|known| {
-                known.merge(&counted);
-            })
-            .or_insert(counted);
+    let rows = query.build().fetch_all(connection).await?;
+    let parts = rows.iter().map(|row| counted(row, group));
+    Ok(Counted::merged(parts.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn counted(row: &SqliteRow, group: Group) -> Result<Counted, Error> {
+    // A damaged word is one more that cannot be read; listings show the row as refused.
+    let state = row.try_get::<&str, _>(0)?.parse();
+    let number = u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0);
+    let due = row.try_get::<Option<i64>, _>(2)?;
+    let mut counted = Counted::new(
+        state.unwrap_or(StateName::Unreadable),
+        number,
+        due.map(Timestamp::from_micros),
+        Timestamp::from_micros(row.try_get(3)?),
+    );
+    if group == Group::SupplierAndReason {
+        counted.supplier = SupplierId::from_stored(row.try_get(4)?).ok();
+        let reason: Option<&str> = row.try_get(5)?;
+        counted.reason = reason.and_then(|word| word.parse().ok());
     }
-    Ok(groups.into_values().collect())
+    Ok(counted)
 }
 
 /// Where the page begins; a cursor that is none of ours is the beginning.

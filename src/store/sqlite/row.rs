@@ -153,9 +153,10 @@ pub(super) fn unreadable_extras(row: &SqliteRow) -> (Vec<&'static str>, bool) {
     let memo = get::<Option<&[u8]>>(row, column::MEMO, "").and_then(memo);
     let digest = get::<Option<&[u8]>>(row, column::DIGEST, "").and_then(digest);
     let traceparent = get::<Option<&str>>(row, column::TRACEPARENT, "");
+    let ledger = ledger(row);
     let columns = [
-        ("ledger", ledger(row).is_err()),
-        ("first_ledger", ledger(row).is_err()),
+        ("ledger", ledger.is_err()),
+        ("first_ledger", ledger.is_err()),
         ("memo", memo.is_err()),
         ("digest", digest.is_err()),
         ("traceparent", traceparent.is_err()),

@@ -81,10 +81,6 @@ pub(super) fn count_query(filter: &Filter, now: Timestamp, group: Group) -> Quer
 /// From where the rows come, and on which conditions: what the filter selects with an id above this one.
 fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter, now: Timestamp, after: i64) {
     let states = filter.possible_states();
-    let is_over = |state: &StateName| {
-        use StateName::{NotWanted, Notified, Withdrawn};
-        [Notified, Withdrawn, NotWanted].contains(state)
-    };
     query.push(" FROM ");
     match filter {
         Filter { order: Some(_), .. } => {
@@ -92,7 +88,7 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter, now: Timestamp, aft
                 "orderhook_notifications n INDEXED BY orderhook_notifications_key WHERE +n.id > ",
             );
         }
-        _ if !states.iter().any(is_over) => {
+        _ if !states.iter().any(|state| state.is_final()) => {
             open(query, filter, &states, after);
             query.push(
                 " i CROSS JOIN orderhook_notifications n NOT INDEXED ON n.id = i.id WHERE +n.id > ",
@@ -116,38 +112,18 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter, now: Timestamp, aft
 /// The ids of what is pending, being sent, failed or unreadable, as far as these states need it. What has failed and lets its
 /// stream pass is not unfinished.
 fn open(query: &mut QueryBuilder<Sqlite>, filter: &Filter, states: &[StateName], after: i64) {
-    let has_failed = states.contains(&StateName::Failed);
-    let has_others = states.iter().any(|state| *state != StateName::Failed);
+    let failed = ("orderhook_notifications_failed", " AND state = 'failed'");
+    let unfinished = ("orderhook_notifications_unfinished", " AND unfinished = 1");
     query.push("(");
-    if has_others || !has_failed {
-        let condition = " AND unfinished = 1";
-        part(
-            query,
-            filter,
-            "orderhook_notifications_unfinished",
-            condition,
-            after,
-        );
-    }
-    if has_failed && has_others {
-        query.push(" UNION ALL ");
-        let condition = " AND state = 'failed' AND unfinished = 0";
-        part(
-            query,
-            filter,
-            "orderhook_notifications_failed",
-            condition,
-            after,
-        );
-    } else if has_failed {
-        let condition = " AND state = 'failed'";
-        part(
-            query,
-            filter,
-            "orderhook_notifications_failed",
-            condition,
-            after,
-        );
+    if states == [StateName::Failed] {
+        part(query, filter, failed, after);
+    } else {
+        part(query, filter, unfinished, after);
+        if states.contains(&StateName::Failed) {
+            query.push(" UNION ALL ");
+            part(query, filter, failed, after);
+            query.push(" AND unfinished = 0");
+        }
     }
     query.push(")");
 }
@@ -155,8 +131,7 @@ fn open(query: &mut QueryBuilder<Sqlite>, filter: &Filter, states: &[StateName],
 fn part(
     query: &mut QueryBuilder<Sqlite>,
     filter: &Filter,
-    index: &str,
-    condition: &str,
+    (index, condition): (&str, &str),
     after: i64,
 ) {
     query
