@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use orderhook::fulfilment::{Fulfilment, Transition};
-use orderhook::store::{
-    ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Selection, Step, Store, StoreError, Written,
-};
-use orderhook::{Dispatcher, Key, MemoryStore, Notification, Source};
+use orderhook::store::{Filter, Inserted, Listing, Page, Store, StoreError};
+use orderhook::{Dispatcher, MemoryStore};
 
 use crate::world::{World, child, client, clinic, delivery, source};
 
@@ -28,51 +24,7 @@ impl Store for Counting {
         Ok(listing)
     }
 
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
-        self.inner.insert(new).await
-    }
-
-    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
-        self.inner.claim(request).await
-    }
-
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
-        self.inner.write(steps).await
-    }
-
-    async fn intervene(
-        &self,
-        selection: &Selection,
-        intervention: &Intervention,
-        limit: u32,
-    ) -> Result<Intervened, StoreError> {
-        self.inner.intervene(selection, intervention, limit).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
-        self.inner.settled(source, page).await
-    }
-
-    async fn count(
-        &self,
-        filter: &Filter,
-        group: Group,
-    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
-        self.inner.count(filter, group).await
-    }
-
-    async fn prune(
-        &self,
-        source: &Source,
-        older_than: Duration,
-        limit: u32,
-    ) -> Result<u32, StoreError> {
-        self.inner.prune(source, older_than, limit).await
-    }
+    crate::support::forward!(inner: insert claim write intervene get settled count prune);
 }
 
 /// So many nodes on one store, and the number of rows that they have listed.

@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use orderhook::store::{
-    Append, ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Selection, Step, Store, StoreError, Written,
-};
-use orderhook::{Key, MemoryStore, Notification, Source};
+use orderhook::MemoryStore;
+use orderhook::store::{Append, Inserted, NewNotification, Store, StoreError};
 
 /// So many appends find their position taken.
 #[derive(Clone)]
@@ -44,49 +40,5 @@ impl Store for Contended {
         }
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
-        self.inner.claim(request).await
-    }
-
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
-        self.inner.write(steps).await
-    }
-
-    async fn intervene(
-        &self,
-        selection: &Selection,
-        intervention: &Intervention,
-        limit: u32,
-    ) -> Result<Intervened, StoreError> {
-        self.inner.intervene(selection, intervention, limit).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
-        self.inner.list(filter, page).await
-    }
-
-    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
-        self.inner.settled(source, page).await
-    }
-
-    async fn count(
-        &self,
-        filter: &Filter,
-        group: Group,
-    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
-        self.inner.count(filter, group).await
-    }
-
-    async fn prune(
-        &self,
-        source: &Source,
-        older_than: Duration,
-        limit: u32,
-    ) -> Result<u32, StoreError> {
-        self.inner.prune(source, older_than, limit).await
-    }
+    crate::support::forward!(inner: claim write intervene get list settled count prune);
 }

@@ -8,11 +8,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use orderhook::store::{
-    ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Selection, Step, Store, StoreError, Written,
+    ClaimRequest, Claims, Inserted, NewNotification, Step, Store, StoreError, Written,
 };
 use orderhook::supplier::LookupError;
-use orderhook::{Key, Notification, Source, Supplier, SupplierId, Suppliers};
+use orderhook::{Supplier, SupplierId, Suppliers};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
@@ -225,45 +224,5 @@ impl<S: Store> Store for Trapped<S> {
         written
     }
 
-    async fn intervene(
-        &self,
-        selection: &Selection,
-        intervention: &Intervention,
-        limit: u32,
-    ) -> Result<Intervened, StoreError> {
-        self.inner.intervene(selection, intervention, limit).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
-        self.inner.list(filter, page).await
-    }
-
-    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
-        self.inner.settled(source, page).await
-    }
-
-    async fn count(
-        &self,
-        filter: &Filter,
-        group: Group,
-    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
-        self.inner.count(filter, group).await
-    }
-
-    async fn prune(
-        &self,
-        source: &Source,
-        older_than: Duration,
-        limit: u32,
-    ) -> Result<u32, StoreError> {
-        self.inner.prune(source, older_than, limit).await
-    }
-
-    async fn changed(&self) {
-        self.inner.changed().await;
-    }
+    crate::support::forward!(inner: intervene get list settled count prune changed);
 }

@@ -2,13 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use orderhook::store::{
-    ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Selection, Step, Store, StoreError, StoreErrorKind, Written,
-};
-use orderhook::{Key, MemoryStore, Notification, Source};
+use orderhook::MemoryStore;
+use orderhook::store::{Step, Store, StoreError, StoreErrorKind, Written};
 use tokio::sync::Semaphore;
 
 /// What goes wrong with a write.
@@ -72,14 +68,6 @@ impl Troubled {
 }
 
 impl Store for Troubled {
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
-        self.inner.insert(new).await
-    }
-
-    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
-        self.inner.claim(request).await
-    }
-
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
         self.plan.writes.fetch_add(1, Ordering::SeqCst);
         let held = self.plan.held.lock().unwrap().clone();
@@ -96,45 +84,5 @@ impl Store for Troubled {
         }
     }
 
-    async fn intervene(
-        &self,
-        selection: &Selection,
-        intervention: &Intervention,
-        limit: u32,
-    ) -> Result<Intervened, StoreError> {
-        self.inner.intervene(selection, intervention, limit).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
-        self.inner.list(filter, page).await
-    }
-
-    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
-        self.inner.settled(source, page).await
-    }
-
-    async fn count(
-        &self,
-        filter: &Filter,
-        group: Group,
-    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
-        self.inner.count(filter, group).await
-    }
-
-    async fn prune(
-        &self,
-        source: &Source,
-        older_than: Duration,
-        limit: u32,
-    ) -> Result<u32, StoreError> {
-        self.inner.prune(source, older_than, limit).await
-    }
-
-    async fn changed(&self) {
-        self.inner.changed().await;
-    }
+    crate::support::forward!(inner: insert claim intervene get list settled count prune changed);
 }

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use orderhook::notification::StateName;
-use orderhook::store::{
-    ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Selection, Step, Store, StoreError, StoreErrorKind, Written,
-};
-use orderhook::{Error, Key, Notification, Source, SqliteStore};
+use orderhook::store::{Step, Store, StoreError, StoreErrorKind, Written};
+use orderhook::{Error, SqliteStore};
 
 use crate::world::*;
 
@@ -63,51 +59,7 @@ impl Store for Failing {
         }
     }
 
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
-        self.store.insert(new).await
-    }
-
-    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
-        self.store.claim(request).await
-    }
-
-    async fn intervene(
-        &self,
-        selection: &Selection,
-        intervention: &Intervention,
-        limit: u32,
-    ) -> Result<Intervened, StoreError> {
-        self.store.intervene(selection, intervention, limit).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
-        self.store.get(key).await
-    }
-
-    async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
-        self.store.list(filter, page).await
-    }
-
-    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
-        self.store.settled(source, page).await
-    }
-
-    async fn count(
-        &self,
-        filter: &Filter,
-        group: Group,
-    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
-        self.store.count(filter, group).await
-    }
-
-    async fn prune(
-        &self,
-        source: &Source,
-        older_than: Duration,
-        limit: u32,
-    ) -> Result<u32, StoreError> {
-        self.store.prune(source, older_than, limit).await
-    }
+    crate::support::forward!(store: insert claim intervene get list settled count prune);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

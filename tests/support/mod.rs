@@ -12,6 +12,7 @@
 #![allow(
     dead_code,
     unused_imports,
+    unused_macros,
     unreachable_pub,
     reason = "compiled into every test binary, example and bench, each of which uses a part of it"
 )]
@@ -23,10 +24,12 @@
 )]
 
 mod ca;
+mod forward;
 mod program;
 mod receiver;
 
 pub use ca::{Ca, LOOPBACK_NAMES};
+pub(crate) use forward::forward;
 pub use program::{Finished, Program, built};
 pub use receiver::{
     BlackHole, ClosedPort, Gate, Log, Mode, Received, Receiver, Reply, black_hole, closed_port,

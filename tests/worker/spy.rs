@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use orderhook::notification::FailureReason;
 use orderhook::store::{
-    Action, ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Pick, Selection, Step, Store, StoreError, StoreErrorKind, Then, Written,
+    Action, ClaimRequest, Claims, Intervened, Intervention, Pick, Selection, Step, Store,
+    StoreError, StoreErrorKind, Then, Written,
 };
 use orderhook::supplier::StreamRule;
-use orderhook::{Key, MemoryStore, Notification, Source};
+use orderhook::{Key, MemoryStore};
 
 use super::support::Gate;
 
@@ -133,10 +133,6 @@ impl Spy {
 }
 
 impl Store for Spy {
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
-        self.inner.insert(new).await
-    }
-
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
         if self.shared.refuses_claims.load(Ordering::SeqCst) {
             self.shared.claims.fetch_add(1, Ordering::SeqCst);
@@ -216,36 +212,5 @@ impl Store for Spy {
         Ok(intervened)
     }
 
-    async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
-        self.inner.list(filter, page).await
-    }
-
-    async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
-        self.inner.settled(source, page).await
-    }
-
-    async fn count(
-        &self,
-        filter: &Filter,
-        group: Group,
-    ) -> Result<Vec<orderhook::store::Counted>, StoreError> {
-        self.inner.count(filter, group).await
-    }
-
-    async fn prune(
-        &self,
-        source: &Source,
-        older_than: Duration,
-        limit: u32,
-    ) -> Result<u32, StoreError> {
-        self.inner.prune(source, older_than, limit).await
-    }
-
-    async fn changed(&self) {
-        self.inner.changed().await;
-    }
+    crate::support::forward!(inner: insert get list settled count prune changed);
 }
