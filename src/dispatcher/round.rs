@@ -17,7 +17,7 @@ use crate::store::{
 use crate::supplier::Supplier;
 use crate::value::names::SupplierId;
 
-use super::refuse_final;
+use super::by_hand::refuse_final;
 
 /// What came of a wish to deliver one notification.
 enum Visited {

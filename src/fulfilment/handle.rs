@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use crate::delivery::error::Error;
 use crate::delivery::report::Report;
-use crate::dispatcher::{Dispatcher, refuse_unfit};
+use crate::dispatcher::Dispatcher;
+use crate::dispatcher::by_hand::refuse_unfit;
 use crate::event::{Body, ContentDigest, EventKind, Memo, Occurrence};
 use crate::notification::prepared::{Enqueued, Prepared, Stored};
 use crate::notification::{By, Key, Ledger, Notification, Stream};
