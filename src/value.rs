@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod decimal;
 pub(crate) mod fields;
+pub(crate) mod folded;
 pub(crate) mod invalid;
 pub(crate) mod json;
 pub(crate) mod money;

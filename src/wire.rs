@@ -2,7 +2,10 @@
 
 pub(crate) mod descriptors;
 pub(crate) mod dns;
+mod escapes;
 pub(crate) mod guard;
+mod hidden;
+pub(crate) mod kept_reply;
 pub(crate) mod request;
 pub(crate) mod retry_after;
 pub(crate) mod send;

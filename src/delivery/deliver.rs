@@ -18,6 +18,7 @@ use crate::supplier::signing::NoValidKey;
 use crate::supplier::{Activity, Endpoint, OnUnknown, Supplier};
 use crate::value::clock::Moment;
 use crate::value::time::Timestamp;
+use crate::wire::kept_reply::kept_reply;
 use crate::wire::request::{Telling, reference, request};
 use crate::wire::send::Reply;
 
@@ -389,7 +390,7 @@ impl<'a> Delivery<'a> {
             },
             Duration::ZERO,
         );
-        self.note(&endpoint, reply.outcome, now, Duration::ZERO);
+        self.note(&endpoint, reply.outcome, now, Duration::ZERO, None);
         let tried = self.tried(supplier, endpoint, now, &reply);
         self.ledger.enter_interrupted(tried);
     }
@@ -437,21 +438,30 @@ impl<'a> Delivery<'a> {
         if matches!(reply.outcome.status(), Some(401 | 403)) {
             engine.suppliers.outdated(supplier.id());
         }
+        let kept = kept_reply(
+            supplier,
+            endpoint,
+            &self.claim.body,
+            reply.rejection.as_deref(),
+        );
         let endpoint = Named::of(endpoint);
-        self.note(&endpoint, reply.outcome, at, reply.took);
+        self.note(&endpoint, reply.outcome, at, reply.took, kept);
         let tried = self.tried(Some(supplier), endpoint, at, &reply);
         self.ledger.enter(tried);
         Called::Once
     }
 
-    fn note(&mut self, endpoint: &Named, outcome: Outcome, at: Timestamp, took: Duration) {
-        self.unrecorded.push(Attempt::new(
-            endpoint.shown.clone(),
-            endpoint.id.clone(),
-            outcome,
-            at,
-            took,
-        ));
+    fn note(
+        &mut self,
+        endpoint: &Named,
+        outcome: Outcome,
+        at: Timestamp,
+        took: Duration,
+        reply: Option<String>,
+    ) {
+        let (shown, id) = (endpoint.shown.clone(), endpoint.id.clone());
+        self.unrecorded
+            .push(Attempt::new(shown, id, outcome, at, took).with_reply(reply));
     }
 
     fn tried(

@@ -1,5 +1,6 @@
 //! One POST to one endpoint, as it is remembered.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::value::time::Timestamp;
 /// One POST to one endpoint that was made or may have been made. It is never changed once it is stored.
 ///
 /// Serialises to one small JSON object, which is a good form for a store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Form", try_from = "Form")]
 #[non_exhaustive]
 pub struct Attempt {
@@ -56,6 +57,28 @@ impl Attempt {
     pub fn with_reply(mut self, reply: Option<String>) -> Self {
         self.reply = reply;
         self
+    }
+}
+
+impl fmt::Debug for Attempt {
+    /// Says that there is a reply, not what is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Attempt {
+            endpoint,
+            endpoint_id,
+            outcome,
+            at,
+            took,
+            reply,
+        } = self;
+        f.debug_struct("Attempt")
+            .field("endpoint", endpoint)
+            .field("endpoint_id", endpoint_id)
+            .field("outcome", outcome)
+            .field("at", at)
+            .field("took", took)
+            .field("reply_bytes", &reply.as_ref().map(String::len))
+            .finish()
     }
 }
 

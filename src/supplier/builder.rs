@@ -25,6 +25,7 @@ pub struct SupplierBuilder {
     acceptance: Option<Acceptance>,
     privacy: Privacy,
     reference_pointer: Option<String>,
+    keep_reply: usize,
     signing_keys: Vec<SigningKey>,
     retry: Option<RetryPolicy>,
     max_concurrent: NonZeroU32,
@@ -44,6 +45,7 @@ impl SupplierBuilder {
             acceptance: None,
             privacy: Privacy::default(),
             reference_pointer: None,
+            keep_reply: 0,
             signing_keys: Vec::new(),
             retry: None,
             max_concurrent: Supplier::DEFAULT_MAX_CONCURRENT,
@@ -97,6 +99,21 @@ impl SupplierBuilder {
     #[must_use]
     pub fn reference_pointer(mut self, pointer: impl Into<String>) -> Self {
         self.reference_pointer = Some(pointer.into());
+        self
+    }
+
+    /// Sets how many bytes are kept of each reply that was not 2xx, as
+    /// [`Attempt::reply`](crate::notification::Attempt::reply). Default 0: nothing; at most
+    /// [4096](Supplier::MAX_KEEP_REPLY).
+    ///
+    /// What a supplier answers may repeat what it was sent. Before it is stored, these become `***`, in plain text and in the
+    /// escapes of JSON, URLs and HTML: the token, the values of headers, the query of the URL, and every text and longer
+    /// number of the body but those under keys that name things, such as `order_code`, `sku` or `total`. A part of eight
+    /// letters is recognised, or a word of a name or an address. An echo in a code of another kind, such as base64 or a digest, is not.
+    /// For the body of a reply there are 2 s, within the limit of the POST.
+    #[must_use]
+    pub fn keep_reply(mut self, bytes: usize) -> Self {
+        self.keep_reply = bytes;
         self
     }
 
@@ -164,7 +181,7 @@ impl SupplierBuilder {
     /// # Errors
     /// [`ConfigError`] for the first setting that is wrong: a URL that is not https, has a user name, a fragment, port
     /// 0, no host or one that cannot be, or is listed twice; a token that is empty or has white space; a header that is
-    /// invalid, reserved or listed twice; an invalid JSON pointer; a signing key that ends before it begins.
+    /// invalid, reserved or listed twice; an invalid JSON pointer; more than 4096 bytes of a reply; a signing key that ends before it begins.
     pub fn build(self) -> Result<Supplier, ConfigError> {
         let id = self.id.clone();
         let wrong =
@@ -192,6 +209,9 @@ impl SupplierBuilder {
         if let Some(pointer) = &self.reference_pointer {
             check_pointer(pointer).map_err(|problem| wrong("reference_pointer".into(), problem))?;
         }
+        if self.keep_reply > Supplier::MAX_KEEP_REPLY {
+            return Err(wrong("keep_reply".into(), "must be at most 4096"));
+        }
         if let Some(n) = self
             .signing_keys
             .iter()
@@ -210,6 +230,7 @@ impl SupplierBuilder {
             acceptance: self.acceptance,
             privacy: self.privacy,
             reference_pointer: self.reference_pointer,
+            keep_reply: self.keep_reply,
             signing_keys: self.signing_keys,
             retry: self.retry,
             max_concurrent: self.max_concurrent,
@@ -342,6 +363,19 @@ mod tests {
         );
         assert!(!text.contains("t0ps3cret"));
         assert!(refusal(builder().bearer_token("")).ends_with("bearer_token: must not be empty"));
+    }
+
+    #[test]
+    fn at_most_4096_bytes_of_a_reply_are_kept() {
+        assert_eq!(builder().build().unwrap().keep_reply(), 0);
+        assert_eq!(
+            builder().keep_reply(4096).build().unwrap().keep_reply(),
+            4096
+        );
+        assert_eq!(
+            refusal(builder().keep_reply(4097)),
+            "supplier north-books: keep_reply: must be at most 4096"
+        );
     }
 
     #[test]

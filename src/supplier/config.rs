@@ -43,6 +43,7 @@ pub struct Supplier {
     pub(super) acceptance: Option<Acceptance>,
     pub(super) privacy: Privacy,
     pub(super) reference_pointer: Option<String>,
+    pub(super) keep_reply: usize,
     pub(super) signing_keys: Vec<SigningKey>,
     pub(super) retry: Option<RetryPolicy>,
     pub(super) max_concurrent: NonZeroU32,
@@ -55,6 +56,9 @@ pub struct Supplier {
 impl Supplier {
     /// The default of [`max_concurrent`](SupplierBuilder::max_concurrent): 8.
     pub const DEFAULT_MAX_CONCURRENT: NonZeroU32 = NonZeroU32::new(8).unwrap();
+
+    /// The most that [`keep_reply`](SupplierBuilder::keep_reply) may be: 4096 bytes.
+    pub const MAX_KEEP_REPLY: usize = 4096;
 
     /// Begins a configuration with this id and nothing else.
     pub fn builder(id: SupplierId) -> SupplierBuilder {
@@ -101,6 +105,11 @@ impl Supplier {
     /// Where in the JSON of a 2xx reply the supplier's own reference stands (RFC 6901).
     pub fn reference_pointer(&self) -> Option<&str> {
         self.reference_pointer.as_deref()
+    }
+
+    /// How many bytes are kept of a reply that was not 2xx; see [`SupplierBuilder::keep_reply`].
+    pub fn keep_reply(&self) -> usize {
+        self.keep_reply
     }
 
     /// The keys that its events are signed with.

@@ -113,6 +113,9 @@ fn settings(mut fields: Fields, id: SupplierId) -> Result<SupplierBuilder, Field
     if let Some(pointer) = fields.optional("reference_pointer", fields::text)? {
         builder = builder.reference_pointer(pointer);
     }
+    if let Some(bytes) = fields.optional("keep_reply", fields::whole(0..=4096))? {
+        builder = builder.keep_reply(usize::try_from(bytes).unwrap_or(Supplier::MAX_KEEP_REPLY));
+    }
     for key in fields
         .optional("signing_keys", fields::list(signing_key))?
         .unwrap_or_default()

@@ -12,6 +12,7 @@ use crate::value::json;
 use crate::value::secret::Secret;
 use crate::value::time::Timestamp;
 use crate::value::visible::is_visible;
+use crate::wire::kept_reply;
 
 /// Bytes of a 2xx reply that are read for a reference.
 pub(crate) const REPLY_LIMIT: usize = 64 * 1024;
@@ -24,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) body: Body,
     /// How much of a 2xx reply is wanted.
     pub(crate) reply_limit: Option<usize>,
+    /// How much of any other reply is wanted.
+    pub(crate) rejection_limit: Option<usize>,
 }
 
 impl fmt::Debug for Request {
@@ -34,12 +37,14 @@ impl fmt::Debug for Request {
             headers,
             body,
             reply_limit,
+            rejection_limit,
         } = self;
         f.debug_struct("Request")
             .field("endpoint", &&url[Position::BeforeHost..Position::AfterPath])
             .field("headers", headers)
             .field("body", body)
             .field("reply_limit", reply_limit)
+            .field("rejection_limit", rejection_limit)
             .finish()
     }
 }
@@ -115,6 +120,7 @@ pub(crate) fn request(
         headers,
         body: telling.body.clone(),
         reply_limit: supplier.reference_pointer().map(|_| REPLY_LIMIT),
+        rejection_limit: kept_reply::limit(supplier),
     })
 }
 

@@ -88,6 +88,8 @@ pub(crate) struct Reply {
     pub retry_after: Option<Duration>,
     /// The body of a 2xx, if it was wanted and came whole, within its limits.
     pub body: Option<Vec<u8>>,
+    /// The beginning of the body of any other reply, if it was wanted and something came.
+    pub rejection: Option<Vec<u8>>,
     /// From the start of connecting to the status line, or to the failure.
     pub took: Duration,
 }
@@ -99,6 +101,7 @@ impl Reply {
             outcome,
             retry_after: None,
             body: None,
+            rejection: None,
             took,
         }
     }
@@ -111,9 +114,10 @@ impl fmt::Debug for Reply {
             outcome,
             retry_after,
             body,
+            rejection,
             took,
         } = self;
-        let body = body.as_ref().map(Vec::len);
+        let body = body.as_ref().or(rejection.as_ref()).map(Vec::len);
         f.debug_struct("Reply")
             .field("outcome", outcome)
             .field("retry_after", retry_after)
@@ -195,6 +199,7 @@ impl Sender {
             headers,
             body,
             reply_limit,
+            rejection_limit,
         } = request;
         // Never made here, but a store may hand one back. Its head would leave alone, and unseen by the departure.
         if body.as_bytes().is_empty() {
@@ -236,19 +241,29 @@ impl Sender {
         let (head, mut body) = response.into_parts();
         let status = head.status.as_u16();
         let retry_after = asked_to_wait(head.status, &head.headers);
+        let last = deadline.min(tokio::time::Instant::now() + READ_LIMIT);
         if !head.status.is_success() {
+            let mut rejection = Vec::new();
+            if let Some(limit) = rejection_limit {
+                // Whatever has come by then is kept.
+                tokio::select! {
+                    biased;
+                    _ = tokio::time::timeout_at(last, connection::read_start(&mut body, limit, &mut rejection)) => {}
+                    () = cut.cancelled() => {}
+                }
+            }
             self.recover(host, connection, body).await;
             return Some(Reply {
                 outcome: Outcome::Rejected { status },
                 retry_after,
                 body: None,
+                rejection: rejection_limit.map(|_| rejection),
                 took,
             });
         }
         // From here on nothing can undo the acceptance.
         let wanted = match reply_limit {
             Some(limit) => {
-                let last = deadline.min(tokio::time::Instant::now() + READ_LIMIT);
                 tokio::select! {
                     biased;
                     read = tokio::time::timeout_at(last, connection::read(&mut body, limit)) => read.ok().flatten(),
@@ -264,6 +279,7 @@ impl Sender {
             outcome: Outcome::Accepted { status },
             retry_after,
             body: wanted,
+            rejection: None,
             took,
         })
     }

@@ -2,6 +2,7 @@
 //! trace level, not in an error, a `Debug`, a panic, a listing, or the output of the tool.
 
 mod captured;
+mod echoed;
 mod planted;
 mod program;
 mod sending;

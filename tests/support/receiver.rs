@@ -238,6 +238,13 @@ pub enum Reply {
         /// The body.
         body: Vec<u8>,
     },
+    /// This status with a body made of the request.
+    Echo {
+        /// The status.
+        status: u16,
+        /// What is said of the request.
+        says: fn(&Received) -> String,
+    },
     /// These bytes as they are; then the connection is closed.
     Raw(Vec<u8>),
     /// These bytes as they are; then the connection is reset.
@@ -592,6 +599,14 @@ impl Shared {
             port: self.port,
             receiver: self.id,
         };
+        let reply = match reply {
+            Reply::Echo { status, says } => Reply::Full {
+                status,
+                headers: Vec::new(),
+                body: says(&received).into_bytes(),
+            },
+            other => other,
+        };
         let copy = callback.is_some().then(|| received.clone());
         let mut log = self.log.lock();
         let index = log.len();
@@ -826,6 +841,8 @@ async fn answer(connection: &mut Connection, exchange: &mut Exchange, mut reply:
                 let after = if close { After::Close } else { After::Keep };
                 (whole(status, &headers, &body), after)
             }
+            // Replaced when the request arrived.
+            Reply::Echo { status, .. } => (whole(status, &[], &[]), After::Keep),
             Reply::Raw(bytes) => (bytes, After::Close),
             Reply::RawThenReset(bytes) => (bytes, After::Reset),
             Reply::BrokenBody => (

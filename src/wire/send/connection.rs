@@ -154,6 +154,16 @@ pub(super) async fn read(body: &mut Incoming, limit: usize) -> Option<Vec<u8>> {
     Some(whole)
 }
 
+/// The first `limit` bytes of a body, as far as it comes. What came is in `start`, also when this is dropped.
+pub(super) async fn read_start(body: &mut Incoming, limit: usize, start: &mut Vec<u8>) {
+    while start.len() < limit
+        && let Some(Ok(chunk)) = chunk(body).await
+    {
+        let room = limit - start.len();
+        start.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+}
+
 /// The next bytes of a body, trailers passed over.
 async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
     let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await?;

@@ -3,5 +3,6 @@ mod cut;
 mod guarded;
 mod kept;
 mod proven;
+mod rejections;
 mod replies;
 mod support;

@@ -393,7 +393,8 @@ fn the_debug_text_of_a_reply_has_no_body() {
     let reply = Reply {
         outcome: accepted(200),
         retry_after: None,
-        body: Some(b"planted".to_vec()),
+        body: None,
+        rejection: Some(b"planted".to_vec()),
         took: Duration::ZERO,
     };
     let text = format!("{reply:?}");

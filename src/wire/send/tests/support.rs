@@ -300,6 +300,7 @@ pub(super) fn request(url: &str) -> Request {
         ],
         body: Body::new(&br#"{"a":1}"#[..]),
         reply_limit: None,
+        rejection_limit: None,
     }
 }
 
