@@ -55,6 +55,19 @@ pub(crate) fn assert_clean_log(what: &str, text: &str) {
     assert_without(what, text, NEVER_LOGGED);
 }
 
+/// Fails if this text ends with the beginning of anything planted. Four letters: fewer may be an accident of a signature.
+pub(crate) fn assert_ends_clean(what: &str, text: &str) {
+    for (name, canary) in NEVER_SHOWN {
+        for length in 4..canary.len() {
+            let beginning = &canary[..length];
+            assert!(
+                !text.ends_with(beginning),
+                "{what} ends with {name}: {text}"
+            );
+        }
+    }
+}
+
 fn assert_without(what: &str, text: &str, planted: &[(&str, &str)]) {
     for (name, canary) in planted {
         if let Some(place) = find(text, canary) {
