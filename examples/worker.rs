@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use orderhook::report::Summary;
 use orderhook::{News, RetryPolicy, Worker};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -19,13 +20,14 @@ const USAGE: &str = "worker: delivers what is stored
 
   worker --suppliers FILE --store memory:|sqlite:PATH|postgres://..
          [--source NAME] [--ca PEM] [--allow-network CIDR].. [--timeout-ms N] [--lease-margin-ms N]
-         [--concurrency N] [--first-delay-ms N] [--grace-ms N] [--until-idle] [--json]
+         [--concurrency N] [--first-delay-ms N] [--grace-ms N] [--until-idle | --drain] [--json]
 
   --concurrency N    slots for calls (256); the limit of open files may lower it (ulimit -n)
   --first-delay-ms N the first delay of the schedule (5000); later ones double
-  --until-idle       ends when nothing is pending or being sent any more
+  --drain            for cron: one round at most for everything that is due now, then the end
+  --until-idle       for tests: ends when nothing is pending or being sent any more
 SIGTERM and SIGINT: no new claim, drain for the grace period (10000 ms), hand back the rest, exit 0
-exit status: 0; 2 with --until-idle if something failed meanwhile; 1 unusable input; 3 the store cannot be used";
+exit status: 0; 2 with --drain and --until-idle if something failed meanwhile; 1 unusable input; 3 the store cannot be used";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -42,7 +44,7 @@ async fn run() -> Result<ExitCode, Failure> {
     let mut words = Words::of_process()?;
     let mut common = Common::default();
     let mut suppliers: Option<PathBuf> = None;
-    let mut until_idle = false;
+    let mut ending = Ending::Signal;
     let mut grace = Duration::from_secs(10);
     while let Some(option) = words.option() {
         match option.as_str() {
@@ -59,7 +61,8 @@ async fn run() -> Result<ExitCode, Failure> {
                 common.retry = Some(RetryPolicy::DEFAULT.with_first_delay(words.millis(&option)?));
             }
             "--grace-ms" => grace = words.millis(&option)?,
-            "--until-idle" => until_idle = true,
+            "--drain" => ending.choose(Ending::Drained)?,
+            "--until-idle" => ending.choose(Ending::Idle)?,
             _ if common.take(&option, &mut words)? => {}
             _ => return Err(args::unknown(&option)),
         }
@@ -80,14 +83,10 @@ async fn run() -> Result<ExitCode, Failure> {
     let worker = Worker::new(&dispatcher)
         .with_grace(grace)
         .with_poll(Duration::from_millis(200));
-    let summary = if until_idle {
-        let mut idle = std::pin::pin!(worker.until_idle());
-        tokio::select! {
-            summary = &mut idle => summary?,
-            () = stop => tokio::join!(idle, dispatcher.shutdown(grace)).0?,
-        }
-    } else {
-        worker.run_until(stop).await
+    let summary = match ending {
+        Ending::Signal => worker.run_until(stop).await,
+        Ending::Drained => or_stopped(worker.drain(), stop, dispatcher.shutdown(grace)).await?,
+        Ending::Idle => or_stopped(worker.until_idle(), stop, dispatcher.shutdown(grace)).await?,
     };
     dispatcher.shutdown(Duration::ZERO).await;
     // What settled before is in front of this; if the printer has failed already, its result says so.
@@ -95,11 +94,41 @@ async fn run() -> Result<ExitCode, Failure> {
     printer
         .await
         .map_err(|_| Failure::Store("the output could not be written".into()))??;
-    Ok(if until_idle && summary.failed > 0 {
-        ExitCode::from(2)
-    } else {
-        ExitCode::SUCCESS
+    Ok(match ending {
+        Ending::Drained | Ending::Idle if summary.failed > 0 => ExitCode::from(2),
+        _ => ExitCode::SUCCESS,
     })
+}
+
+/// When the program ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Signal,
+    Drained,
+    Idle,
+}
+
+impl Ending {
+    fn choose(&mut self, other: Ending) -> Result<(), Failure> {
+        if *self != Ending::Signal && *self != other {
+            return Err(Failure::input("--until-idle", "not together with --drain"));
+        }
+        *self = other;
+        Ok(())
+    }
+}
+
+/// The end of the work, which a signal brings about earlier.
+async fn or_stopped(
+    work: impl Future<Output = Result<Summary, orderhook::Error>>,
+    stop: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Summary, orderhook::Error> {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        summary = &mut work => summary,
+        () = stop => tokio::join!(work, shutdown).0,
+    }
 }
 
 /// One line for each notification that settles, until there are no more.

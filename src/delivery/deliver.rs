@@ -2,6 +2,7 @@
 
 mod record;
 
+use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
@@ -70,6 +71,9 @@ pub(crate) enum Way {
 pub(crate) enum Delivered {
     /// The end is recorded.
     Settled(Then),
+    /// It is handed back without a call: there was no slot in time, or its supplier was at its limit, which is this many
+    /// calls at once.
+    NoRoom { at_once: NonZeroU32 },
     /// Another holder or a person was there first; nothing of ours was recorded.
     Superseded,
     /// Nothing could be done and nothing was recorded: it is taken over when the lease has run out.
@@ -156,6 +160,10 @@ struct Delivery<'a> {
     repeated: bool,
     /// What it is put off for, if it is handed back.
     put_off_for: Vec<PutOffFor>,
+    /// The limit of its supplier, if it is handed back because others are called.
+    crowded: Option<NonZeroU32>,
+    /// Whether a POST was made.
+    has_called: bool,
 }
 
 impl<'a> Delivery<'a> {
@@ -182,6 +190,8 @@ impl<'a> Delivery<'a> {
             unrecorded: Vec::new(),
             repeated: false,
             put_off_for: Vec::new(),
+            crowded: None,
+            has_called: false,
             claim: held.claim,
         }
     }
@@ -247,7 +257,7 @@ impl<'a> Delivery<'a> {
                 self.stay = Some(stay);
                 return Ok(());
             }
-            Entry::Full => return Err(self.without_room()),
+            Entry::Full => return Err(self.without_room(supplier)),
             Entry::Wait(waiting) => waiting,
         };
         self.seat = None;
@@ -260,13 +270,14 @@ impl<'a> Delivery<'a> {
         }
         if self.stay.is_none() {
             traffic.has_left_the_line(id);
-            return Err(self.without_room());
+            return Err(self.without_room(supplier));
         }
         Ok(())
     }
 
     /// Its supplier is at its limit.
-    fn without_room(&mut self) -> Then {
+    fn without_room(&mut self, supplier: &Supplier) -> Then {
+        self.crowded = Some(supplier.max_concurrent());
         self.put_off_for.push(PutOffFor::Room);
         Then::HandBack {
             after: self.engine.traffic.no_room(&self.claim.key.supplier),
@@ -314,7 +325,10 @@ impl<'a> Delivery<'a> {
                 after: Duration::ZERO,
             }),
             Admission::Call(pass) => Admitted::Call(pass),
-            Admission::HandBack { after } => Admitted::End(Then::HandBack { after }),
+            Admission::HandBack { after } => {
+                self.crowded = Some(supplier.max_concurrent()).filter(|_| !self.has_to_stop());
+                Admitted::End(Then::HandBack { after })
+            }
             Admission::LeaveOut { silent_for } => {
                 self.put_off_for
                     .push(PutOffFor::Endpoint(endpoint.id().clone()));
@@ -445,6 +459,7 @@ impl<'a> Delivery<'a> {
             reply.rejection.as_deref(),
         );
         let endpoint = Named::of(endpoint);
+        self.has_called = true;
         self.note(&endpoint, reply.outcome, at, reply.took, kept);
         let tried = self.tried(Some(supplier), endpoint, at, &reply);
         self.ledger.enter(tried);

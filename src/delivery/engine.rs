@@ -137,9 +137,15 @@ pub(crate) struct Claimed {
 pub(crate) type Found = Result<Option<Supplier>, LookupError>;
 
 impl Engine {
-    pub(crate) async fn claim(&self, pick: Pick, limit: usize) -> Result<Claimed, Error> {
+    pub(crate) async fn claim(
+        &self,
+        pick: Pick,
+        limit: usize,
+        due_by: Option<Timestamp>,
+    ) -> Result<Claimed, Error> {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let request = ClaimRequest::new(self.source.clone(), pick, limit, self.timing.lease());
+        let mut request = ClaimRequest::new(self.source.clone(), pick, limit, self.timing.lease());
+        request.due_by = due_by;
         let asked = Moment::now();
         let Claims {
             now,

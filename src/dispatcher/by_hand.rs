@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::Report;
-use crate::delivery::traffic::Who;
 use crate::notification::{By, Closed, Key, Notification, NotificationState};
 use crate::store::{
     Action, Filter, Inserted, Intervened, Intervention, NewNotification, Selection, Start,
@@ -14,6 +13,7 @@ use crate::value::names::{OrderCode, SupplierId};
 use crate::value::visible::is_visible;
 
 use super::Dispatcher;
+use super::round::Visit;
 
 impl Dispatcher {
     /// Tries a notification at once, for a person who asks for it: also before it is due, also when it has failed or
@@ -34,7 +34,7 @@ impl Dispatcher {
             let one = Selection::Keys(vec![key.clone()]);
             let retried = Intervention::new(Action::Retry, by);
             engine.intervene(&one, &retried, 1).await?;
-            engine.visit(vec![key.clone()], Who::Person).await?;
+            engine.visit(vec![key.clone()], Visit::Now).await?;
             engine.get(&key).await
         })
         .await

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::delivery::deliver::{Calling, Held, Way, no_answer};
+use crate::delivery::deliver::{Calling, Delivered, Held, Way, no_answer};
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::{Entry, Report};
@@ -20,12 +20,46 @@ use crate::value::names::SupplierId;
 use super::by_hand::refuse_final;
 
 /// What came of a wish to deliver one notification.
-enum Visited {
-    Delivered,
+pub(super) enum Visited {
+    Delivered(Delivered),
     /// It is not due, finished, in other hands, or behind another of its stream.
     NotClaimable,
     /// Nothing was claimed for want of a slot or of room at the supplier.
     NoRoom,
+}
+
+/// Why one notification is delivered by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// It is due.
+    IfDue,
+    /// It was due, and has been put off because others were called.
+    WasDue,
+    /// A person asks for it.
+    Now,
+}
+
+impl Visit {
+    fn who(self) -> Who {
+        match self {
+            Visit::Now => Who::Person,
+            Visit::IfDue | Visit::WasDue => Who::Visitor,
+        }
+    }
+
+    fn pick(self, key: Key) -> Pick {
+        match self {
+            Visit::IfDue => Pick::DueOf(vec![key]),
+            Visit::WasDue | Visit::Now => Pick::NowOf(vec![key]),
+        }
+    }
+
+    fn calling(self) -> Calling {
+        match self {
+            Visit::Now => Calling::WhatIsOpen,
+            Visit::IfDue | Visit::WasDue => Calling::WhatIsDue,
+        }
+    }
 }
 
 /// How many notifications `resume` reopens in one step, and tries itself at most.
@@ -90,7 +124,7 @@ impl Engine {
         Enqueued { stored }: Enqueued,
     ) -> Result<Report, Error> {
         let keys = stored.iter().map(|stored| stored.key.clone()).collect();
-        self.visit(keys, Who::Visitor).await?;
+        self.visit(keys, Visit::IfDue).await?;
         let mut entries = Vec::with_capacity(stored.len());
         for Stored { key, inserted, .. } in stored {
             entries.push(Entry {
@@ -142,7 +176,7 @@ impl Engine {
             }
         }
         for chunk in resumed.chunks(at_once.get() as usize) {
-            self.visit(chunk.to_vec(), Who::Visitor).await?;
+            self.visit(chunk.to_vec(), Visit::IfDue).await?;
         }
         let mut entries: Vec<Entry> = Vec::with_capacity(resumed.len());
         for key in resumed {
@@ -160,22 +194,26 @@ impl Engine {
     /// within 5 s is left to whoever claims it next.
     ///
     /// What waits for another of its stream among them has its turn when that one is notified.
-    pub(super) async fn visit(self: &Arc<Self>, mut keys: Vec<Key>, who: Who) -> Result<(), Error> {
+    pub(super) async fn visit(
+        self: &Arc<Self>,
+        mut keys: Vec<Key>,
+        visit: Visit,
+    ) -> Result<(), Error> {
         let mut result = Ok(());
         while !keys.is_empty() && !self.stopping.is_cancelled() {
             let visits: Vec<_> = keys
                 .drain(..)
                 .map(|key| {
                     let engine = Arc::clone(self);
-                    self.tasks.spawn(Box::pin(
-                        async move { (engine.visit_one(&key, who).await, key) },
-                    ))
+                    self.tasks.spawn(Box::pin(async move {
+                        (engine.visit_one(&key, visit).await, key)
+                    }))
                 })
                 .collect();
             let mut delivered = 0;
             for visit in visits {
                 match visit.await {
-                    Ok((Ok(Visited::Delivered), _)) => delivered += 1,
+                    Ok((Ok(Visited::Delivered(_)), _)) => delivered += 1,
                     Ok((Ok(Visited::NotClaimable), key)) => keys.push(key),
                     Ok((Ok(Visited::NoRoom), _)) => {}
                     Ok((Err(error), _)) => result = Err(error),
@@ -191,7 +229,12 @@ impl Engine {
 
     /// Waits for room at the supplier and for a slot, then claims and delivers: a claim that waits would be a lease that
     /// runs out.
-    async fn visit_one(self: &Arc<Self>, key: &Key, who: Who) -> Result<Visited, Error> {
+    pub(super) async fn visit_one(
+        self: &Arc<Self>,
+        key: &Key,
+        visit: Visit,
+    ) -> Result<Visited, Error> {
+        let who = visit.who();
         let found = self.look_up(&key.supplier, &self.stopping).await;
         let limit = match &found {
             Ok(Some(supplier)) => supplier.max_concurrent(),
@@ -214,17 +257,13 @@ impl Engine {
         let Some((stay, seat)) = room.filter(|_| !self.stopping.is_cancelled()) else {
             return Ok(Visited::NoRoom);
         };
-        let (pick, calling) = match who {
-            Who::Person => (Pick::NowOf(vec![key.clone()]), Calling::WhatIsOpen),
-            Who::Visitor | Who::Worker => (Pick::DueOf(vec![key.clone()]), Calling::WhatIsDue),
-        };
-        let claimed = self.claim(pick, 1).await?;
+        let claimed = self.claim(visit.pick(key.clone()), 1, None).await?;
         let Some(claim) = claimed.claims.into_iter().next() else {
             return Ok(Visited::NotClaimable);
         };
         let held = Held {
             claim,
-            calling,
+            calling: visit.calling(),
             now: claimed.now,
             told: claimed.told,
             asked: claimed.asked,
@@ -235,7 +274,7 @@ impl Engine {
         };
         self.deliver(held)
             .await
-            .map(|_| Visited::Delivered)
+            .map(Visited::Delivered)
             .map_err(Error::Store)
     }
 

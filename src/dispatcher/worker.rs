@@ -1,5 +1,6 @@
 //! The worker, which delivers in the background what is due.
 
+mod drain;
 mod look;
 
 use std::future::Future;
@@ -20,9 +21,9 @@ use crate::value::clock::Moment;
 
 use look::{Claiming, Look, Looked, Next, Shared, UnderWay};
 
-/// Delivers the notifications that are due: in a background task ([`run`](Self::run), [`run_until`](Self::run_until)), or in
-/// tests until nothing is left ([`until_idle`](Self::until_idle)) or step by step ([`tick`](Self::tick)). A clone shares the
-/// [`summary`](Self::summary).
+/// Delivers the notifications that are due: in a background task ([`run`](Self::run), [`run_until`](Self::run_until)), from
+/// cron ([`drain`](Self::drain)), or in tests until nothing is left ([`until_idle`](Self::until_idle)) or step by step
+/// ([`tick`](Self::tick)). A clone shares the [`summary`](Self::summary).
 ///
 /// Any number of workers in any number of processes may share a store; each notification is delivered by one of them at a
 /// time. Workers of one dispatcher share its slots, so more than one of them in a process is of no use.
@@ -206,7 +207,7 @@ impl Worker {
 
     /// Delivers until nothing is pending or being sent any more. It waits for what is not due yet and for what is put off; what
     /// has failed or cannot be read, and what is held behind it in its stream, is left. **It is meant for tests**: with an
-    /// endpoint that does not answer it takes up to 72 h. When the dispatcher is shut down it ends early, with nothing under
+    /// endpoint that does not answer it takes up to 72 h, so a program that cron starts uses [`drain`](Self::drain). When the dispatcher is shut down it ends early, with nothing under
     /// way.
     ///
     /// # Errors
@@ -251,6 +252,8 @@ impl Worker {
             engine: Arc::clone(&self.engine),
             shared: Arc::clone(&self.shared),
             under_way: Arc::clone(under_way),
+            due_by: None,
+            later: None,
             dropped,
         };
         self.engine.run(look.look(old, claiming)).await

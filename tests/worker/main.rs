@@ -6,6 +6,7 @@ mod support;
 mod backend;
 mod configuration;
 mod cut;
+mod drain;
 mod dropped;
 mod interruptions;
 mod isolation;

@@ -92,7 +92,10 @@ impl Delivery<'_> {
                         .put_off(&key.supplier, &self.put_off_for);
                 }
                 self.tell(key, &then, last_try);
-                Ok(Delivered::Settled(then))
+                Ok(match self.crowded.filter(|_| !self.has_called) {
+                    Some(at_once) => Delivered::NoRoom { at_once },
+                    None => Delivered::Settled(then),
+                })
             }
             Written::Stale => Ok(superseded(&key)),
         }

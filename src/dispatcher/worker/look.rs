@@ -13,6 +13,9 @@ use crate::delivery::error::Error;
 use crate::delivery::traffic::{OldWork, Seat};
 use crate::notification::Then;
 use crate::store::{Pick, StoreError};
+use crate::value::time::Timestamp;
+
+use super::drain::Later;
 
 /// The most notifications in one claim.
 const BATCH: usize = 64;
@@ -38,7 +41,7 @@ impl Shared {
         share
     }
 
-    fn count(&self, delivered: &Result<Delivered, StoreError>) {
+    pub(super) fn count(&self, delivered: &Result<Delivered, StoreError>) {
         match delivered {
             Ok(Delivered::Settled(Then::Notified { .. })) => {
                 self.notified.fetch_add(1, Ordering::Relaxed);
@@ -76,6 +79,11 @@ impl UnderWay {
         *self.running.borrow() > 0
     }
 
+    /// How many have begun and are not over, now and later.
+    pub(super) fn running(&self) -> watch::Receiver<usize> {
+        self.running.subscribe()
+    }
+
     /// Waits until all of them are over.
     pub(super) async fn drained(&self) {
         let mut running = self.running.subscribe();
@@ -85,7 +93,7 @@ impl UnderWay {
 }
 
 /// One delivery of a run, from its start to its end, also if that is a panic.
-struct Running(Arc<UnderWay>);
+pub(super) struct Running(Arc<UnderWay>);
 
 impl Running {
     fn begin(under_way: &Arc<UnderWay>) -> Self {
@@ -133,6 +141,10 @@ pub(super) struct Look {
     pub(super) engine: Arc<Engine>,
     pub(super) shared: Arc<Shared>,
     pub(super) under_way: Arc<UnderWay>,
+    /// What has become due later is left alone.
+    pub(super) due_by: Option<Timestamp>,
+    /// Who sees to what found no room; otherwise it is left to whoever claims it next.
+    pub(super) later: Option<Arc<Later>>,
     /// Cancelled when nobody waits for the look any more: what is being claimed then is started, and no more is claimed.
     pub(super) dropped: CancellationToken,
 }
@@ -171,7 +183,11 @@ impl Look {
     async fn claim_old(&self, mut work: OldWork) -> Result<usize, Error> {
         let claimed = self
             .engine
-            .claim(Pick::PutOff(vec![work.supplier.clone()]), work.stays.len())
+            .claim(
+                Pick::PutOff(vec![work.supplier.clone()]),
+                work.stays.len(),
+                None,
+            )
             .await?;
         let number = claimed.claims.len();
         self.engine.traffic.had(&work, number);
@@ -232,7 +248,7 @@ impl Look {
             return Ok(None);
         }
         let is_new = pick == Pick::New;
-        let claimed = self.engine.claim(pick, wanted).await?;
+        let claimed = self.engine.claim(pick, wanted, self.due_by).await?;
         let number = claimed.claims.len();
         let next_due = claimed.next_due.map(|due| due.since(claimed.now));
         *no_more = number < wanted;
@@ -280,9 +296,16 @@ impl Look {
                 found: None,
             };
             let (running, shared) = (Running::begin(&self.under_way), Arc::clone(&self.shared));
+            let later = self
+                .later
+                .clone()
+                .map(|later| (later, held.claim.key.clone()));
             drop(self.engine.start(held, move |delivered| {
                 shared.count(&delivered);
-                drop(running);
+                if let (Some((later, key)), Ok(Delivered::NoRoom { at_once })) = (later, delivered)
+                {
+                    later.deliver(key, at_once, running);
+                }
             }));
         }
         self.engine.give_back(given_back).await

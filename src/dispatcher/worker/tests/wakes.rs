@@ -260,7 +260,7 @@ async fn what_is_taken_over_while_a_shutdown_begins_is_handed_back_with_the_inte
     assert_eq!(
         dispatcher
             .engine
-            .claim(Pick::New, 1)
+            .claim(Pick::New, 1, None)
             .await
             .unwrap()
             .claims
