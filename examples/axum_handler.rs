@@ -143,7 +143,10 @@ async fn order_paid(
     let enqueued = dispatcher.enqueue(&order).await?;
     let conflicts: Vec<_> = enqueued
         .conflicts()
-        .map(|stored| stored.key.supplier.as_str())
+        .map(|stored| match &stored.difference {
+            Some(difference) => format!("{} ({difference})", stored.key.supplier),
+            None => stored.key.supplier.to_string(),
+        })
         .collect();
     if !conflicts.is_empty() {
         let why = format!(

@@ -104,7 +104,8 @@ impl Dispatcher {
     ///
     /// On a durable store, each notification that is stored ends as notified, as a visible failure, or closed by a
     /// person. An order that was stored before is not stored again. Other content under the same order code is reported
-    /// as a conflict ([`Enqueued::conflicts`]) for the suppliers whose part differs, and changes nothing.
+    /// as a conflict ([`Enqueued::conflicts`]) for the suppliers whose part differs, with the places in which it does, and
+    /// changes nothing.
     ///
     /// # Errors
     /// [`Error::UnknownSupplier`], [`Error::Lookup`] or [`Error::Event`]: nothing was stored. [`Error::Store`]: it is

@@ -1,6 +1,7 @@
 //! Events: what a supplier receives, encoded once and named the same on every machine.
 
 mod body;
+mod difference;
 mod digest;
 pub(crate) mod encoded;
 mod error;
@@ -12,6 +13,7 @@ mod stage;
 mod traceparent;
 
 pub use body::{Body, Memo};
+pub use difference::Difference;
 pub use digest::ContentDigest;
 pub(crate) use encoded::Event;
 pub use error::EventError;

@@ -13,7 +13,7 @@ mod quantity;
 mod withheld;
 
 pub use builder::{LineBuilder, PaidOrderBuilder};
-pub(crate) use content::Numbers;
+pub(crate) use content::{Numbers, is_same_content};
 pub use created::OrderCreated;
 pub use error::OrderError;
 pub use extra::Extra;

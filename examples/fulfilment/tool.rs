@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use orderhook::fulfilment::{ChildId, Fulfilment, FulfilmentError, NotAllowed, StageEvent};
-use orderhook::store::Inserted;
 use orderhook::{Dispatcher, Key, NotificationState, SupplierId};
 use serde_json::json;
 
@@ -149,30 +148,30 @@ async fn offer(
     {
         let key = fulfilment.key(client, event);
         let result = match tell {
-            true => fulfilment
-                .notify(client, event)
-                .await
-                .map(|report| report.entries.first().map(|entry| entry.inserted)),
-            false => fulfilment
-                .enqueue(client, event)
-                .await
-                .map(|enqueued| enqueued.stored.first().map(|stored| stored.inserted)),
+            true => fulfilment.notify(client, event).await.map(|report| {
+                let entry = report.entries.first();
+                entry.and_then(|entry| Remark::of(entry.inserted, entry.difference.as_ref()))
+            }),
+            false => fulfilment.enqueue(client, event).await.map(|enqueued| {
+                let stored = enqueued.stored.first();
+                stored.and_then(|stored| Remark::of(stored.inserted, stored.difference.as_ref()))
+            }),
         };
         match result {
-            Ok(inserted) => {
-                let conflict = inserted == Some(Inserted::Differs);
+            Ok(conflict) => {
+                let is_conflict = conflict.is_some();
                 let notification = dispatcher.notification(&key).await?;
                 let Some(notification) = notification else {
                     return Err(Failure::Store(format!(
                         "line {line}: was stored and is gone"
                     )));
                 };
-                print(&notification, conflict.then_some(Remark::Conflict), json);
+                print(&notification, conflict, json);
                 let told = matches!(
                     notification.state,
                     NotificationState::Notified { .. } | NotificationState::Closed { .. }
                 );
-                well &= !conflict && (told || !tell);
+                well &= !is_conflict && (told || !tell);
             }
             Err(FulfilmentError::NotAllowed(refused)) => {
                 print_refused(*line, &refused, json);

@@ -117,22 +117,18 @@ async fn act(
         Action::Notify => {
             let report = dispatcher.notify(order).await?;
             for entry in &report.entries {
-                print(
-                    &entry.notification,
-                    entry.is_conflict().then_some(Remark::Conflict),
-                    json,
-                );
+                let remark = Remark::of(entry.inserted, entry.difference.as_ref());
+                print(&entry.notification, remark, json);
             }
             Ok(report.is_told())
         }
         Action::EnqueueOnly => {
             let enqueued = dispatcher.enqueue(order).await?;
-            let conflicts: Vec<&Key> = enqueued.conflicts().map(|stored| &stored.key).collect();
             for stored in &enqueued.stored {
-                let remark = conflicts.contains(&&stored.key).then_some(Remark::Conflict);
+                let remark = Remark::of(stored.inserted, stored.difference.as_ref());
                 actions::show(dispatcher, &stored.key, remark, json).await?;
             }
-            Ok(conflicts.is_empty())
+            Ok(enqueued.conflicts().next().is_none())
         }
         Action::Retry => actions::retry(dispatcher, &keys, json).await,
         Action::Resume => actions::resume(dispatcher, &keys, json).await,

@@ -1,23 +1,33 @@
 //! Notifications as lines: JSON for scripts, text for people.
 
+use orderhook::event::Difference;
 use orderhook::notification::{Attempt, Closed, Standing};
+use orderhook::store::Inserted;
 use orderhook::{Key, Notification, NotificationState};
 use serde_json::{Value, json};
 
 use super::say;
 
 /// What is said about a notification besides its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark {
     AlreadyNotified,
-    Conflict,
+    /// With where it differs, if that was looked at.
+    Conflict(Option<Difference>),
 }
 
 impl Remark {
-    fn as_str(self) -> &'static str {
+    /// What is said about what became of a notification that was to be stored.
+    pub fn of(inserted: Inserted, difference: Option<&Difference>) -> Option<Remark> {
+        (inserted == Inserted::Differs).then(|| Remark::Conflict(difference.cloned()))
+    }
+}
+
+impl Remark {
+    fn as_str(&self) -> &'static str {
         match self {
             Remark::AlreadyNotified => "already_notified",
-            Remark::Conflict => "conflict",
+            Remark::Conflict(_) => "conflict",
         }
     }
 }
@@ -70,7 +80,7 @@ pub fn as_json(notification: &Notification, remark: Option<Remark>) -> Value {
         NotificationState::Failed { reason, .. } => line["reason"] = reason.as_str().into(),
         _ => {}
     }
-    line["error"] = remark.map(Remark::as_str).into();
+    line["error"] = remark.as_ref().map(Remark::as_str).into();
     line["attempts"] = notification.attempts.iter().map(attempt).collect();
     line
 }
@@ -116,9 +126,13 @@ fn as_text(notification: &Notification, remark: Option<Remark>) -> String {
         _ => notification.state.name().to_string(),
     };
     let remark = match remark {
-        Some(Remark::AlreadyNotified) => "  (already notified)",
-        Some(Remark::Conflict) => "  (CONFLICT: stored before with other content, which stays)",
-        None => "",
+        Some(Remark::AlreadyNotified) => "  (already notified)".to_owned(),
+        Some(Remark::Conflict(difference)) => {
+            let place = difference.map(|difference| format!("; the difference: {difference}"));
+            let place = place.unwrap_or_default();
+            format!("  (CONFLICT: stored before with other content, which stays{place})")
+        }
+        None => String::new(),
     };
     let mut text = format!("{}: {state}{remark}\n", notification.key);
     for attempt in &notification.attempts {

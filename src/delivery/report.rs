@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::event::Difference;
 use crate::notification::outcome::{Blocked, NotSent, Outcome};
 use crate::notification::{Notification, NotificationState, OrderState};
 use crate::store::Inserted;
@@ -44,6 +45,8 @@ pub struct Entry {
     pub notification: Notification,
     /// Whether it was stored by this call, was there before, or is in conflict.
     pub inserted: Inserted,
+    /// For one that is in conflict, where it differs from what is stored.
+    pub difference: Option<Difference>,
 }
 
 impl Entry {

@@ -110,7 +110,15 @@ impl Engine {
         {
             self.bell.notify_one();
         }
-        Ok(Enqueued::of(new, inserted))
+        let mut enqueued = Enqueued::of(new, inserted);
+        for (stored, new) in enqueued.stored.iter_mut().zip(new) {
+            if stored.inserted == Inserted::Differs {
+                // What was stored is stored, whether the other content can be read or not.
+                let found = self.store.get(&stored.key).await.ok().flatten();
+                stored.compare(new, found.and_then(|found| found.body).as_ref());
+            }
+        }
+        Ok(enqueued)
     }
 
     pub(super) async fn notify(self: &Arc<Self>, new: &[NewNotification]) -> Result<Report, Error> {
@@ -126,10 +134,17 @@ impl Engine {
         let keys = stored.iter().map(|stored| stored.key.clone()).collect();
         self.visit(keys, Visit::IfDue).await?;
         let mut entries = Vec::with_capacity(stored.len());
-        for Stored { key, inserted, .. } in stored {
+        for Stored {
+            key,
+            inserted,
+            difference,
+            ..
+        } in stored
+        {
             entries.push(Entry {
                 notification: self.get(&key).await?,
                 inserted,
+                difference,
             });
         }
         Ok(Report { entries })
@@ -185,6 +200,7 @@ impl Engine {
             entries.push(Entry {
                 notification,
                 inserted: Inserted::Existing,
+                difference: None,
             });
         }
         Ok(Report { entries })

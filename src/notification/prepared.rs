@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::EventId;
+use crate::event::{Body, Difference, EventId};
 
 use super::insert::{Inserted, NewNotification, Start};
 use super::key::Key;
@@ -27,13 +27,15 @@ impl Enqueued {
             key: new.key.clone(),
             event_id: new.event_id.clone(),
             inserted,
+            difference: None,
         };
         Enqueued {
             stored: rows.iter().zip(inserted).map(stored).collect(),
         }
     }
 
-    /// The notifications whose key was stored before with other content. The first content stays.
+    /// The notifications whose key was stored before with other content. The first content stays;
+    /// [`difference`](Stored::difference) says where the other one differs.
     pub fn conflicts(&self) -> impl Iterator<Item = &Stored> {
         self.stored
             .iter()
@@ -85,4 +87,17 @@ pub struct Stored {
     pub event_id: EventId,
     /// Whether it was stored, was there before, or is in conflict.
     pub inserted: Inserted,
+    /// For one that is in conflict, where it differs from what is stored.
+    pub difference: Option<Difference>,
+}
+
+impl Stored {
+    /// Says where a notification in conflict differs from this one, which is stored in its place.
+    pub(crate) fn compare(&mut self, new: &NewNotification, stored: Option<&Body>) {
+        let new = match &new.start {
+            Start::Pending { body, .. } => Some(body),
+            Start::NotWanted | Start::Notified { .. } => None,
+        };
+        self.difference = Some(Difference::between(&self.key.kind, stored, new));
+    }
 }

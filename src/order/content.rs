@@ -24,6 +24,16 @@ pub(crate) enum Numbers {
     Long,
 }
 
+/// Whether two JSON values say the same, as the digest of an order has it.
+pub(crate) fn is_same_content(one: &RawValue, other: &RawValue) -> bool {
+    let bytes = |raw| {
+        let mut content = Content::new();
+        content.value(raw);
+        content.bytes
+    };
+    bytes(one) == bytes(other)
+}
+
 impl Content {
     pub(in crate::order) fn new() -> Self {
         Self {

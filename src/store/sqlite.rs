@@ -258,11 +258,16 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         batch.leave().await.map_err(store_error)?;
+        let mut enqueued = Enqueued::of(prepared.rows(), inserted.into_iter().flatten());
+        for (stored, new) in enqueued.stored.iter_mut().zip(prepared.rows()) {
+            if stored.inserted == Inserted::Differs {
+                let found = read::get(&mut savepoint, &stored.key).await;
+                let body = found.map_err(store_error)?.and_then(|row| row::body(&row));
+                stored.compare(new, body.as_ref());
+            }
+        }
         savepoint.commit().await.map_err(store_error)?;
-        Ok(Enqueued::of(
-            prepared.rows(),
-            inserted.into_iter().flatten(),
-        ))
+        Ok(enqueued)
     }
 
     /// Writes what waits, and ends the thread and the connections. Calls of handles that are left fail with

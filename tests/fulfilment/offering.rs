@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use orderhook::event::Stage;
-use orderhook::event::{Memo, Occurrence};
+use orderhook::event::{Difference, Memo, Occurrence, Stage};
 use orderhook::fulfilment::{
     Finality, Flow, FoldError, Fulfilment, FulfilmentError, Lifecycle, MemoError, NotAllowed,
     Prescription, Refusal, StageEvent, Transition,
@@ -145,6 +144,11 @@ async fn the_same_stage_with_other_data_is_a_conflict_and_the_first_stays<S: Sto
         .notify(&client(), &rejected(Finality::Final, "gone"))
         .await
         .unwrap();
+    let places = ["is_final_rejection", "reject_reason"].map(str::to_owned);
+    assert_eq!(
+        report.entries[0].difference,
+        Some(Difference::At(places.to_vec()))
+    );
     assert!(report.entries[0].is_conflict() && !report.is_told());
 
     Worker::new(&dispatcher).until_idle().await.unwrap();

@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod configuration;
+mod conflicts;
 mod content;
 mod decided;
 mod events;

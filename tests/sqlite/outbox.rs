@@ -1,6 +1,7 @@
 //! Notifications inside a transaction of the application.
 
 use orderhook::SqliteStore;
+use orderhook::event::{Body, ContentDigest, Difference};
 use orderhook::report::{Enqueued, Prepared};
 use orderhook::store::{Inserted, NewNotification, Start, Store, StoreErrorKind};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -74,6 +75,33 @@ async fn a_commit_of_the_application_is_a_commit_of_the_notification() {
     assert!(store.get(&key).await.unwrap().is_some());
     assert_eq!(orders(&claim_all(&store).await), ["north A-1"]);
     assert_eq!(add(&store, &[&key]).await, [Inserted::Existing]);
+}
+
+#[tokio::test]
+async fn a_conflict_inside_a_transaction_is_named_with_its_places() {
+    let file = File::new();
+    let pool = pool_with(options(&file)).await;
+    let store = SqliteStore::in_pool(pool.clone()).await.unwrap();
+    let key = key("north", "A-1");
+    let row = |text: &str| {
+        let body = Body::new(text.as_bytes());
+        let mut row = NewNotification::new(key.clone(), Start::pending(body));
+        row.content_digest = Some(ContentDigest::of(text.as_bytes()));
+        Prepared::new(vec![row])
+    };
+    let mut transaction = pool.begin().await.unwrap();
+    let first = row(r#"{"items": [{"sku": "a", "quantity": 1}]}"#);
+    let _ = store.insert_in(&mut transaction, &first).await.unwrap();
+    let other = row(r#"{"items": [{"sku": "a", "quantity": 2}]}"#);
+    // Of a row of its own transaction as well, which no one else can see yet.
+    for _ in 0..2 {
+        let enqueued = store.insert_in(&mut transaction, &other).await.unwrap();
+        let places = Difference::At(vec!["items[0].quantity".to_owned()]);
+        assert_eq!(enqueued.stored[0].difference, Some(places));
+        assert_eq!(answers(&enqueued), [Inserted::Differs]);
+        transaction.commit().await.unwrap();
+        transaction = pool.begin().await.unwrap();
+    }
 }
 
 #[tokio::test]

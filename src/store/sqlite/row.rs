@@ -284,6 +284,12 @@ fn attempts(lines: Option<&str>) -> Read<Vec<Attempt>> {
     })
 }
 
+/// The body of a row, if there is one that can be read.
+pub(super) fn body(row: &SqliteRow) -> Option<Body> {
+    let body: Option<&[u8]> = row.try_get(column::BODY).ok()?;
+    body.map(Body::new)
+}
+
 fn moment(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
