@@ -207,17 +207,11 @@ pub async fn check(
             }
         }
         for check in checks {
-            let word = match check.verdict {
-                Verdict::Reachable => "reachable",
-                Verdict::Blocked { .. } => "blocked",
-                Verdict::NoValidSigningKey { .. } => "no_valid_signing_key",
-                _ => "unreachable",
-            };
             all_well &= check.verdict == Verdict::Reachable;
             let why = check.verdict.to_string();
             match json {
                 true => {
-                    let line = json!({"supplier": id.as_str(), "endpoint": check.endpoint, "verdict": word, "why": why});
+                    let line = json!({"supplier": id.as_str(), "endpoint": check.endpoint, "verdict": check.verdict.as_str(), "why": why});
                     say(line);
                 }
                 false => say(format_args!(

@@ -1,7 +1,7 @@
 //! Notifications as lines: JSON for scripts, text for people.
 
 use orderhook::event::Difference;
-use orderhook::notification::{Attempt, Closed, Standing};
+use orderhook::notification::{Closed, Standing};
 use orderhook::store::Inserted;
 use orderhook::{Key, Notification, NotificationState};
 use serde_json::{Value, json};
@@ -43,57 +43,25 @@ pub fn print(notification: &Notification, remark: Option<Remark>, json: bool) {
 /// Prints that nothing is stored under a key.
 pub fn print_absent(key: &Key, json: bool) {
     match json {
-        true => say(line(key, key.event_id().as_str(), Value::Null)),
+        true => say(absent(key)),
         false => say(format_args!("{key}: not stored")),
     }
 }
 
-fn line(key: &Key, id: &str, state: Value) -> Value {
-    json!({
-        "order_code": key.order.as_str(),
-        "supplier": key.supplier.as_str(),
-        "event": key.kind.as_str(),
-        "occurrence": key.occurrence.as_str(),
-        "id": id,
-        "state": state,
-        "due": null,
-        "reference": null,
-        "reason": null,
-        "error": null,
-        "attempts": [],
-    })
+fn absent(key: &Key) -> Value {
+    let mut line = json!(key);
+    for nothing in ["state", "due", "reference", "reason", "error"] {
+        line[nothing] = Value::Null;
+    }
+    line["attempts"] = json!([]);
+    line
 }
 
 /// One notification as an object.
 pub fn as_json(notification: &Notification, remark: Option<Remark>) -> Value {
-    let state = notification.state.name().as_str();
-    let mut line = line(
-        &notification.key,
-        notification.event_id.as_str(),
-        state.into(),
-    );
-    match &notification.state {
-        NotificationState::Pending { due } => line["due"] = due.to_string().into(),
-        NotificationState::Notified { reference, .. } => {
-            line["reference"] = reference.as_str().into()
-        }
-        NotificationState::Failed { reason, .. } => line["reason"] = reason.as_str().into(),
-        _ => {}
-    }
+    let mut line = json!(notification);
     line["error"] = remark.as_ref().map(Remark::as_str).into();
-    line["attempts"] = notification.attempts.iter().map(attempt).collect();
     line
-}
-
-fn attempt(attempt: &Attempt) -> Value {
-    json!({
-        "endpoint": attempt.endpoint,
-        "outcome": attempt.outcome.as_str(),
-        "status": attempt.outcome.status(),
-        "at": attempt.at.to_string(),
-        "ms": u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX),
-        "why": attempt.outcome.to_string(),
-    })
 }
 
 /// What an older version has stored may have characters that cannot be seen: they are shown as `\u{..}`.

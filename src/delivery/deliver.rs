@@ -404,7 +404,7 @@ impl<'a> Delivery<'a> {
             },
             Duration::ZERO,
         );
-        self.note(&endpoint, reply.outcome, now, Duration::ZERO, None);
+        self.note(&endpoint, reply.outcome.clone(), now, Duration::ZERO, None);
         let tried = self.tried(supplier, endpoint, now, &reply);
         self.ledger.enter_interrupted(tried);
     }
@@ -460,7 +460,7 @@ impl<'a> Delivery<'a> {
         );
         let endpoint = Named::of(endpoint);
         self.has_called = true;
-        self.note(&endpoint, reply.outcome, at, reply.took, kept);
+        self.note(&endpoint, reply.outcome.clone(), at, reply.took, kept);
         let tried = self.tried(Some(supplier), endpoint, at, &reply);
         self.ledger.enter(tried);
         Called::Once
@@ -488,7 +488,7 @@ impl<'a> Delivery<'a> {
     ) -> Tried {
         Tried {
             endpoint,
-            outcome: reply.outcome,
+            outcome: reply.outcome.clone(),
             at,
             over: self.now(),
             retry_after: reply.retry_after,

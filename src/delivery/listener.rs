@@ -3,7 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::notification::{FailureReason, Key};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::notification::{FailureReason, Key, shown};
 use crate::value::time::Timestamp;
 
 /// An event in the life of a notification that an application may want to react to; see
@@ -36,6 +39,27 @@ pub enum News {
         /// When that try is due, on the store's timeline.
         due: Timestamp,
     },
+}
+
+/// `{"news", "order_code", "supplier", "event", "occurrence", "id"}`, and by its kind `"reference"`, `"reason"` or `"due"`.
+/// `"news"` is `notified`, `failed` or `last_try_ahead`.
+impl Serialize for News {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (news, key) = match self {
+            News::Notified { key, .. } => ("notified", key),
+            News::Failed { key, .. } => ("failed", key),
+            News::LastTryAhead { key, .. } => ("last_try_ahead", key),
+        };
+        let mut shown = serializer.serialize_struct("News", 7)?;
+        shown.serialize_field("news", news)?;
+        shown::key::<S>(&mut shown, key, &key.event_id())?;
+        match self {
+            News::Notified { reference, .. } => shown.serialize_field("reference", reference)?,
+            News::Failed { reason, .. } => shown.serialize_field("reason", reason)?,
+            News::LastTryAhead { due, .. } => shown.serialize_field("due", due)?,
+        }
+        shown.end()
+    }
 }
 
 type Hear = dyn Fn(&News) + Send + Sync;

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
 use crate::event::Difference;
 use crate::notification::outcome::{Blocked, NotSent, Outcome};
+use crate::notification::shown;
 use crate::notification::{Notification, NotificationState, OrderState};
 use crate::store::Inserted;
 use crate::supplier::signing::NoValidKey;
@@ -12,7 +16,7 @@ use crate::wire::send::Reached;
 
 /// The answer of [`Dispatcher::notify`](crate::Dispatcher::notify) and [`resume`](crate::Dispatcher::resume): where
 /// each notification stands after the round of calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
     /// One for each notification, in the order of the suppliers in the order.
@@ -56,8 +60,18 @@ impl Entry {
     }
 }
 
+/// The notification's members, and `"error"` (`conflict` or null) and `"difference"`.
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = serializer.serialize_struct("Entry", 12)?;
+        shown::members::<S>(&mut shown, &self.notification)?;
+        shown::conflict::<S>(&mut shown, self.inserted, self.difference.as_ref())?;
+        shown.end()
+    }
+}
+
 /// The answer of [`Dispatcher::order`](crate::Dispatcher::order): the state of an order and its notifications.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OrderReport {
     /// The state of the order, which follows from the states of its notifications.
@@ -87,7 +101,8 @@ impl EndpointCheck {
         keys: Result<(), NoValidKey>,
         client_certificate_until: Option<Timestamp>,
     ) -> Self {
-        let certificate_until = checked.ok().and_then(|reached| reached.certificate_until);
+        let reached = checked.as_ref().ok();
+        let certificate_until = reached.and_then(|reached| reached.certificate_until);
         EndpointCheck {
             endpoint,
             verdict: Verdict::of(checked, keys),
@@ -97,8 +112,21 @@ impl EndpointCheck {
     }
 }
 
+/// `{"endpoint", "verdict", "why", "certificate_until", "client_certificate_until"}`: the verdict as a word and as a sentence.
+impl Serialize for EndpointCheck {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = serializer.serialize_struct("EndpointCheck", 5)?;
+        shown.serialize_field("endpoint", &self.endpoint)?;
+        shown.serialize_field("verdict", self.verdict.as_str())?;
+        shown.serialize_field("why", &self.verdict.to_string())?;
+        shown.serialize_field("certificate_until", &self.certificate_until)?;
+        shown.serialize_field("client_certificate_until", &self.client_certificate_until)?;
+        shown.end()
+    }
+}
+
 /// Whether events can be sent to an endpoint, and what is in the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
     /// A TLS connection can be made.
@@ -121,6 +149,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The verdict as one stable word: `reachable`, `blocked`, `unreachable`, `no_valid_signing_key`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Verdict::Reachable => "reachable",
+            Verdict::Blocked { .. } => "blocked",
+            Verdict::Unreachable { .. } => "unreachable",
+            Verdict::NoValidSigningKey { .. } => "no_valid_signing_key",
+        }
+    }
+
     fn of(checked: Result<Reached, Outcome>, keys: Result<(), NoValidKey>) -> Self {
         match checked {
             Ok(_) => keys.map_or_else(

@@ -3,17 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
-use crate::notification::outcome::{Blocked, NotSent, Outcome, Unknown};
+use crate::notification::outcome::Outcome;
 use crate::supplier::EndpointId;
+use crate::value::invalid::InvalidValue;
 use crate::value::time::Timestamp;
+
+mod stored;
 
 /// One POST to one endpoint that was made or may have been made. It is never changed once it is stored.
 ///
-/// Serialises to one small JSON object, which is a good form for a store.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Form", try_from = "Form")]
+/// Serialises as `{"endpoint", "outcome", "status", "why", "at", "ms"}`, without the reply; a store keeps what
+/// [`encode`](Self::encode) writes.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
     /// Scheme, host, port and path of the endpoint; never the query.
@@ -52,6 +56,20 @@ impl Attempt {
         }
     }
 
+    /// The text for a store: one small JSON object on one line.
+    pub fn encode(&self) -> String {
+        stored::encode(self)
+    }
+
+    /// The attempt out of the text of [`encode`](Self::encode), also of an older version.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] for a text that is not an attempt; the row is damaged or from a newer version.
+    pub fn decode(text: &str) -> Result<Self, InvalidValue> {
+        stored::decode(text)
+            .ok_or_else(|| InvalidValue::new("an attempt of the notification cannot be read"))
+    }
+
     /// The same attempt with the beginning of its reply.
     #[must_use]
     pub fn with_reply(mut self, reply: Option<String>) -> Self {
@@ -82,97 +100,17 @@ impl fmt::Debug for Attempt {
     }
 }
 
-/// The stored form. Flat by hand: serde's `flatten` and `tag` lose numbers when another crate in the build switches on
-/// serde_json's `arbitrary_precision`.
-#[derive(Serialize, Deserialize)]
-struct Form {
-    endpoint: String,
-    endpoint_id: EndpointId,
-    outcome: Class,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    not_sent: Option<NotSent>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    unknown: Option<Unknown>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    blocked: Option<Blocked>,
-    at: Timestamp,
-    ms: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reply: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Class {
-    Accepted,
-    Rejected,
-    NotSent,
-    Unknown,
-    Blocked,
-}
-
-impl From<Attempt> for Form {
-    fn from(attempt: Attempt) -> Form {
-        let mut form = Form {
-            endpoint: attempt.endpoint,
-            endpoint_id: attempt.endpoint_id,
-            outcome: Class::Unknown,
-            status: attempt.outcome.status(),
-            not_sent: None,
-            unknown: None,
-            blocked: None,
-            at: attempt.at,
-            ms: millis(attempt.took),
-            reply: attempt.reply,
-        };
-        form.outcome = match attempt.outcome {
-            Outcome::Accepted { .. } => Class::Accepted,
-            Outcome::Rejected { .. } => Class::Rejected,
-            Outcome::NotSent { why } => {
-                form.not_sent = Some(why);
-                Class::NotSent
-            }
-            Outcome::Unknown { why } => {
-                form.unknown = Some(why);
-                Class::Unknown
-            }
-            Outcome::Blocked { why } => {
-                form.blocked = Some(why);
-                Class::Blocked
-            }
-        };
-        form
-    }
-}
-
-impl TryFrom<Form> for Attempt {
-    type Error = &'static str;
-
-    fn try_from(form: Form) -> Result<Self, Self::Error> {
-        let outcome = match (
-            form.outcome,
-            form.status,
-            form.not_sent,
-            form.unknown,
-            form.blocked,
-        ) {
-            (Class::Accepted, Some(status), None, None, None) => Outcome::Accepted { status },
-            (Class::Rejected, Some(status), None, None, None) => Outcome::Rejected { status },
-            (Class::NotSent, None, Some(why), None, None) => Outcome::NotSent { why },
-            (Class::Unknown, None, None, Some(why), None) => Outcome::Unknown { why },
-            (Class::Blocked, None, None, None, Some(why)) => Outcome::Blocked { why },
-            _ => return Err("the parts of the outcome do not fit together"),
-        };
-        Ok(Attempt::new(
-            form.endpoint,
-            form.endpoint_id,
-            outcome,
-            form.at,
-            Duration::from_millis(form.ms),
-        )
-        .with_reply(form.reply))
+/// An attempt in JSON for people and programs: no reply.
+impl Serialize for Attempt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = serializer.serialize_struct("Attempt", 6)?;
+        shown.serialize_field("endpoint", &self.endpoint)?;
+        shown.serialize_field("outcome", self.outcome.as_str())?;
+        shown.serialize_field("status", &self.outcome.status())?;
+        shown.serialize_field("why", &self.outcome.to_string())?;
+        shown.serialize_field("at", &self.at)?;
+        shown.serialize_field("ms", &millis(self.took))?;
+        shown.end()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+pub use super::not_sent::NotSent;
 
 /// The outcome of one [`Attempt`](crate::notification::Attempt), that is of one POST to one endpoint.
 ///
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// it, may have seen it, or was not allowed to be called.
 ///
 #[doc = include_str!("../../docs/outcomes.md")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
     /// A 2xx status line arrived. What the body did afterwards does not matter.
@@ -79,79 +79,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why nothing was sent. Each is something that one of the two admins can act on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum NotSent {
-    /// The name could not be resolved.
-    Dns,
-    /// The connection was refused: nothing listens there.
-    Refused,
-    /// No connection for another reason: no route, reset while connecting, an address family that is missing.
-    Unreachable,
-    /// No connection within the connect limit, name resolution and TLS handshake included.
-    ConnectTimeout,
-    /// The receiver's certificate has expired or is not valid yet.
-    CertificateExpired,
-    /// The receiver's certificate is for another name.
-    CertificateName,
-    /// The receiver's certificate was not issued by a trusted root.
-    CertificateUntrusted,
-    /// The receiver's certificate is one of a certificate authority, for example a self-signed one that was made
-    /// without saying what it is for. The receiver needs a certificate for a server.
-    CertificateIsCa,
-    /// A signature of the receiver's certificate cannot be verified: it was made by another authority of the same name
-    /// as one that is trusted, or the key or the algorithm behind it is too weak (RSA below 2048 bits, SHA-1).
-    CertificateSignature,
-    /// The server demands a client certificate and got none, or refused the one that it got.
-    ClientCertificate,
-    /// The server does not speak HTTP/1.1 over TLS, for example because it has HTTP/2 only.
-    NoHttp1,
-    /// No TLS with this server: an old version, plain HTTP on the port, a broken handshake.
-    Tls,
-    /// This process has no file descriptor left for another connection: raise its limit of open files.
-    NoDescriptor,
-    /// This machine has no trusted root certificates: install its CA bundle, or configure a root.
-    NoTrustRoots,
-    /// The sender was shut down before a connection was made.
-    Interrupted,
-    /// The server refused the HTTP/2 stream before processing it (RFC 9113, section 8.7). Found in attempts that were
-    /// recorded while HTTP/2 was spoken; nothing produces it any more.
-    StreamRefused,
-}
-
-impl fmt::Display for NotSent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            NotSent::Dns => "the name could not be resolved",
-            NotSent::Refused => "the connection was refused",
-            NotSent::Unreachable => "no connection could be made",
-            NotSent::ConnectTimeout => "no connection within the connect limit",
-            NotSent::CertificateExpired => "the certificate has expired or is not valid yet",
-            NotSent::CertificateName => "the certificate is for another name",
-            NotSent::CertificateUntrusted => "the certificate is not issued by a trusted root",
-            NotSent::CertificateIsCa => "the certificate is one of a certificate authority, not of a server",
-            NotSent::CertificateSignature => {
-                "a signature of the certificate cannot be verified: its key or algorithm is too weak, or it was made by \
-                 another authority of the same name"
-            }
-            NotSent::ClientCertificate => "the server demands a client certificate that it accepts",
-            NotSent::NoHttp1 => "the server does not speak HTTP/1.1, which is needed: it may have HTTP/2 only",
-            NotSent::Tls => "no TLS handshake with this server",
-            NotSent::NoDescriptor => "this process has no file descriptor left: raise its limit of open files",
-            NotSent::NoTrustRoots => {
-                "this machine has no trusted root certificates: install its CA bundle or configure a root"
-            }
-            NotSent::Interrupted => "the sender was shut down before a connection was made",
-            NotSent::StreamRefused => "the server refused the stream before processing it",
-        })
-    }
-}
-
 /// How the answer to an event that may have been received was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unknown {
     /// No status line within the endpoint's limit.
@@ -163,6 +92,26 @@ pub enum Unknown {
     /// The sender was shut down after the request may have left, or died or was suspended. In the latter cases the
     /// process that took the notification over records it.
     Interrupted,
+}
+
+impl Unknown {
+    /// Every value, in the order of declaration.
+    pub const ALL: [Unknown; 4] = [
+        Unknown::TimedOut,
+        Unknown::ConnectionLost,
+        Unknown::BadReply,
+        Unknown::Interrupted,
+    ];
+
+    /// The cause as one stable word, as in `timed_out`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Unknown::TimedOut => "timed_out",
+            Unknown::ConnectionLost => "connection_lost",
+            Unknown::BadReply => "bad_reply",
+            Unknown::Interrupted => "interrupted",
+        }
+    }
 }
 
 impl fmt::Display for Unknown {
@@ -177,8 +126,7 @@ impl fmt::Display for Unknown {
 }
 
 /// What the guard objects to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Blocked {
     /// The host is an address literal outside the operator's allow-list.
@@ -192,6 +140,28 @@ pub enum Blocked {
     Address,
     /// A cloud's metadata address: never dialled, whatever the allow-list says.
     Metadata,
+}
+
+impl Blocked {
+    /// Every value, in the order of declaration.
+    pub const ALL: [Blocked; 5] = [
+        Blocked::Literal,
+        Blocked::LocalName,
+        Blocked::Port,
+        Blocked::Address,
+        Blocked::Metadata,
+    ];
+
+    /// The cause as one stable word, as in `literal`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Blocked::Literal => "literal",
+            Blocked::LocalName => "local_name",
+            Blocked::Port => "port",
+            Blocked::Address => "address",
+            Blocked::Metadata => "metadata",
+        }
+    }
 }
 
 impl fmt::Display for Blocked {

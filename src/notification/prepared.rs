@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::event::{Body, Difference, EventId};
 
 use super::insert::{Inserted, NewNotification, Start};
@@ -9,7 +11,7 @@ use super::key::Key;
 
 /// What became of each notification of an order that was to be stored: the answer of
 /// [`Dispatcher::enqueue`](crate::Dispatcher::enqueue), and of the `insert_in` of a SQL store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[must_use = "conflicts are in it"]
 #[non_exhaustive]
 pub struct Enqueued {

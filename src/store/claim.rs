@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::notification::{Claim, Key};
 use crate::value::names::{Source, SupplierId};
 use crate::value::time::Timestamp;
@@ -88,7 +90,7 @@ impl Claims {
 }
 
 /// A row that a store cannot read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Refused {
     /// Which row it is, in words that help to find it.

@@ -1,5 +1,7 @@
 //! The notifications that a person decides about, and what became of them.
 
+use serde::Serialize;
+
 use crate::notification::Key;
 
 use super::Filter;
@@ -15,7 +17,7 @@ pub enum Selection {
 }
 
 /// What an intervention did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Intervened {
     /// The notifications that were changed, or for which only the history was written; oldest first.

@@ -91,7 +91,7 @@ async fn record(world: &World) -> Vec<(String, Outcome)> {
     notification
         .attempts
         .iter()
-        .map(|attempt| (path(&attempt.endpoint), attempt.outcome))
+        .map(|attempt| (path(&attempt.endpoint), attempt.outcome.clone()))
         .collect()
 }
 

@@ -13,6 +13,7 @@ mod races;
 mod recipients;
 mod replies;
 mod sequence;
+mod shown;
 mod signing;
 mod stores;
 #[path = "../support/mod.rs"]

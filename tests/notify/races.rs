@@ -269,7 +269,7 @@ async fn a_shutdown_whose_grace_is_over_cuts_what_is_being_sent_and_records_it_a
     let outcomes_then: Vec<_> = handed_back
         .attempts
         .iter()
-        .map(|attempt| attempt.outcome)
+        .map(|attempt| attempt.outcome.clone())
         .collect();
     assert_eq!(
         outcomes_then,

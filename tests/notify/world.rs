@@ -190,7 +190,7 @@ fn agree(notification: &Notification, requests: &[&Received]) {
             .attempts
             .iter()
             .filter(|attempt| place(&attempt.endpoint) == *endpoint)
-            .map(|attempt| attempt.outcome)
+            .map(|attempt| attempt.outcome.clone())
             .collect();
         let answered = outcomes
             .iter()

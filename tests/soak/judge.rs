@@ -133,8 +133,8 @@ async fn one(notification: &Notification, posts: &[&Received], crew: &Crew, at: 
             .attempts
             .iter()
             .filter(|attempt| attempt.endpoint.ends_with(path));
-        let outcomes: Vec<_> = of_path.map(|attempt| attempt.outcome).collect();
-        let maybe = |outcome: &&Outcome| {
+        let outcomes: Vec<_> = of_path.map(|attempt| &attempt.outcome).collect();
+        let maybe = |outcome: &&&Outcome| {
             !matches!(outcome, Outcome::NotSent { .. } | Outcome::Blocked { .. })
         };
         let recorded = outcomes.iter().filter(maybe).count();

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use orderhook::event::ContentDigest;
-use orderhook::notification::{ActionName, FailureReason, Ledger, StateName};
+use orderhook::notification::{ActionName, Attempt, FailureReason, Ledger, StateName};
 use orderhook::store::conformance::Harness;
 use orderhook::store::{
     Append, ClaimRequest, Claims, Counted, Cursor, Filter, Group, Inserted, Intervened,
@@ -223,7 +223,7 @@ impl ForeignStore {
                 true => Ledger::default().encode(),
                 false => new.ledger.encode(),
             },
-            attempts: "[]".to_owned(),
+            attempts: String::new(),
             body,
             digest: new.content_digest.map(|digest| digest.to_bytes()),
             memo,
@@ -278,7 +278,8 @@ impl ForeignStore {
         if self.has(Fault::DropsReplies) {
             attempts.iter_mut().for_each(|attempt| attempt.reply = None);
         }
-        row.attempts = serde_json::to_string(&attempts).map_err(|_| corrupt("attempts"))?;
+        let lines: Vec<_> = attempts.iter().map(Attempt::encode).collect();
+        row.attempts = lines.join("\n");
         Ok(())
     }
 
@@ -676,10 +677,10 @@ impl Store for ForeignStore {
                 && is_over
                 && (is_old || self.has(Fault::PrunesAnyAge))
                 && (pruned < limit || self.has(Fault::PrunesWithoutLimit))
-                && (row.body.is_some() || row.attempts != "[]")
+                && (row.body.is_some() || !row.attempts.is_empty())
             {
                 row.body = None;
-                row.attempts = "[]".to_owned();
+                row.attempts.clear();
                 pruned += 1;
             }
         }

@@ -49,7 +49,7 @@ async fn a_burst_to_a_server_that_closes_silently_loses_no_answer() {
         .notifications
         .iter()
         .flat_map(|one| &one.attempts)
-        .map(|one| one.outcome)
+        .map(|one| one.outcome.clone())
         .collect();
     let unknown = outcomes
         .iter()

@@ -46,7 +46,9 @@ async fn a_server_that_has_http_2_only_is_not_sent_to_and_the_reason_names_it() 
     world.put("a", &server.url("/in"));
     let dispatcher = world.dispatcher();
 
-    let outcome = tell(&dispatcher, "a", "A-1").await.attempts[0].outcome;
+    let outcome = tell(&dispatcher, "a", "A-1").await.attempts[0]
+        .outcome
+        .clone();
     assert_eq!(
         outcome,
         Outcome::NotSent {

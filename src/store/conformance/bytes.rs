@@ -205,46 +205,25 @@ pub async fn attempts_come_back_as_they_were_written(harness: &impl Harness) {
         .map(|status| Outcome::Rejected { status })
         .to_vec();
     outcomes.extend([200, 204, 299].map(|status| Outcome::Accepted { status }));
+    let (moment, text) = (Some(Timestamp::from_micros(1)), || AWKWARD[0].to_owned());
+    let detailed = [
+        NotSent::CertificateExpired { until: moment },
+        NotSent::CertificateNotYetValid { from: moment },
+        NotSent::CertificateName {
+            names: vec![text(), text()],
+        },
+        NotSent::Tls {
+            alert: Some(text()),
+        },
+    ];
     outcomes.extend(
-        [
-            NotSent::Dns,
-            NotSent::Refused,
-            NotSent::Unreachable,
-            NotSent::ConnectTimeout,
-            NotSent::CertificateExpired,
-            NotSent::CertificateName,
-            NotSent::CertificateUntrusted,
-            NotSent::CertificateIsCa,
-            NotSent::CertificateSignature,
-            NotSent::ClientCertificate,
-            NotSent::NoHttp1,
-            NotSent::NoDescriptor,
-            NotSent::Tls,
-            NotSent::NoTrustRoots,
-            NotSent::Interrupted,
-            NotSent::StreamRefused,
-        ]
-        .map(|why| Outcome::NotSent { why }),
+        NotSent::every()
+            .into_iter()
+            .chain(detailed)
+            .map(|why| Outcome::NotSent { why }),
     );
-    outcomes.extend(
-        [
-            Unknown::TimedOut,
-            Unknown::ConnectionLost,
-            Unknown::BadReply,
-            Unknown::Interrupted,
-        ]
-        .map(|why| Outcome::Unknown { why }),
-    );
-    outcomes.extend(
-        [
-            Blocked::Literal,
-            Blocked::LocalName,
-            Blocked::Port,
-            Blocked::Address,
-            Blocked::Metadata,
-        ]
-        .map(|why| Outcome::Blocked { why }),
-    );
+    outcomes.extend(Unknown::ALL.map(|why| Outcome::Unknown { why }));
+    outcomes.extend(Blocked::ALL.map(|why| Outcome::Blocked { why }));
     let moments = [i64::MIN, -1, 0, 1, 1_772_359_200_123_456, i64::MAX].map(Timestamp::from_micros);
     let lengths = [0, 1, 59_999, 1 << 50].map(Duration::from_millis);
     let attempts = outcomes.into_iter().enumerate().map(|(n, outcome)| {

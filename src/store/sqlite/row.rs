@@ -276,9 +276,8 @@ fn digest(bytes: Option<&[u8]>) -> Read<Option<ContentDigest>> {
 }
 
 fn attempts(lines: Option<&str>) -> Read<Vec<Attempt>> {
-    let attempt = |line| {
-        serde_json::from_str(line).map_err(|_| Damage("one of its attempts cannot be decoded"))
-    };
+    let attempt =
+        |line| Attempt::decode(line).map_err(|_| Damage("one of its attempts cannot be decoded"));
     lines.map_or(Ok(Vec::new()), |lines| {
         lines.split('\n').map(attempt).collect()
     })

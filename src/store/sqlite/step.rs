@@ -2,7 +2,7 @@
 
 use sqlx::Error;
 
-use crate::notification::transition;
+use crate::notification::{Attempt, transition};
 use crate::store::{Claim, Step, Written};
 use crate::value::time::Timestamp;
 
@@ -48,9 +48,8 @@ fn change(step: &Step, now: Timestamp) -> Result<RowChange<'_>, Error> {
     let mut change = RowChange::to(&step.key, fence, transition::step(&step.then, now));
     change.ledger = Some(step.ledger.encode());
     if !step.attempts.is_empty() {
-        let attempts =
-            serde_json::to_string(&step.attempts).map_err(|error| Error::Encode(error.into()))?;
-        change.attempts = Some((attempts, step.first_attempt));
+        let attempts: Vec<_> = step.attempts.iter().map(Attempt::encode).collect();
+        change.attempts = Some((format!("[{}]", attempts.join(",")), step.first_attempt));
     }
     Ok(change)
 }

@@ -118,14 +118,8 @@ impl Connector {
         match tokio::time::timeout(wait, tls.read(&mut byte)).await {
             // Patience is over: the certificate was optional.
             Err(_) => Ok(tls),
-            Ok(Err(error))
-                if proof::of_handshake(&error, asked) == NotSent::Tls
-                    && asked == Asked::Answered =>
-            {
-                Err(not_sent(NotSent::Tls))
-            }
             // An alert, or the end of the connection, before anything was sent.
-            Ok(_) => Err(not_sent(NotSent::ClientCertificate)),
+            Ok(ended) => Err(not_sent(proof::of_refusal(ended.err().as_ref(), asked))),
         }
     }
 

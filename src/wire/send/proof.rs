@@ -3,11 +3,16 @@
 use std::error::Error as StdError;
 use std::io;
 
+use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription as Alert, CertificateError, PeerMisbehaved};
 
 use super::connection::Broken;
 use super::identity::Asked;
 use crate::notification::outcome::{NotSent, Outcome, Unknown};
+use crate::value::time::Timestamp;
+
+/// A name of the domain name system is no longer than this.
+const LONGEST_NAME: usize = 253;
 
 /// Why no TCP connection could be made.
 pub(super) fn of_dialling(error: &io::Error) -> NotSent {
@@ -42,13 +47,27 @@ pub(super) fn of_handshake(error: &io::Error, asked: Asked) -> NotSent {
             PeerMisbehaved::SelectedUnofferedApplicationProtocol,
         )) => NotSent::NoHttp1,
         Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
-            NotSent::ClientCertificate
+            client_certificate(*alert)
         }
         // Before TLS 1.3 there was no alert of its own for a certificate that is missing.
-        Some(rustls::Error::AlertReceived(Alert::HandshakeFailure)) if asked == Asked::InVain => {
-            NotSent::ClientCertificate
+        Some(rustls::Error::AlertReceived(alert @ Alert::HandshakeFailure))
+            if asked == Asked::InVain =>
+        {
+            client_certificate(*alert)
         }
-        _ => NotSent::Tls,
+        Some(rustls::Error::AlertReceived(alert)) => tls(*alert),
+        _ => NotSent::Tls { alert: None },
+    }
+}
+
+/// Why a server ended the connection of a handshake in which it had asked for a certificate.
+pub(super) fn of_refusal(error: Option<&io::Error>, asked: Asked) -> NotSent {
+    match error.map(|error| of_handshake(error, asked)) {
+        Some(NotSent::Tls { alert }) if asked == Asked::InVain => {
+            NotSent::ClientCertificate { alert }
+        }
+        Some(why @ (NotSent::Tls { .. } | NotSent::ClientCertificate { .. })) => why,
+        _ => NotSent::ClientCertificate { alert: None },
     }
 }
 
@@ -82,9 +101,9 @@ pub(super) fn of_exchange(broken: &Broken) -> Outcome {
 fn refusal(error: &hyper::Error) -> Option<NotSent> {
     match find::<rustls::Error>(error) {
         Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
-            Some(NotSent::ClientCertificate)
+            Some(client_certificate(*alert))
         }
-        Some(rustls::Error::AlertReceived(alert)) if ends_a_handshake(*alert) => Some(NotSent::Tls),
+        Some(rustls::Error::AlertReceived(alert)) if ends_a_handshake(*alert) => Some(tls(*alert)),
         _ => None,
     }
 }
@@ -122,12 +141,22 @@ fn ends_a_handshake(alert: Alert) -> bool {
 
 fn certificate(objection: &CertificateError) -> NotSent {
     match objection {
-        CertificateError::Expired
-        | CertificateError::ExpiredContext { .. }
-        | CertificateError::NotValidYet
-        | CertificateError::NotValidYetContext { .. } => NotSent::CertificateExpired,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            NotSent::CertificateName
+        CertificateError::Expired => NotSent::CertificateExpired { until: None },
+        CertificateError::ExpiredContext { not_after, .. } => NotSent::CertificateExpired {
+            until: moment(*not_after),
+        },
+        CertificateError::NotValidYet => NotSent::CertificateNotYetValid { from: None },
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            NotSent::CertificateNotYetValid {
+                from: moment(*not_before),
+            }
+        }
+        CertificateError::NotValidForName => NotSent::CertificateName { names: Vec::new() },
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names = presented.iter().take(NotSent::MOST_NAMES);
+            NotSent::CertificateName {
+                names: names.map(|name| name_of(name)).collect(),
+            }
         }
         CertificateError::BadSignature
         | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
@@ -140,6 +169,52 @@ fn certificate(objection: &CertificateError) -> NotSent {
         },
         _ => NotSent::CertificateUntrusted,
     }
+}
+
+fn moment(time: UnixTime) -> Option<Timestamp> {
+    let micros = time.as_secs().checked_mul(1_000_000)?;
+    i64::try_from(micros).ok().map(Timestamp::from_micros)
+}
+
+/// A name as the TLS library writes it, as in `DnsName("a.example")`, without what is its own. The server chose it.
+fn name_of(presented: &str) -> String {
+    let inside = presented
+        .strip_prefix("DnsName(\"")
+        .and_then(|rest| rest.strip_suffix("\")"));
+    let name = inside.unwrap_or(presented).chars();
+    let visible = name.filter(char::is_ascii_graphic);
+    visible.take(LONGEST_NAME).collect()
+}
+
+fn client_certificate(alert: Alert) -> NotSent {
+    let alert = Some(name_of_alert(alert));
+    NotSent::ClientCertificate { alert }
+}
+
+fn tls(alert: Alert) -> NotSent {
+    let alert = Some(name_of_alert(alert));
+    NotSent::Tls { alert }
+}
+
+/// The name of an alert in RFC 8446, section 6, or its number.
+fn name_of_alert(alert: Alert) -> String {
+    let Some(name) = alert.as_str() else {
+        return u8::from(alert).to_string();
+    };
+    match alert {
+        Alert::UnknownCA => return "unknown_ca".to_owned(),
+        Alert::UnrecognisedName => return "unrecognized_name".to_owned(),
+        Alert::UnknownPSKIdentity => return "unknown_psk_identity".to_owned(),
+        _ => {}
+    }
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
 }
 
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {

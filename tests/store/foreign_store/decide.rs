@@ -71,7 +71,7 @@ impl ForeignStore {
                 }
                 row.reopened += u32::from(!self.has(Fault::CountsNoReopening));
                 match self.fault {
-                    Fault::ReopensWithoutAttempts => row.attempts = "[]".to_owned(),
+                    Fault::ReopensWithoutAttempts => row.attempts.clear(),
                     Fault::ReopensAtTheEnd => row.position = end + 1,
                     _ => {}
                 }
@@ -111,7 +111,7 @@ impl ForeignStore {
 
     fn erase(&self, row: &mut Row) {
         row.body = None;
-        row.attempts = "[]".to_owned();
+        row.attempts.clear();
         if self.has(Fault::ErasesBodiesOnly) {
             return;
         }

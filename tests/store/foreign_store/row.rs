@@ -119,8 +119,9 @@ pub(super) fn key(names: &[String; 5]) -> Result<Key, StoreError> {
     ))
 }
 
-pub(super) fn attempts(json: &str) -> Result<Vec<Attempt>, StoreError> {
-    serde_json::from_str(json).map_err(|_| corrupt("attempts"))
+pub(super) fn attempts(lines: &str) -> Result<Vec<Attempt>, StoreError> {
+    let attempts = lines.lines().map(Attempt::decode).collect::<Result<_, _>>();
+    attempts.map_err(|error| corrupt("attempts").caused_by(error))
 }
 
 pub(super) fn digest(bytes: [u8; 33]) -> ContentDigest {

@@ -108,15 +108,23 @@ async fn a_bad_certificate_is_not_sent_and_says_what_is_wrong_with_it() {
     for (config, why) in [
         (
             ca.server(&["localhost"], expired),
-            NotSent::CertificateExpired,
+            NotSent::CertificateExpired {
+                until: Some("2021-01-01T00:00:00Z".parse().unwrap()),
+            },
         ),
         (
             ca.server(&["localhost"], future),
-            NotSent::CertificateExpired,
+            NotSent::CertificateNotYetValid {
+                from: Some("2999-01-01T00:00:00Z".parse().unwrap()),
+            },
         ),
         (
-            ca.server(&["elsewhere.test"], |_| ()),
-            NotSent::CertificateName,
+            ca.server(&["elsewhere.test", "192.0.2.7"], |_| ()),
+            NotSent::CertificateName {
+                names: ["elsewhere.test", "IpAddress(192.0.2.7)"]
+                    .map(str::to_owned)
+                    .to_vec(),
+            },
         ),
         (other.good(), NotSent::CertificateUntrusted),
         (ca.namesake().good(), NotSent::CertificateSignature),
@@ -124,12 +132,13 @@ async fn a_bad_certificate_is_not_sent_and_says_what_is_wrong_with_it() {
     ] {
         let receiver = Receiver::start(config, vec![say(OK), Act::Close]).await;
         let sender = sender(&ca);
-        assert_eq!(post(&sender, &receiver.url()).await.outcome, not_sent(why));
+        let expected = not_sent(why);
+        assert_eq!(post(&sender, &receiver.url()).await.outcome, expected);
         assert_eq!(
             sender
                 .check_url(&Url::parse(&receiver.url()).unwrap())
                 .await,
-            Err(not_sent(why))
+            Err(expected)
         );
         assert_eq!(receiver.requests().len(), 0);
     }
@@ -137,6 +146,7 @@ async fn a_bad_certificate_is_not_sent_and_says_what_is_wrong_with_it() {
 
 #[tokio::test]
 async fn a_server_that_does_not_speak_tls_is_not_sent() {
+    #[derive(Clone, Copy)]
     enum Speaks {
         Http,
         OldTls,
@@ -164,9 +174,13 @@ async fn a_server_that_does_not_speak_tls_is_not_sent() {
                 Speaks::Reset => tcp.set_zero_linger().unwrap(),
             }
         });
+        let alert = match speaks {
+            Speaks::OldTls => Some("protocol_version".to_owned()),
+            Speaks::Http | Speaks::Nothing | Speaks::Reset => None,
+        };
         assert_eq!(
             post(&sender(&Ca::new()), &url).await.outcome,
-            not_sent(NotSent::Tls)
+            not_sent(NotSent::Tls { alert })
         );
     }
 }

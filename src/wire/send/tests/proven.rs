@@ -154,6 +154,8 @@ async fn a_refusal_of_the_client_certificate_that_is_there_before_the_request_le
     let broken = connection.post(one_post()).await.err().unwrap();
     assert_eq!(
         proof::of_exchange(&broken),
-        not_sent(NotSent::ClientCertificate)
+        not_sent(NotSent::ClientCertificate {
+            alert: Some("unknown_ca".to_owned())
+        })
     );
 }
