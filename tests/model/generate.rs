@@ -29,6 +29,7 @@ impl ReferenceStateMachine for Model {
             5 => claim(known.clone()).prop_map(Call::Claim),
             writes => vec(write(), 1..4).prop_map(Call::Write),
             3 => (selection(known), decision(), 0..4_u32).prop_map(|(select, decide, limit)| Call::Intervene(select, decide, limit)),
+            1 => (source(), 0..3_u8).prop_map(|(source, hours)| Call::Prune(source, hours)),
             1 => (which(), 1..4_u32).prop_map(|(which, limit)| Call::List(which, limit)),
             1 => (source(), 1..4_u32).prop_map(|(source, limit)| Call::Settled(source, limit)),
             2 => (1..3_u8).prop_map(Call::Wait),
@@ -111,12 +112,14 @@ fn claim(known: Vec<Name>) -> impl Strategy<Value = Claim> {
         1 => names(known.clone()).prop_map(Pick::DueOf),
         1 => names(known).prop_map(Pick::NowOf),
     ];
-    let claim = (source(), pick, 0..8_u32, 0..3_u8);
-    claim.prop_map(|(source, pick, limit, lease)| Claim {
+    let due_before = prop_oneof![4 => Just(None), 1 => (0..3_u8).prop_map(Some)];
+    let claim = (source(), pick, 0..8_u32, 0..3_u8, due_before);
+    claim.prop_map(|(source, pick, limit, lease, due_before)| Claim {
         source,
         pick,
         limit,
         lease,
+        due_before,
     })
 }
 
@@ -171,6 +174,8 @@ fn decision() -> impl Strategy<Value = Decide> {
         1 => Just(Decide::Retry),
         1 => reference().prop_map(Decide::Withdraw),
         1 => reference().prop_map(Decide::MarkNotified),
+        1 => Just(Decide::Erase),
+        1 => Just(Decide::Forget),
     ]
 }
 

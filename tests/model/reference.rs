@@ -1,6 +1,6 @@
 //! The reference: a list of rows, and the sentences of the contract one after another. Slow and plain.
 
-use orderhook::notification::{FailureReason, StateName};
+use orderhook::notification::{ActionName, By, FailureReason, StateName};
 use orderhook::store::{Append, Inserted, Start, Written};
 use orderhook::supplier::StreamRule;
 
@@ -50,6 +50,10 @@ impl State {
         }
     }
 
+    fn is_final(&self) -> bool {
+        self.name().is_final()
+    }
+
     fn is_settled(&self) -> bool {
         matches!(self, State::Notified { .. } | State::Failed { .. })
     }
@@ -66,7 +70,10 @@ pub(crate) struct Row {
     pub(crate) ledger: u8,
     pub(crate) attempts: Vec<u16>,
     pub(crate) reopened: u32,
+    pub(crate) history: Vec<(ActionName, Option<By>)>,
     created: Moment,
+    /// The hour of its end, if it has one.
+    ended: Option<i64>,
     /// The number of the claim that is held.
     token: Option<usize>,
     settled: Option<u64>,
@@ -112,6 +119,7 @@ impl Model {
             Call::Intervene(select, decide, limit) => {
                 self.intervene(select, decide, *limit as usize)
             }
+            Call::Prune(source, hours) => Answer::Pruned(self.prune(*source, *hours)),
             Call::List(which, _) => Answer::Listed(self.list(which)),
             Call::Settled(source, limit) => Answer::Listed(self.read_on(*source, *limit as usize)),
             Call::Wait(hours) => {
@@ -159,11 +167,12 @@ impl Model {
                 Inserted::Existing
             };
         }
-        let next = 1 + self
+        let stream = self
             .rows
             .iter()
-            .filter(|row| row.name.shares_stream(new.name))
-            .count() as u64;
+            .filter(|row| row.name.shares_stream(new.name));
+        // What was forgotten is as if it had never been.
+        let next = 1 + stream.map(|row| row.position).max().unwrap_or(0);
         if matches!(new.append, Append::At(position) if position != next) {
             return Inserted::Stale { next };
         }
@@ -194,7 +203,12 @@ impl Model {
             ledger: 0,
             attempts: Vec::new(),
             reopened: 0,
+            history: match &new.start {
+                Start::Notified { by, .. } => vec![(ActionName::MarkNotified, Some(by.clone()))],
+                Start::Pending { .. } | Start::NotWanted => Vec::new(),
+            },
             created: self.now(),
+            ended: None,
             token: None,
             settled: None,
             is_new: true,
@@ -210,6 +224,7 @@ impl Model {
             row.token = None;
         }
         row.settled = None;
+        row.ended = state.is_final().then_some(self.hour);
         row.is_put_off = false;
         if state.is_settled() {
             self.settlings += 1;
@@ -255,8 +270,10 @@ impl Model {
             }
         };
         ready.retain(|(_, index)| waits_in(*index));
+        let due_by = self.hour - i64::from(claim.due_before.unwrap_or(0));
         let can_be_had = |(moment, index): &(Moment, usize)| match &claim.pick {
-            Pick::New | Pick::Due | Pick::DueOf(_) => *moment <= now,
+            Pick::New | Pick::Due => *moment <= now && moment.0 <= due_by,
+            Pick::DueOf(_) => *moment <= now,
             Pick::PutOff(_) => true,
             Pick::NowOf(_) => {
                 let row = &self.rows[*index];
@@ -393,8 +410,24 @@ impl Model {
             let is_failed = row.state.name() == StateName::Failed;
             let is_open =
                 is_failed || matches!(row.state, State::Pending { .. } | State::Sending { .. });
+            let is_final = row.state.is_final();
+            match decide {
+                Decide::Forget if is_final => {
+                    changed.push(name);
+                    continue;
+                }
+                Decide::Erase if is_final => self.erase(index),
+                _ => {}
+            }
+            let entry = (decide.name(), Some(decide.by()));
             let state = match decide {
                 Decide::Retry if is_open && !is_failed => {
+                    self.rows[index].history.push(entry);
+                    changed.push(name);
+                    continue;
+                }
+                Decide::Erase if is_final => {
+                    self.rows[index].history.push(entry);
                     changed.push(name);
                     continue;
                 }
@@ -410,11 +443,41 @@ impl Model {
                 },
                 _ => continue,
             };
+            self.rows[index].history.push(entry);
             self.become_state(index, state);
             changed.push(name);
         }
+        if matches!(decide, Decide::Forget) {
+            self.rows.retain(|row| !changed.contains(&row.name));
+        }
         let all_were_looked_at = changed.len() < limit;
         Answer::Intervened(changed, all_were_looked_at.then_some(in_flight))
+    }
+
+    fn erase(&mut self, index: usize) {
+        let row = &mut self.rows[index];
+        (row.body, row.digest, row.ledger) = (None, None, 0);
+        row.attempts.clear();
+        row.history.iter_mut().for_each(|(_, by)| *by = None);
+        match &mut row.state {
+            State::Notified { reference: text } | State::Withdrawn { reason: text } => text.clear(),
+            _ => {}
+        }
+    }
+
+    /// How many had something to drop.
+    fn prune(&mut self, source: u8, hours: u8) -> u32 {
+        let last = self.hour - i64::from(hours);
+        let mut pruned = 0;
+        for row in &mut self.rows {
+            let is_old = row.ended.is_some_and(|ended| ended <= last);
+            if row.name.source == source && is_old {
+                pruned += u32::from(row.body.is_some() || !row.attempts.is_empty());
+                row.body = None;
+                row.attempts.clear();
+            }
+        }
+        pruned
     }
 
     pub(crate) fn list(&self, which: &Which) -> Vec<Name> {

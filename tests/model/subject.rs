@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use orderhook::notification::{By, Closed};
+use orderhook::notification::Closed;
 use orderhook::store::{
     Action, ClaimRequest, Claims, Counts, Cursor, Filter, Group, Intervention, NewNotification,
     Page, Pick as StorePick, Selection, Step, Store, Token,
@@ -116,6 +116,8 @@ async fn now(store: &impl Store) -> Timestamp {
     store.claim(&nothing).await.unwrap().now
 }
 
+const HOUR_MICROS: i64 = 3_600_000_000;
+
 /// What is tested, and what it has said that later calls need.
 pub(crate) struct Running<S> {
     runtime: Runtime,
@@ -177,7 +179,14 @@ impl<S: Subject> StateMachineTest for Machine<S> {
                     );
                 }
                 Call::Claim(claim) => {
-                    let claims = store.claim(&request(claim)).await.unwrap();
+                    let mut request = request(claim);
+                    if let Some(before) = claim.due_before {
+                        // To the hour, as the model has it.
+                        let earlier =
+                            now(store).await.as_micros() - HOUR_MICROS * i64::from(before);
+                        request.due_by = Some(Timestamp::from_micros(earlier + HOUR_MICROS / 2));
+                    }
+                    let claims = store.claim(&request).await.unwrap();
                     check_claims(&claims, &expected);
                     for claim in &claims.claims {
                         assert!(seen_tokens.insert(claim.token), "a token was given twice");
@@ -240,6 +249,12 @@ impl<S: Subject> StateMachineTest for Machine<S> {
                     assert_eq!(found, keys(&expected));
                     cursors.extend(listing.next.map(|next| (*number, next)));
                 }
+                Call::Prune(number, older_than) => {
+                    let pruned = store
+                        .prune(&source(*number), hours(*older_than), 1000)
+                        .await;
+                    assert_eq!(Answer::Pruned(pruned.unwrap()), expected);
+                }
                 Call::Wait(_) | Call::Open => {}
             }
         });
@@ -295,6 +310,9 @@ impl<S: Subject> StateMachineTest for Machine<S> {
             if let Some(row) = model.rows.get(running.calls % model.rows.len().max(1)) {
                 let found = store.get(&row.name.key()).await.unwrap().unwrap();
                 assert_eq!(found.body, row.body.map(body));
+                let history = found.history.into_iter();
+                let history: Vec<_> = history.map(|entry| (entry.action, entry.by)).collect();
+                assert_eq!(history, row.history);
             }
             let absent = Name {
                 source: 0,
@@ -457,15 +475,15 @@ fn selection(select: &Select) -> Selection {
 }
 
 fn intervention(decide: &Decide) -> Intervention {
-    match decide {
-        Decide::Reopen => Intervention::new(Action::Reopen, by()),
-        Decide::Retry => Intervention::new(Action::Retry, by()),
-        Decide::Withdraw(reason) => {
-            Intervention::new(Action::Withdraw, By::new("maria", reason).unwrap())
-        }
-        Decide::MarkNotified(given) => {
-            let reference = given.clone();
-            Intervention::new(Action::MarkNotified { reference }, by())
-        }
-    }
+    let action = match decide {
+        Decide::Reopen => Action::Reopen,
+        Decide::Retry => Action::Retry,
+        Decide::Withdraw(_) => Action::Withdraw,
+        Decide::MarkNotified(given) => Action::MarkNotified {
+            reference: given.clone(),
+        },
+        Decide::Erase => Action::Erase,
+        Decide::Forget => Action::Forget,
+    };
+    Intervention::new(action, decide.by())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orderhook::event::{Body, ContentDigest, Memo, Occurrence};
-use orderhook::notification::{Attempt, By, FailureReason, Ledger, StateName};
+use orderhook::notification::{ActionName, Attempt, By, FailureReason, Ledger, StateName};
 use orderhook::store::{Append, Filter, Inserted, Start, Then, Written};
 use orderhook::supplier::EndpointId;
 use orderhook::supplier::StreamRule;
@@ -119,6 +119,8 @@ pub(crate) struct Claim {
     pub(crate) limit: u32,
     /// Hours.
     pub(crate) lease: u8,
+    /// Leaves alone what has become due within so many hours.
+    pub(crate) due_before: Option<u8>,
 }
 
 /// What a step makes of the notification; times in hours.
@@ -179,6 +181,29 @@ pub(crate) enum Decide {
     Retry,
     Withdraw(String),
     MarkNotified(String),
+    Erase,
+    Forget,
+}
+
+impl Decide {
+    pub(crate) fn name(&self) -> ActionName {
+        match self {
+            Decide::Reopen => ActionName::Reopen,
+            Decide::Retry => ActionName::Retry,
+            Decide::Withdraw(_) => ActionName::Withdraw,
+            Decide::MarkNotified(_) => ActionName::MarkNotified,
+            Decide::Erase => ActionName::Erase,
+            Decide::Forget => ActionName::Forget,
+        }
+    }
+
+    /// Who decides, and why.
+    pub(crate) fn by(&self) -> By {
+        match self {
+            Decide::Withdraw(reason) => By::new("maria", reason).unwrap(),
+            _ => by(),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -221,6 +246,8 @@ pub(crate) enum Call {
     Claim(Claim),
     Write(Vec<Write>),
     Intervene(Select, Decide, u32),
+    /// Of a source, what ended so many hours ago.
+    Prune(u8, u8),
     /// Every page of a listing, so large.
     List(Which, u32),
     /// The next page of what has settled, after the one that was read before.
@@ -240,6 +267,7 @@ pub(crate) enum Answer {
     /// `None`: what comes after the limit may be reported or not.
     Intervened(Vec<Name>, Option<Vec<Name>>),
     Listed(Vec<Name>),
+    Pruned(u32),
 }
 
 /// The steps that a write consists of, with all that follows from the model.
