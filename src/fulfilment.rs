@@ -26,39 +26,23 @@
 //!
 #![doc = include_str!("../docs/fulfilment.md")]
 
-mod child;
-mod data;
-mod diagram;
-mod error;
-mod flow;
 mod handle;
-mod json;
-mod lifecycle;
-mod line;
-mod lives;
-mod memo;
-mod offered;
-mod parts;
-mod read;
-mod refusal;
-mod stage_event;
-mod stage_ref;
-mod table;
-mod transition;
-mod wanted;
-mod written;
+mod life;
+mod portal_json;
+mod received;
+mod sent;
 
-pub use child::ChildId;
-pub use error::FulfilmentError;
-pub use flow::{Finality, Flow, Prescription};
 pub use handle::Fulfilment;
-pub use lifecycle::{Child, FoldError, Lifecycle};
-pub use line::FulfilmentLine;
-pub use memo::MemoError;
-pub use parts::{Amounts, Pharmacy, Reassignment, Rejection, Rider};
-pub use read::{FulfilmentEvent, NoTransition};
-pub use refusal::{NotAllowed, Refusal};
-pub use stage_event::{StageEvent, StageEventError};
-pub use stage_ref::StageRef;
-pub use transition::{Transition, TransitionError};
-pub use written::WrittenDate;
+pub use handle::error::FulfilmentError;
+pub use life::child::ChildId;
+pub use life::flow::{Finality, Flow, Prescription};
+pub use life::lifecycle::{Child, FoldError, Lifecycle};
+pub use life::memo::MemoError;
+pub use life::refusal::{NotAllowed, Refusal};
+pub use life::transition::{Transition, TransitionError};
+pub use received::details::{Amounts, Pharmacy, Reassignment, Rejection, Rider};
+pub use received::event::{FulfilmentEvent, NoTransition};
+pub use received::line::FulfilmentLine;
+pub use received::portal_date::WrittenDate;
+pub use received::stage_ref::StageRef;
+pub use sent::stage_event::{StageEvent, StageEventError};

@@ -1,5 +1,8 @@
 //! The handle through which an application sends the stages of fulfilment orders.
 
+pub(super) mod error;
+mod lives;
+
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,10 +20,10 @@ use crate::supplier::Supplier;
 use crate::value::names::{OrderCode, SupplierId};
 use crate::value::time::{OffsetTimestamp, Timestamp};
 
-use super::error::FulfilmentError;
-use super::lifecycle::Lifecycle;
-use super::lives::{Life, Lives};
-use super::stage_event::StageEvent;
+use crate::fulfilment::life::lifecycle::Lifecycle;
+use crate::fulfilment::sent::stage_event::StageEvent;
+use error::FulfilmentError;
+use lives::{Life, Lives};
 
 /// How often an append is tried again when other processes append to the same stream.
 const APPENDS: usize = 256;
@@ -310,7 +313,7 @@ fn check(life: &Life, key: &Key, event: &StageEvent) -> Result<(), FulfilmentErr
 impl Occurrence {
     /// The occurrence of a stage within its parent order: the child order, the rejected one for Re-Assign and Split,
     /// none for digitization.
-    pub(crate) fn of_stage(transition: &super::Transition) -> Self {
+    pub(crate) fn of_stage(transition: &crate::fulfilment::Transition) -> Self {
         // Invariant: a child id has at most 128 characters, none of them a control character.
         Occurrence::from_stored(transition.occurrence()).unwrap_or_else(|_| Occurrence::only())
     }

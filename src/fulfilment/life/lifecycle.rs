@@ -249,7 +249,7 @@ impl Lifecycle {
 
         let (flow, step, parent) = (terms.flow, event.step(), self.parent.node(terms));
         let id = match event.what() {
-            What::Parent(_) => {
+            What::Parent => {
                 let parent =
                     table::follow(flow, parent, step).ok_or_else(|| refuse(Refusal::Order))?;
                 return Ok(Move {
@@ -258,7 +258,7 @@ impl Lifecycle {
                     child: None,
                 });
             }
-            What::Child(_, id) | What::Rejected(id, _) | What::Succeeded(_, id, _) => id,
+            What::Child(id) | What::Rejected(id, _) | What::Succeeded(id, _) => id,
         };
         let node = self.node(id);
         let Some(child) = table::follow(flow, node, step) else {

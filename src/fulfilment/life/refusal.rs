@@ -23,10 +23,10 @@ use crate::event::Stage;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotAllowed {
-    pub(super) stage: Stage,
-    pub(super) child: Option<ChildId>,
-    pub(super) allowed: Vec<Stage>,
-    pub(super) why: Refusal,
+    pub(in crate::fulfilment) stage: Stage,
+    pub(in crate::fulfilment) child: Option<ChildId>,
+    pub(in crate::fulfilment) allowed: Vec<Stage>,
+    pub(in crate::fulfilment) why: Refusal,
 }
 
 impl NotAllowed {

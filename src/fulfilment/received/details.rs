@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::flow::Finality;
+use crate::fulfilment::life::flow::Finality;
 use crate::value::money::Money;
 
 /// The pharmacy that fulfils a child order.

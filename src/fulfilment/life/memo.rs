@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::child::ChildId;
 use super::flow::{Finality, Flow, Prescription};
-use super::transition::{Transition, What};
+use super::transition::{Parts, Transition, TransitionError};
 use crate::event::Stage;
 
 const VERSION: u32 = 1;
@@ -71,38 +71,41 @@ impl From<&Transition> for Memo {
     }
 }
 
-impl TryFrom<Memo> for Transition {
+/// Takes each part out, so that what is left over is what the stage does not have.
+impl Parts for Memo {
     type Error = MemoError;
 
-    fn try_from(memo: Memo) -> Result<Self, MemoError> {
-        if memo.v != VERSION {
-            return Err(MemoError::Later(memo.v));
-        }
-        let child = memo.child.ok_or(MemoError::Damaged);
-        let finality = match memo.is_final {
+    fn child(&mut self) -> Result<ChildId, MemoError> {
+        self.child.take().ok_or(MemoError::Damaged)
+    }
+
+    fn finality(&mut self) -> Result<Finality, MemoError> {
+        match self.is_final.take() {
             Some(true) => Ok(Finality::Final),
             Some(false) => Ok(Finality::NotFinal),
             None => Err(MemoError::Damaged),
-        };
-        let mut event = match memo.stage {
-            Stage::DigitizationCompleted => Transition::digitization_completed(),
-            Stage::DigitizationRejected => Transition::digitization_rejected(),
-            Stage::Assigned => Transition::assigned(child.clone()?),
-            Stage::Accepted => Transition::accepted(child.clone()?),
-            Stage::Rejected => Transition::rejected(child.clone()?, finality.clone()?),
-            Stage::Reassigned => Transition::reassigned(child.clone()?, memo.new.clone())
-                .map_err(|_| MemoError::Damaged)?,
-            Stage::Shipped => Transition::shipped(child.clone()?),
-            Stage::PickedUp => Transition::picked_up(child.clone()?),
-            Stage::Delivered => Transition::delivered(child.clone()?),
-            Stage::Split => Transition::split(child.clone()?, memo.new.clone())
-                .map_err(|_| MemoError::Damaged)?,
-        };
+        }
+    }
+
+    fn succession(&mut self) -> Result<(ChildId, Vec<ChildId>), MemoError> {
+        Ok((self.child()?, std::mem::take(&mut self.new)))
+    }
+
+    fn refused(_: TransitionError) -> MemoError {
+        MemoError::Damaged
+    }
+}
+
+impl TryFrom<Memo> for Transition {
+    type Error = MemoError;
+
+    fn try_from(mut memo: Memo) -> Result<Self, MemoError> {
+        if memo.v != VERSION {
+            return Err(MemoError::Later(memo.v));
+        }
+        let mut event = Transition::assemble(memo.stage, &mut memo)?;
         // What the stage does not have must not be there.
-        let stray_child = matches!(event.what(), What::Parent(_)) && child.is_ok();
-        let stray_final = !matches!(event.what(), What::Rejected(..)) && finality.is_ok();
-        let stray_new = !matches!(event.what(), What::Succeeded(..)) && !memo.new.is_empty();
-        if stray_child || stray_final || stray_new {
+        if memo.child.is_some() || memo.is_final.is_some() || !memo.new.is_empty() {
             return Err(MemoError::Damaged);
         }
         if let Some(flow) = memo.flow {

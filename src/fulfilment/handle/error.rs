@@ -3,9 +3,9 @@
 use crate::delivery::error::Error;
 use crate::value::names::OrderCode;
 
-use super::{FoldError, NotAllowed};
+use crate::fulfilment::{FoldError, NotAllowed};
 
-/// Why a call of a [`Fulfilment`](super::Fulfilment) handle could not be done.
+/// Why a call of a [`Fulfilment`](crate::fulfilment::Fulfilment) handle could not be done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FulfilmentError {

@@ -10,7 +10,7 @@ use crate::event::{EventKind, Occurrence};
 use crate::notification::{Key, Notification, Stream};
 use crate::store::Cursor;
 
-use super::{FoldError, Lifecycle, NotAllowed, Transition};
+use crate::fulfilment::{FoldError, Lifecycle, NotAllowed, Transition};
 
 /// The most stages that are kept, of all lives together, and the most lives.
 const MOST_EVENTS: usize = 50_000;
@@ -18,28 +18,31 @@ const MOST_LIVES: usize = 1_000;
 
 /// The life of one order as far as its stream was read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Life {
-    pub(super) cycle: Lifecycle,
+pub(in crate::fulfilment) struct Life {
+    pub(in crate::fulfilment) cycle: Lifecycle,
     /// What is in the stream; not all of it need be a stage.
     known: HashSet<(EventKind, Occurrence)>,
     /// Of the last notification that was read; 0 before the first.
-    pub(super) position: u64,
+    pub(in crate::fulfilment) position: u64,
     /// Where the last full page ended.
-    pub(super) cursor: Option<Cursor>,
+    pub(in crate::fulfilment) cursor: Option<Cursor>,
 }
 
 impl Life {
-    pub(super) fn knows(&self, key: &Key) -> bool {
+    pub(in crate::fulfilment) fn knows(&self, key: &Key) -> bool {
         self.known
             .contains(&(key.kind.clone(), key.occurrence.clone()))
     }
 
-    pub(super) fn check(&self, event: &Transition) -> Result<(), NotAllowed> {
+    pub(in crate::fulfilment) fn check(&self, event: &Transition) -> Result<(), NotAllowed> {
         self.cycle.check(event)
     }
 
     /// Takes what a listing has, in the order of positions; what was taken before is passed over.
-    pub(super) fn read(&mut self, mut notifications: Vec<Notification>) -> Result<(), FoldError> {
+    pub(in crate::fulfilment) fn read(
+        &mut self,
+        mut notifications: Vec<Notification>,
+    ) -> Result<(), FoldError> {
         notifications.sort_by_key(|notification| notification.position);
         let read = self.position;
         for notification in notifications.into_iter().filter(|one| one.position > read) {
@@ -66,7 +69,7 @@ impl Life {
 
 /// The lives that were looked at lately, by stream.
 #[derive(Default)]
-pub(super) struct Lives(Mutex<Kept>);
+pub(in crate::fulfilment) struct Lives(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
@@ -76,7 +79,7 @@ struct Kept {
 }
 
 impl Lives {
-    pub(super) fn get(&self, stream: &Stream) -> Option<Arc<Life>> {
+    pub(in crate::fulfilment) fn get(&self, stream: &Stream) -> Option<Arc<Life>> {
         let mut kept = self.lock();
         kept.uses += 1;
         let now = kept.uses;
@@ -85,7 +88,7 @@ impl Lives {
         Some(Arc::clone(life))
     }
 
-    pub(super) fn put(&self, stream: Stream, life: Arc<Life>) {
+    pub(in crate::fulfilment) fn put(&self, stream: Stream, life: Arc<Life>) {
         let mut kept = self.lock();
         kept.uses += 1;
         let now = kept.uses;
@@ -107,7 +110,13 @@ impl Lives {
     }
 
     /// Adds a stage that was just stored at this position, if that is the next one of what is kept.
-    pub(super) fn add(&self, stream: &Stream, key: &Key, position: u64, event: &Transition) {
+    pub(in crate::fulfilment) fn add(
+        &self,
+        stream: &Stream,
+        key: &Key,
+        position: u64,
+        event: &Transition,
+    ) {
         let mut kept = self.lock();
         let Some((life, _)) = kept
             .lives

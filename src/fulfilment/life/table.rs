@@ -5,7 +5,7 @@ use crate::event::Stage;
 
 /// Where a parent or a child order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Node {
+pub(in crate::fulfilment) enum Node {
     /// The parent, before its first event.
     Fresh(Prescription),
     /// The parent after Digitization Completed, no child yet.
@@ -32,7 +32,7 @@ pub(super) enum Node {
 
 impl Node {
     /// The last stage of a child that stands here; `None` for a child not seen before and for parents.
-    pub(super) fn last_stage(self) -> Option<Stage> {
+    pub(in crate::fulfilment) fn last_stage(self) -> Option<Stage> {
         match self {
             Node::Fresh(_) | Node::Digitized | Node::Refused | Node::Running | Node::Unseen => None,
             Node::Assigned => Some(Stage::Assigned),
@@ -49,7 +49,7 @@ impl Node {
 
 /// What moves a parent or a child from one node to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::fulfilment) enum Step {
     /// A child not seen before has its first event: moves the parent.
     ChildStarts,
     /// Any stage but Rejected.
@@ -59,7 +59,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub(super) fn stage(self) -> Option<Stage> {
+    pub(in crate::fulfilment) fn stage(self) -> Option<Stage> {
         match self {
             Step::ChildStarts => None,
             Step::To(stage) => Some(stage),
@@ -70,11 +70,11 @@ impl Step {
 
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Edge {
-    pub(super) flow: Flow,
-    pub(super) from: Node,
-    pub(super) by: Step,
-    pub(super) to: Node,
+pub(in crate::fulfilment) struct Edge {
+    pub(in crate::fulfilment) flow: Flow,
+    pub(in crate::fulfilment) from: Node,
+    pub(in crate::fulfilment) by: Step,
+    pub(in crate::fulfilment) to: Node,
 }
 
 const fn delivery(from: Node, by: Step, to: Node) -> Edge {
@@ -108,7 +108,7 @@ const DELIVERED: Step = Step::To(Stage::Delivered);
 const SPLIT: Step = Step::To(Stage::Split);
 
 /// What is not here is not allowed.
-pub(super) const TABLE: &[Edge] = &[
+pub(in crate::fulfilment) const TABLE: &[Edge] = &[
     // The parent, delivery.
     delivery(Node::Fresh(Prescription::With), COMPLETED, Node::Digitized),
     delivery(Node::Fresh(Prescription::With), REFUSED, Node::Refused),
@@ -172,14 +172,14 @@ pub(super) const TABLE: &[Edge] = &[
 ];
 
 /// The lines that lead on from here.
-pub(super) fn edges(flow: Flow, from: Node) -> impl Iterator<Item = &'static Edge> {
+pub(in crate::fulfilment) fn edges(flow: Flow, from: Node) -> impl Iterator<Item = &'static Edge> {
     TABLE
         .iter()
         .filter(move |edge| edge.flow == flow && edge.from == from)
 }
 
 /// Where this step leads; `None` when the table does not have it.
-pub(super) fn follow(flow: Flow, from: Node, by: Step) -> Option<Node> {
+pub(in crate::fulfilment) fn follow(flow: Flow, from: Node, by: Step) -> Option<Node> {
     edges(flow, from)
         .find(|edge| edge.by == by)
         .map(|edge| edge.to)

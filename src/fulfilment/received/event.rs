@@ -5,15 +5,15 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
-use super::child::ChildId;
-use super::flow::{Finality, Flow, Prescription};
-use super::json;
+use super::details::{Amounts, Pharmacy, Reassignment, Rejection, Rider};
 use super::line::FulfilmentLine;
-use super::parts::{Amounts, Pharmacy, Reassignment, Rejection, Rider};
+use super::portal_date::WrittenDate;
 use super::stage_ref::StageRef;
-use super::transition::{Transition, TransitionError};
-use super::written::WrittenDate;
 use crate::event::Stage;
+use crate::fulfilment::life::child::ChildId;
+use crate::fulfilment::life::flow::{Finality, Flow, Prescription};
+use crate::fulfilment::life::transition::{Parts, Transition, TransitionError};
+use crate::fulfilment::portal_json as json;
 use crate::value::json::Object;
 use crate::value::money::Money;
 use crate::value::time::OffsetTimestamp;
@@ -288,48 +288,19 @@ impl FulfilmentEvent {
         self.text.get()
     }
 
-    /// What a [`Lifecycle`](super::Lifecycle) takes. A rejection that does not say whether it is final is not; a
+    /// What a [`Lifecycle`](crate::fulfilment::Lifecycle) takes. A rejection that does not say whether it is final is not; a
     /// digitization says that there is a prescription.
     ///
     /// # Errors
     /// [`NoTransition`] when the stage is unknown or an id that it needs is missing or unusable.
     pub fn transition(&self) -> Result<Transition, NoTransition> {
         let stage = self.stage.ok_or(NoTransition::Stage)?;
-        let id = |text: Option<String>| match text {
-            Some(text) => ChildId::new(&text).map_err(NoTransition::ChildId),
-            None => Err(NoTransition::NoChild(stage)),
-        };
-        let child = || id(self.child_id());
-        let succession = || {
-            let Reassignment {
-                rejected,
-                successors,
-            } = self.reassignment().unwrap_or_default();
-            let successors: Result<Vec<_>, _> =
-                successors.into_iter().map(|text| id(Some(text))).collect();
-            Ok((id(rejected)?, successors?))
-        };
+        let event = Transition::assemble(stage, &mut PartsOf { event: self, stage })?;
         let event = match stage {
-            Stage::DigitizationCompleted => {
-                Transition::digitization_completed().with_prescription(Prescription::With)
+            Stage::DigitizationCompleted | Stage::DigitizationRejected => {
+                event.with_prescription(Prescription::With)
             }
-            Stage::DigitizationRejected => {
-                Transition::digitization_rejected().with_prescription(Prescription::With)
-            }
-            Stage::Assigned => Transition::assigned(child()?),
-            Stage::Accepted => Transition::accepted(child()?),
-            Stage::Rejected => Transition::rejected(child()?, self.finality()),
-            Stage::Shipped => Transition::shipped(child()?),
-            Stage::PickedUp => Transition::picked_up(child()?),
-            Stage::Delivered => Transition::delivered(child()?),
-            Stage::Reassigned => {
-                let (rejected, successors) = succession()?;
-                Transition::reassigned(rejected, successors).map_err(NoTransition::Successors)?
-            }
-            Stage::Split => {
-                let (rejected, successors) = succession()?;
-                Transition::split(rejected, successors).map_err(NoTransition::Successors)?
-            }
+            _ => event,
         };
         Ok(match self.flow() {
             Some(flow) => event.in_flow(flow),
@@ -342,6 +313,45 @@ impl FulfilmentEvent {
             Some(true) => Finality::Final,
             _ => Finality::NotFinal,
         }
+    }
+}
+
+/// What an event of a stage says of its child orders.
+struct PartsOf<'a> {
+    event: &'a FulfilmentEvent,
+    stage: Stage,
+}
+
+impl PartsOf<'_> {
+    fn id(&self, text: Option<String>) -> Result<ChildId, NoTransition> {
+        let text = text.ok_or(NoTransition::NoChild(self.stage))?;
+        ChildId::new(&text).map_err(NoTransition::ChildId)
+    }
+}
+
+impl Parts for PartsOf<'_> {
+    type Error = NoTransition;
+
+    fn child(&mut self) -> Result<ChildId, NoTransition> {
+        self.id(self.event.child_id())
+    }
+
+    fn finality(&mut self) -> Result<Finality, NoTransition> {
+        Ok(self.event.finality())
+    }
+
+    fn succession(&mut self) -> Result<(ChildId, Vec<ChildId>), NoTransition> {
+        let Reassignment {
+            rejected,
+            successors,
+        } = self.event.reassignment().unwrap_or_default();
+        let successors = successors.into_iter().map(|text| self.id(Some(text)));
+        let successors = successors.collect::<Result<_, _>>()?;
+        Ok((self.id(rejected)?, successors))
+    }
+
+    fn refused(error: TransitionError) -> NoTransition {
+        NoTransition::Successors(error)
     }
 }
 

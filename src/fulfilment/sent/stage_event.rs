@@ -5,13 +5,13 @@ use std::fmt;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::data;
-use super::flow::{Finality, Flow, Prescription};
-use super::json;
-use super::line::FulfilmentLine;
-use super::parts::{Amounts, Pharmacy, Rider};
-use super::transition::Transition;
+use super::stage_data;
 use crate::event::Stage;
+use crate::fulfilment::life::flow::{Finality, Flow, Prescription};
+use crate::fulfilment::life::transition::Transition;
+use crate::fulfilment::portal_json as json;
+use crate::fulfilment::received::details::{Amounts, Pharmacy, Rider};
+use crate::fulfilment::received::line::FulfilmentLine;
 use crate::value::fields::{self, FieldError};
 use crate::value::json::Object;
 use crate::value::names::{OrderCode, SupplierId};
@@ -44,12 +44,12 @@ use crate::value::time::OffsetTimestamp;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct StageEvent {
-    pub(super) client: Option<SupplierId>,
-    pub(super) parent: OrderCode,
-    pub(super) event: Transition,
-    pub(super) occurred_at: Option<OffsetTimestamp>,
-    /// What is sent beside the envelope, under its wire names. Every value passed [`data::value`].
-    pub(super) data: Object,
+    pub(in crate::fulfilment) client: Option<SupplierId>,
+    pub(in crate::fulfilment) parent: OrderCode,
+    pub(in crate::fulfilment) event: Transition,
+    pub(in crate::fulfilment) occurred_at: Option<OffsetTimestamp>,
+    /// What is sent beside the envelope, under its wire names. Every value passed [`stage_data::value`].
+    pub(in crate::fulfilment) data: Object,
 }
 
 /// The data that has a place of its own in the body; everything else follows in the order of the keys.
@@ -200,12 +200,12 @@ impl StageEvent {
     pub fn with_data(mut self, key: &str, value: &impl Serialize) -> Result<Self, StageEventError> {
         let wrong =
             |problem: &str| StageEventError(FieldError::new(fields::member("data", key), problem));
-        if data::ENVELOPE.contains(&key) || data::OF_TRANSITION.contains(&key) {
+        if stage_data::ENVELOPE.contains(&key) || stage_data::OF_TRANSITION.contains(&key) {
             return Err(wrong("is said by the event itself"));
         }
         let raw = serde_json::value::to_raw_value(value)
             .map_err(|_| wrong("cannot be written as JSON"))?;
-        match data::value(key, raw)? {
+        match stage_data::value(key, raw)? {
             Some(raw) => self.data.put(key, raw),
             None => drop(self.data.take(key)),
         }

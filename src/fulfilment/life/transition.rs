@@ -25,38 +25,30 @@ use crate::event::Stage;
 pub struct Transition {
     flow: Option<Flow>,
     prescription: Option<Prescription>,
+    stage: Stage,
     what: What,
 }
 
-/// The shapes that the ten stages come in.
+/// What an event says besides its stage: one shape for several of the ten. Only the constructors put the two together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum What {
-    /// Of the parent itself.
-    Parent(ParentStage),
-    Child(ChildStage, ChildId),
+pub(in crate::fulfilment) enum What {
+    /// It is of the parent itself.
+    Parent,
+    Child(ChildId),
     Rejected(ChildId, Finality),
-    Succeeded(Succession, ChildId, Vec<ChildId>),
+    /// Of Re-Assign and Split: the rejected child, and those that take its place.
+    Succeeded(ChildId, Vec<ChildId>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum ParentStage {
-    DigitizationCompleted,
-    DigitizationRejected,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum ChildStage {
-    Assigned,
-    Accepted,
-    Shipped,
-    PickedUp,
-    Delivered,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Succession {
-    Reassigned,
-    Split,
+/// Where the parts of a transition are read from. Each is asked for only if the stage has it.
+pub(in crate::fulfilment) trait Parts {
+    type Error;
+    fn child(&mut self) -> Result<ChildId, Self::Error>;
+    fn finality(&mut self) -> Result<Finality, Self::Error>;
+    /// The rejected child of a Re-Assign or a Split, and its successors.
+    fn succession(&mut self) -> Result<(ChildId, Vec<ChildId>), Self::Error>;
+    /// What is wrong with the successors.
+    fn refused(error: TransitionError) -> Self::Error;
 }
 
 impl Transition {
@@ -65,27 +57,27 @@ impl Transition {
 
     /// Digitization Completed, of the parent order.
     pub fn digitization_completed() -> Self {
-        Self::of(What::Parent(ParentStage::DigitizationCompleted))
+        Self::of(Stage::DigitizationCompleted, What::Parent)
     }
 
     /// Digitization Rejected, of the parent order.
     pub fn digitization_rejected() -> Self {
-        Self::of(What::Parent(ParentStage::DigitizationRejected))
+        Self::of(Stage::DigitizationRejected, What::Parent)
     }
 
     /// Order Assigned.
     pub fn assigned(child: ChildId) -> Self {
-        Self::of(What::Child(ChildStage::Assigned, child))
+        Self::of(Stage::Assigned, What::Child(child))
     }
 
     /// Order Accepted.
     pub fn accepted(child: ChildId) -> Self {
-        Self::of(What::Child(ChildStage::Accepted, child))
+        Self::of(Stage::Accepted, What::Child(child))
     }
 
     /// Order Rejected.
     pub fn rejected(child: ChildId, finality: Finality) -> Self {
-        Self::of(What::Rejected(child, finality))
+        Self::of(Stage::Rejected, What::Rejected(child, finality))
     }
 
     /// Order Re-Assign: `successors` take the place of the rejected child.
@@ -97,26 +89,23 @@ impl Transition {
         rejected: ChildId,
         successors: impl IntoIterator<Item = ChildId>,
     ) -> Result<Self, TransitionError> {
-        Self::succeeded(
-            Succession::Reassigned,
-            rejected,
-            successors.into_iter().collect(),
-        )
+        let successors = successors.into_iter().collect();
+        Self::succeeded(Stage::Reassigned, rejected, successors)
     }
 
     /// Order Shipped.
     pub fn shipped(child: ChildId) -> Self {
-        Self::of(What::Child(ChildStage::Shipped, child))
+        Self::of(Stage::Shipped, What::Child(child))
     }
 
     /// Order Picked Up.
     pub fn picked_up(child: ChildId) -> Self {
-        Self::of(What::Child(ChildStage::PickedUp, child))
+        Self::of(Stage::PickedUp, What::Child(child))
     }
 
     /// Order Delivered.
     pub fn delivered(child: ChildId) -> Self {
-        Self::of(What::Child(ChildStage::Delivered, child))
+        Self::of(Stage::Delivered, What::Child(child))
     }
 
     /// Order Split: several child orders take the place of the rejected one. They need not be named.
@@ -128,11 +117,8 @@ impl Transition {
         rejected: ChildId,
         successors: impl IntoIterator<Item = ChildId>,
     ) -> Result<Self, TransitionError> {
-        Self::succeeded(
-            Succession::Split,
-            rejected,
-            successors.into_iter().collect(),
-        )
+        let successors = successors.into_iter().collect();
+        Self::succeeded(Stage::Split, rejected, successors)
     }
 
     /// The same event, saying that its order is in this flow.
@@ -151,25 +137,14 @@ impl Transition {
 
     /// The stage that is reached.
     pub fn stage(&self) -> Stage {
-        match &self.what {
-            What::Parent(ParentStage::DigitizationCompleted) => Stage::DigitizationCompleted,
-            What::Parent(ParentStage::DigitizationRejected) => Stage::DigitizationRejected,
-            What::Child(ChildStage::Assigned, _) => Stage::Assigned,
-            What::Child(ChildStage::Accepted, _) => Stage::Accepted,
-            What::Child(ChildStage::Shipped, _) => Stage::Shipped,
-            What::Child(ChildStage::PickedUp, _) => Stage::PickedUp,
-            What::Child(ChildStage::Delivered, _) => Stage::Delivered,
-            What::Rejected(..) => Stage::Rejected,
-            What::Succeeded(Succession::Reassigned, ..) => Stage::Reassigned,
-            What::Succeeded(Succession::Split, ..) => Stage::Split,
-        }
+        self.stage
     }
 
     /// The child order that reaches it: for Re-Assign and Split the rejected one, for digitization none.
     pub fn child(&self) -> Option<&ChildId> {
         match &self.what {
-            What::Parent(_) => None,
-            What::Child(_, child) | What::Rejected(child, _) | What::Succeeded(_, child, _) => {
+            What::Parent => None,
+            What::Child(child) | What::Rejected(child, _) | What::Succeeded(child, _) => {
                 Some(child)
             }
         }
@@ -186,7 +161,7 @@ impl Transition {
     /// The child orders that a Re-Assign or a Split names; empty for every other stage.
     pub fn successors(&self) -> &[ChildId] {
         match &self.what {
-            What::Succeeded(_, _, successors) => successors,
+            What::Succeeded(_, successors) => successors,
             _ => &[],
         }
     }
@@ -203,25 +178,47 @@ impl Transition {
 
     /// Which one of its stage this event is within client and parent order: the id of the child order, for Re-Assign
     /// and Split that of the rejected one, for digitization nothing. No two events that a
-    /// [`Lifecycle`](super::Lifecycle) takes have both stage and occurrence in common.
+    /// [`Lifecycle`](crate::fulfilment::Lifecycle) takes have both stage and occurrence in common.
     pub fn occurrence(&self) -> &str {
         self.child().map_or("", ChildId::as_str)
     }
 
-    fn of(what: What) -> Self {
+    /// The event of a stage, out of the parts that such an event has.
+    pub(in crate::fulfilment) fn assemble<P: Parts>(
+        stage: Stage,
+        parts: &mut P,
+    ) -> Result<Self, P::Error> {
+        let what = match stage {
+            Stage::DigitizationCompleted | Stage::DigitizationRejected => What::Parent,
+            Stage::Assigned
+            | Stage::Accepted
+            | Stage::Shipped
+            | Stage::PickedUp
+            | Stage::Delivered => What::Child(parts.child()?),
+            Stage::Rejected => What::Rejected(parts.child()?, parts.finality()?),
+            Stage::Reassigned | Stage::Split => {
+                let (rejected, successors) = parts.succession()?;
+                return Self::succeeded(stage, rejected, successors).map_err(P::refused);
+            }
+        };
+        Ok(Self::of(stage, what))
+    }
+
+    fn of(stage: Stage, what: What) -> Self {
         Transition {
             flow: None,
             prescription: None,
+            stage,
             what,
         }
     }
 
     fn succeeded(
-        how: Succession,
+        stage: Stage,
         rejected: ChildId,
         successors: Vec<ChildId>,
     ) -> Result<Self, TransitionError> {
-        if successors.is_empty() && how == Succession::Reassigned {
+        if successors.is_empty() && stage == Stage::Reassigned {
             return Err(TransitionError::NoSuccessor);
         }
         // Before the search for twins: the limit keeps it short.
@@ -235,7 +232,7 @@ impl Transition {
         if let Some((_, child)) = successors.iter().enumerate().find(twin) {
             return Err(TransitionError::NamedTwice(child.clone()));
         }
-        let made = Self::of(What::Succeeded(how, rejected, successors));
+        let made = Self::of(stage, What::Succeeded(rejected, successors));
         // With everything that may be said later, so that no other method can fail.
         let longest = made
             .clone()
@@ -247,12 +244,12 @@ impl Transition {
         Ok(made)
     }
 
-    pub(super) fn what(&self) -> &What {
+    pub(in crate::fulfilment) fn what(&self) -> &What {
         &self.what
     }
 
     /// The step in the table that moves the child, or the parent for digitization.
-    pub(super) fn step(&self) -> Step {
+    pub(in crate::fulfilment) fn step(&self) -> Step {
         match self.what {
             What::Rejected(_, finality) => Step::Rejected(finality),
             _ => Step::To(self.stage()),

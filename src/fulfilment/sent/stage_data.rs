@@ -2,13 +2,13 @@
 
 use serde_json::value::RawValue;
 
-use super::json;
-use super::line::FulfilmentLine;
+use crate::fulfilment::portal_json as json;
+use crate::fulfilment::received::line::FulfilmentLine;
 use crate::value::fields::{self, FieldError};
 use crate::value::json::{Object, Reading};
 
 /// Wire names that the envelope has the say of.
-pub(super) const ENVELOPE: [&str; 7] = [
+pub(in crate::fulfilment) const ENVELOPE: [&str; 7] = [
     "event_id",
     "sequence",
     "occurred_at",
@@ -19,11 +19,14 @@ pub(super) const ENVELOPE: [&str; 7] = [
 ];
 
 /// Wire names that the transition has the say of.
-pub(super) const OF_TRANSITION: [&str; 3] =
+pub(in crate::fulfilment) const OF_TRANSITION: [&str; 3] =
     ["is_final_rejection", "rejected_order_id", "new_order_ids"];
 
 /// A value under a key of `data`, as it is sent; `None` when it stands for "absent".
-pub(super) fn value(key: &str, raw: Box<RawValue>) -> Result<Option<Box<RawValue>>, FieldError> {
+pub(in crate::fulfilment) fn value(
+    key: &str,
+    raw: Box<RawValue>,
+) -> Result<Option<Box<RawValue>>, FieldError> {
     let wrong = |problem: &str| FieldError::new(fields::member("data", key), problem);
     match key {
         "partner_order_id"

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::json;
+use crate::fulfilment::portal_json as json;
 use crate::value::json::{Object, Reading};
 use crate::value::money::Money;
 
@@ -151,7 +151,7 @@ impl FulfilmentLine {
     }
 
     /// The lines in a value of one of the three shapes, in the order of the list, or of the ids.
-    pub(super) fn read_all(raw: &RawValue) -> Vec<FulfilmentLine> {
+    pub(in crate::fulfilment) fn read_all(raw: &RawValue) -> Vec<FulfilmentLine> {
         let read = |raw: &RawValue| Object::lenient(raw).filter(|line| !line.is_empty());
         if let Some(items) = json::list(raw) {
             return items
@@ -181,7 +181,7 @@ impl FulfilmentLine {
 
     /// A line as it is sent: its prices as exact decimal texts, everything else as it was given. `None` when it is not
     /// an object, or has a key twice.
-    pub(super) fn admit(raw: &RawValue) -> Option<Box<RawValue>> {
+    pub(in crate::fulfilment) fn admit(raw: &RawValue) -> Option<Box<RawValue>> {
         let mut line = Object::read(raw, Reading::Strict, "").ok()?;
         for key in ["mrp", "price", "amount", "total"] {
             if let Some(money) = line

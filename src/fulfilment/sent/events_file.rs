@@ -3,13 +3,13 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::child::ChildId;
-use super::data;
-use super::flow::{Finality, Flow, Prescription};
-use super::json;
+use super::stage_data;
 use super::stage_event::{StageEvent, StageEventError};
-use super::transition::Transition;
 use crate::event::Stage;
+use crate::fulfilment::life::child::ChildId;
+use crate::fulfilment::life::flow::{Finality, Flow, Prescription};
+use crate::fulfilment::life::transition::{Parts, Transition, TransitionError};
+use crate::fulfilment::portal_json as json;
 use crate::value::fields::{self, FieldError, Fields};
 use crate::value::json::{Object, deserialize, document};
 
@@ -68,7 +68,7 @@ fn read(line: &RawValue, place: &str) -> Result<StageEvent, FieldError> {
     }
     agree(&made, &mut said)?;
     for (key, raw) in said.iter() {
-        if let Some(raw) = data::value(key, raw.to_owned())? {
+        if let Some(raw) = stage_data::value(key, raw.to_owned())? {
             made.data.put(key, raw);
         }
     }
@@ -95,27 +95,35 @@ fn transition(
             format!("must be absent for {stage}"),
         ));
     }
-    let needed =
-        |child: Option<ChildId>| child.ok_or_else(|| FieldError::new("child_order", "is missing"));
-    Ok(match stage {
-        Stage::DigitizationCompleted => Transition::digitization_completed(),
-        Stage::DigitizationRejected => Transition::digitization_rejected(),
-        Stage::Assigned => Transition::assigned(needed(child)?),
-        Stage::Accepted => Transition::accepted(needed(child)?),
-        Stage::Shipped => Transition::shipped(needed(child)?),
-        Stage::PickedUp => Transition::picked_up(needed(child)?),
-        Stage::Delivered => Transition::delivered(needed(child)?),
-        Stage::Rejected => Transition::rejected(needed(child)?, finality(said)?),
-        Stage::Reassigned | Stage::Split => {
-            let rejected = rejected(child, said)?;
-            let successors = successors(said)?;
-            let event = match stage {
-                Stage::Split => Transition::split(rejected, successors),
-                _ => Transition::reassigned(rejected, successors),
-            };
-            event.map_err(|error| FieldError::new("data.new_order_ids", error.to_string()))?
-        }
-    })
+    Transition::assemble(stage, &mut Said { child, said })
+}
+
+/// What a line says of the child orders: the envelope, and `data`, out of which it is taken.
+struct Said<'a> {
+    child: Option<ChildId>,
+    said: &'a mut Object,
+}
+
+impl Parts for Said<'_> {
+    type Error = FieldError;
+
+    fn child(&mut self) -> Result<ChildId, FieldError> {
+        let child = self.child.take();
+        child.ok_or_else(|| FieldError::new("child_order", "is missing"))
+    }
+
+    fn finality(&mut self) -> Result<Finality, FieldError> {
+        finality(self.said)
+    }
+
+    fn succession(&mut self) -> Result<(ChildId, Vec<ChildId>), FieldError> {
+        let rejected = rejected(self.child.take(), self.said)?;
+        Ok((rejected, successors(self.said)?))
+    }
+
+    fn refused(error: TransitionError) -> FieldError {
+        FieldError::new("data.new_order_ids", error.to_string())
+    }
 }
 
 fn finality(said: &mut Object) -> Result<Finality, FieldError> {
@@ -178,7 +186,7 @@ fn agree(event: &StageEvent, said: &mut Object) -> Result<(), FieldError> {
         "delivery_type" => event.event.flow().map(Flow::as_str),
         _ => None,
     };
-    for key in data::ENVELOPE {
+    for key in stage_data::ENVELOPE {
         let Some(raw) = said.take(key).filter(|raw| !json::is_absent(raw)) else {
             continue;
         };

@@ -45,7 +45,7 @@ impl ChildId {
     }
 
     /// An id out of a memo, perhaps from a time when ids could have invisible characters.
-    pub(super) fn from_stored(text: &str) -> Result<Self, InvalidValue> {
+    pub(in crate::fulfilment) fn from_stored(text: &str) -> Result<Self, InvalidValue> {
         let fits = (1..=Self::LIMIT).contains(&text.len());
         if !fits || text.trim() != text || text.chars().any(char::is_control) {
             return Err(InvalidValue::new(PROBLEM));
