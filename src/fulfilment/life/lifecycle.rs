@@ -13,7 +13,7 @@ use crate::event::Stage;
 /// Where a parent order and its child orders stand, and what may come next.
 ///
 /// It has neither clock nor storage: [`apply`](Lifecycle::apply) takes one event after another and refuses what the
-/// table in the [module's documentation](super) does not have. Flow and prescription are fixed by the first event (an
+/// table in the [module's documentation](crate::fulfilment) does not have. Flow and prescription are fixed by the first event (an
 /// event that does not say counts as delivery, without prescription), or by [`Lifecycle::of`]; a later event may leave
 /// them out, but not say otherwise.
 ///
