@@ -6,6 +6,7 @@ mod content;
 mod created;
 mod error;
 mod extra;
+mod head;
 pub(crate) mod line;
 pub(crate) mod paid;
 mod privacy;

@@ -13,9 +13,9 @@ use crate::value::time::OffsetTimestamp;
 use super::address::Address;
 use super::error::OrderError;
 use super::extra::Extra;
+use super::head::Head;
 use super::line::{Item, Line};
 use super::paid::PaidOrder;
-use super::privacy::Customer;
 use super::quantity::Quantity;
 
 /// Puts a [`PaidOrder`] together; begun by [`PaidOrder::builder`]. Everything is checked in [`build`](Self::build), whose
@@ -55,12 +55,8 @@ use super::quantity::Quantity;
 #[derive(Clone)]
 #[must_use = "it is no order before it is built"]
 pub struct PaidOrderBuilder {
-    order_code: OrderCode,
-    customer: Customer,
-    channel: String,
+    head: Head,
     currency: Option<Currency>,
-    shipping_charges: Money,
-    address: Option<Address>,
     built_at: Option<OffsetTimestamp>,
     lines: Vec<LineBuilder>,
     extra: Result<Extra, OrderError>,
@@ -69,12 +65,8 @@ pub struct PaidOrderBuilder {
 impl PaidOrderBuilder {
     pub(super) fn new(order_code: OrderCode) -> Self {
         PaidOrderBuilder {
-            order_code,
-            customer: Customer::default(),
-            channel: String::new(),
+            head: Head::new(order_code),
             currency: None,
-            shipping_charges: Money::ZERO,
-            address: None,
             built_at: None,
             lines: Vec::new(),
             extra: Ok(Extra::new()),
@@ -83,7 +75,7 @@ impl PaidOrderBuilder {
 
     /// Sets the sales channel's code. Needed.
     pub fn channel(mut self, channel: impl Into<String>) -> Self {
-        self.channel = channel.into();
+        self.head.channel = channel.into();
         self
     }
 
@@ -95,13 +87,13 @@ impl PaidOrderBuilder {
 
     /// Sets what the customer paid for shipping, for the whole order. Default 0.
     pub fn shipping_charges(mut self, amount: Money) -> Self {
-        self.shipping_charges = amount;
+        self.head.shipping_charges = amount;
         self
     }
 
     /// Sets where the order goes. Left out for orders that go nowhere: tickets, downloads.
     pub fn address(mut self, address: Address) -> Self {
-        self.address = Some(address);
+        self.head.address = Some(address);
         self
     }
 
@@ -114,19 +106,19 @@ impl PaidOrderBuilder {
 
     /// Sets the name of the customer who placed the order.
     pub fn customer_name(mut self, name: impl Into<String>) -> Self {
-        self.customer.customer_name = Some(name.into());
+        self.head.customer.customer_name = Some(name.into());
         self
     }
 
     /// Sets the e-mail address of the customer.
     pub fn email(mut self, email: impl Into<String>) -> Self {
-        self.customer.email = Some(email.into());
+        self.head.customer.email = Some(email.into());
         self
     }
 
     /// Sets the mobile number of the customer. It is passed on unchanged.
     pub fn mobile(mut self, mobile: impl Into<String>) -> Self {
-        self.customer.mobile = Some(mobile.into());
+        self.head.customer.mobile = Some(mobile.into());
         self
     }
 
@@ -160,13 +152,12 @@ impl PaidOrderBuilder {
             let place = format!("lines[{n}]");
             line.build().map_err(|error| error.within(&place).into())
         };
+        let currency = self.currency.ok_or_else(|| missing("currency"))?;
         let order = PaidOrder {
-            order_code: self.order_code,
-            customer: self.customer,
-            channel: self.channel,
-            currency: self.currency.ok_or_else(|| missing("currency"))?,
-            shipping_charges: self.shipping_charges,
-            address: self.address,
+            head: Head {
+                currency,
+                ..self.head
+            },
             built_at: self.built_at.ok_or_else(|| missing("built_at"))?,
             lines: self
                 .lines
@@ -307,7 +298,7 @@ impl From<Line> for LineBuilder {
 impl fmt::Debug for PaidOrderBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PaidOrderBuilder")
-            .field("order_code", &self.order_code)
+            .field("order_code", &self.head.order_code)
             .field("lines", &self.lines.len())
             .finish_non_exhaustive()
     }

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::order::address::Address;
 use crate::order::extra::Extra;
-use crate::order::line::{Item, not_negative};
-use crate::order::privacy::Customer;
+use crate::order::head::{Head, of_head};
+use crate::order::line::Item;
 use crate::value::fields::{self, FieldError, Fields, UnknownKeys};
 use crate::value::json;
 use crate::value::money::{Currency, Money};
@@ -41,14 +41,8 @@ use crate::value::time::OffsetTimestamp;
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct OrderCreated {
     // The order of the fields is the order on the wire.
-    pub(in crate::order) order_code: OrderCode,
     #[serde(flatten)]
-    pub(in crate::order) customer: Customer,
-    pub(in crate::order) channel: String,
-    pub(in crate::order) currency: Currency,
-    pub(in crate::order) shipping_charges: Money,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::order) address: Option<Address>,
+    pub(in crate::order) head: Head,
     pub(in crate::order) items: Vec<Item>,
     pub(in crate::order) built_at: OffsetTimestamp,
     #[serde(skip_serializing_if = "Extra::is_empty")]
@@ -56,53 +50,7 @@ pub struct OrderCreated {
 }
 
 impl OrderCreated {
-    /// The stable external reference of the order.
-    #[must_use]
-    pub fn order_code(&self) -> &OrderCode {
-        &self.order_code
-    }
-
-    /// Who placed the order.
-    #[must_use]
-    pub fn customer_name(&self) -> Option<&str> {
-        self.customer.customer_name.as_deref()
-    }
-
-    /// The customer's e-mail address.
-    #[must_use]
-    pub fn email(&self) -> Option<&str> {
-        self.customer.email.as_deref()
-    }
-
-    /// The customer's mobile number.
-    #[must_use]
-    pub fn mobile(&self) -> Option<&str> {
-        self.customer.mobile.as_deref()
-    }
-
-    /// The sales channel's code.
-    #[must_use]
-    pub fn channel(&self) -> &str {
-        &self.channel
-    }
-
-    /// The currency of all amounts.
-    #[must_use]
-    pub fn currency(&self) -> Currency {
-        self.currency
-    }
-
-    /// What the customer paid for shipping, for the whole order.
-    #[must_use]
-    pub fn shipping_charges(&self) -> Money {
-        self.shipping_charges
-    }
-
-    /// Where the order goes.
-    #[must_use]
-    pub fn address(&self) -> Option<&Address> {
-        self.address.as_ref()
-    }
+    of_head!();
 
     /// The supplier's own lines, at least one.
     #[must_use]
@@ -125,20 +73,12 @@ impl OrderCreated {
     fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
         let mut fields = Fields::of(raw, place)?;
         let created = Self {
-            order_code: fields.required("order_code", fields::parsed)?,
-            customer: Customer::take(&mut fields)?,
-            channel: fields.required("channel", fields::filled_text)?,
-            currency: fields.required("currency", fields::parsed)?,
-            shipping_charges: fields.required("shipping_charges", Money::read)?,
-            address: fields.optional("address", |raw, place| {
-                Address::read(raw, place, UnknownKeys::Ignore)
-            })?,
+            head: Head::take(&mut fields, UnknownKeys::Ignore)?,
             items: fields.required("items", fields::list(Item::read))?,
             built_at: fields.required("built_at", fields::parsed)?,
             extra: fields.optional("extra", Extra::read)?.unwrap_or_default(),
         };
-        not_negative(created.shipping_charges, "shipping_charges")
-            .map_err(|error| error.within(place))?;
+        created.head.check().map_err(|error| error.within(place))?;
         if created.items.is_empty() {
             return Err(FieldError::new("items", "must not be empty").within(place));
         }
@@ -155,7 +95,7 @@ impl<'de> Deserialize<'de> for OrderCreated {
 impl fmt::Debug for OrderCreated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OrderCreated")
-            .field("order_code", &self.order_code)
+            .field("order_code", self.order_code())
             .field("items", &self.items.len())
             .field("built_at", &self.built_at)
             .finish_non_exhaustive()

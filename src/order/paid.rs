@@ -16,10 +16,11 @@ use super::address::Address;
 use super::builder::PaidOrderBuilder;
 use super::content::{Content, Numbers};
 use super::created::OrderCreated;
-use super::error::{OrderError, filled};
+use super::error::OrderError;
 use super::extra::Extra;
-use super::line::{Item, Line, not_negative};
-use super::privacy::{Customer, Privacy};
+use super::head::{Head, of_head};
+use super::line::{Item, Line};
+use super::privacy::Privacy;
 
 /// A paid order of the marketplace, with the lines of all its suppliers.
 ///
@@ -59,14 +60,8 @@ use super::privacy::{Customer, Privacy};
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct PaidOrder {
-    pub(super) order_code: OrderCode,
     #[serde(flatten)]
-    pub(super) customer: Customer,
-    pub(super) channel: String,
-    pub(super) currency: Currency,
-    pub(super) shipping_charges: Money,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) address: Option<Address>,
+    pub(super) head: Head,
     pub(super) built_at: OffsetTimestamp,
     pub(super) lines: Vec<Line>,
     #[serde(skip_serializing_if = "Extra::is_empty")]
@@ -84,8 +79,7 @@ impl PaidOrder {
         if self.lines.is_empty() {
             return Err(OrderError::new("lines", "must not be empty"));
         }
-        filled(&self.channel, "channel")?;
-        not_negative(self.shipping_charges, "shipping_charges")?;
+        self.head.check()?;
         Ok(self)
     }
 
@@ -99,53 +93,7 @@ impl PaidOrder {
         Ok(Self::read(json::document(json)?, "")?)
     }
 
-    /// The stable external reference.
-    #[must_use]
-    pub fn order_code(&self) -> &OrderCode {
-        &self.order_code
-    }
-
-    /// Who placed the order.
-    #[must_use]
-    pub fn customer_name(&self) -> Option<&str> {
-        self.customer.customer_name.as_deref()
-    }
-
-    /// The customer's e-mail address.
-    #[must_use]
-    pub fn email(&self) -> Option<&str> {
-        self.customer.email.as_deref()
-    }
-
-    /// The customer's mobile number.
-    #[must_use]
-    pub fn mobile(&self) -> Option<&str> {
-        self.customer.mobile.as_deref()
-    }
-
-    /// The sales channel's code.
-    #[must_use]
-    pub fn channel(&self) -> &str {
-        &self.channel
-    }
-
-    /// The currency of all amounts.
-    #[must_use]
-    pub fn currency(&self) -> Currency {
-        self.currency
-    }
-
-    /// What the customer paid for shipping, for the whole order.
-    #[must_use]
-    pub fn shipping_charges(&self) -> Money {
-        self.shipping_charges
-    }
-
-    /// Where the order goes, if it goes anywhere.
-    #[must_use]
-    pub fn address(&self) -> Option<&Address> {
-        self.address.as_ref()
-    }
+    of_head!();
 
     /// When the marketplace built the order.
     #[must_use]
@@ -181,15 +129,7 @@ impl PaidOrder {
             return None;
         }
         Some(OrderCreated {
-            order_code: self.order_code.clone(),
-            customer: self.customer.told(*privacy),
-            channel: self.channel.clone(),
-            currency: self.currency,
-            shipping_charges: self.shipping_charges,
-            address: self
-                .address
-                .as_ref()
-                .and_then(|address| self.customer.told_address(address, *privacy)),
+            head: self.head.told(*privacy),
             items,
             built_at: self.built_at,
             extra: self.extra.clone(),
@@ -202,32 +142,13 @@ impl PaidOrder {
     pub(crate) fn content_for_digest(&self, supplier: &SupplierId) -> (Vec<u8>, Numbers) {
         // Without `..`: a new field has to be decided about here.
         let PaidOrder {
-            order_code,
-            customer:
-                Customer {
-                    customer_name,
-                    email,
-                    mobile,
-                },
-            channel,
-            currency,
-            shipping_charges,
-            address,
+            head,
             built_at: _,
             lines: _,
             extra,
         } = self;
         let mut content = Content::new();
-        content.record("order_code", order_code.as_str());
-        content.optional("customer_name", customer_name.as_deref());
-        content.optional("email", email.as_deref());
-        content.optional("mobile", mobile.as_deref());
-        content.record("channel", channel);
-        content.record("currency", currency.as_str());
-        content.record("shipping_charges", &shipping_charges.normalized());
-        if let Some(address) = address {
-            address.describe(&mut content);
-        }
+        head.describe(&mut content);
         for item in self.items_of(supplier) {
             item.describe(&mut content);
         }
@@ -244,29 +165,14 @@ impl PaidOrder {
 
     fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {
         let mut fields = Fields::of(raw, place)?;
-        let order_code = fields.required("order_code", fields::parsed)?;
-        let customer = Customer::take(&mut fields)?;
-        let channel = fields.required("channel", fields::text)?;
-        let currency = fields.required("currency", fields::parsed)?;
-        let shipping_charges = fields.required("shipping_charges", Money::read)?;
-        let address = fields.optional("address", |raw, place| {
-            Address::read(raw, place, UnknownKeys::Refuse)
-        })?;
-        let built_at = fields.required("built_at", fields::parsed)?;
-        let lines = fields.required("lines", fields::list(Line::read))?;
-        let extra = fields.optional("extra", Extra::read)?;
-        fields.finish()?;
+        let head = Head::take(&mut fields, UnknownKeys::Refuse)?;
         let order = Self {
-            order_code,
-            customer,
-            channel,
-            currency,
-            shipping_charges,
-            address,
-            built_at,
-            lines,
-            extra: extra.unwrap_or_default(),
+            head,
+            built_at: fields.required("built_at", fields::parsed)?,
+            lines: fields.required("lines", fields::list(Line::read))?,
+            extra: fields.optional("extra", Extra::read)?.unwrap_or_default(),
         };
+        fields.finish()?;
         order.checked().map_err(|error| error.within(place))
     }
 }
@@ -280,7 +186,7 @@ impl<'de> Deserialize<'de> for PaidOrder {
 impl fmt::Debug for PaidOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PaidOrder")
-            .field("order_code", &self.order_code)
+            .field("order_code", self.order_code())
             .field("lines", &self.lines.len())
             .field("built_at", &self.built_at)
             .finish_non_exhaustive()

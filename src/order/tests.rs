@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::order::privacy::Customer;
 use crate::order::{LineBuilder, Rule};
 
 const EXAMPLE: &[u8] = include_bytes!("../../examples/paid-order.json");
@@ -307,27 +308,30 @@ fn full() -> Value {
     sample["extra"] = json!({"campaign": "spring"});
     let order = PaidOrder::deserialize(&sample).unwrap();
     let PaidOrder {
-        order_code: _,
-        customer:
-            Customer {
-                customer_name: Some(_),
-                email: Some(_),
-                mobile: Some(_),
+        head:
+            Head {
+                order_code: _,
+                customer:
+                    Customer {
+                        customer_name: Some(_),
+                        email: Some(_),
+                        mobile: Some(_),
+                    },
+                channel: _,
+                currency: _,
+                shipping_charges: _,
+                address:
+                    Some(Address {
+                        name: Some(_),
+                        line1: _,
+                        line2: Some(_),
+                        city: _,
+                        state: Some(_),
+                        postal_code: _,
+                        country: _,
+                        phone: Some(_),
+                    }),
             },
-        channel: _,
-        currency: _,
-        shipping_charges: _,
-        address:
-            Some(Address {
-                name: Some(_),
-                line1: _,
-                line2: Some(_),
-                city: _,
-                state: Some(_),
-                postal_code: _,
-                country: _,
-                phone: Some(_),
-            }),
         built_at: _,
         lines,
         extra,

@@ -17,42 +17,19 @@ use super::{
 /// The settings of a [`Supplier`]; [`build`](Self::build) checks them.
 #[derive(Clone, Debug)]
 pub struct SupplierBuilder {
-    id: SupplierId,
+    /// The finished struct, but for what has to be parsed.
+    supplier: Supplier,
     // As secrets: what has not been checked yet may have a token anywhere.
     endpoints: Vec<Secret>,
-    bearer_token: Option<Secret>,
     custom_headers: Vec<(String, Secret)>,
-    acceptance: Option<Acceptance>,
-    privacy: Privacy,
-    reference_pointer: Option<String>,
-    keep_reply: usize,
-    signing_keys: Vec<SigningKey>,
-    retry: Option<RetryPolicy>,
-    max_concurrent: NonZeroU32,
-    on_unknown: OnUnknown,
-    activity: Activity,
-    subscription: Subscription,
-    stages_that_fail: StreamRule,
 }
 
 impl SupplierBuilder {
     pub(super) fn new(id: SupplierId) -> Self {
         SupplierBuilder {
-            id,
+            supplier: Supplier::with_defaults(id),
             endpoints: Vec::new(),
-            bearer_token: None,
             custom_headers: Vec::new(),
-            acceptance: None,
-            privacy: Privacy::default(),
-            reference_pointer: None,
-            keep_reply: 0,
-            signing_keys: Vec::new(),
-            retry: None,
-            max_concurrent: Supplier::DEFAULT_MAX_CONCURRENT,
-            on_unknown: OnUnknown::default(),
-            activity: Activity::default(),
-            subscription: Subscription::default(),
-            stages_that_fail: StreamRule::default(),
         }
     }
 
@@ -66,7 +43,7 @@ impl SupplierBuilder {
     /// Sets the bearer token, without the word `Bearer`.
     #[must_use]
     pub fn bearer_token(mut self, token: impl Into<Secret>) -> Self {
-        self.bearer_token = Some(token.into());
+        self.supplier.bearer_token = Some(token.into());
         self
     }
 
@@ -81,14 +58,14 @@ impl SupplierBuilder {
     /// stages of fulfilment.
     #[must_use]
     pub fn acceptance(mut self, acceptance: Acceptance) -> Self {
-        self.acceptance = Some(acceptance);
+        self.supplier.acceptance = Some(acceptance);
         self
     }
 
     /// Sets which personal fields the supplier may see. By default it sees all of them.
     #[must_use]
     pub fn privacy(mut self, privacy: Privacy) -> Self {
-        self.privacy = privacy;
+        self.supplier.privacy = privacy;
         self
     }
 
@@ -98,7 +75,7 @@ impl SupplierBuilder {
     /// reference.
     #[must_use]
     pub fn reference_pointer(mut self, pointer: impl Into<String>) -> Self {
-        self.reference_pointer = Some(pointer.into());
+        self.supplier.reference_pointer = Some(pointer.into());
         self
     }
 
@@ -113,7 +90,7 @@ impl SupplierBuilder {
     /// For the body of a reply there are 2 s, within the limit of the POST.
     #[must_use]
     pub fn keep_reply(mut self, bytes: usize) -> Self {
-        self.keep_reply = bytes;
+        self.supplier.keep_reply = bytes;
         self
     }
 
@@ -124,14 +101,14 @@ impl SupplierBuilder {
     /// keys and [`resume`](crate::Dispatcher::resume) the supplier.
     #[must_use]
     pub fn signing_key(mut self, key: SigningKey) -> Self {
-        self.signing_keys.push(key);
+        self.supplier.signing_keys.push(key);
         self
     }
 
     /// Sets the schedule of this supplier in place of the dispatcher's.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = Some(policy);
+        self.supplier.retry = Some(policy);
         self
     }
 
@@ -143,28 +120,28 @@ impl SupplierBuilder {
     /// its own calls: across processes the limit holds for each of them.
     #[must_use]
     pub fn max_concurrent(mut self, number: NonZeroU32) -> Self {
-        self.max_concurrent = number;
+        self.supplier.max_concurrent = number;
         self
     }
 
     /// Sets what is done when an event may have been received and no answer came. Default [`OnUnknown::Resend`].
     #[must_use]
     pub fn on_unknown(mut self, on_unknown: OnUnknown) -> Self {
-        self.on_unknown = on_unknown;
+        self.supplier.on_unknown = on_unknown;
         self
     }
 
     /// Sets whether notifications are sent to the supplier at the moment.
     #[must_use]
     pub fn activity(mut self, activity: Activity) -> Self {
-        self.activity = activity;
+        self.supplier.activity = activity;
         self
     }
 
     /// Sets which stages of fulfilment are sent to the supplier.
     #[must_use]
     pub fn subscription(mut self, subscription: Subscription) -> Self {
-        self.subscription = subscription;
+        self.supplier.subscription = subscription;
         self
     }
 
@@ -172,7 +149,7 @@ impl SupplierBuilder {
     /// [`StreamRule::Hold`].
     #[must_use]
     pub fn stages_that_fail(mut self, rule: StreamRule) -> Self {
-        self.stages_that_fail = rule;
+        self.supplier.stages_that_fail = rule;
         self
     }
 
@@ -183,62 +160,48 @@ impl SupplierBuilder {
     /// 0, no host or one that cannot be, or is listed twice; a token that is empty or has white space; a header that is
     /// invalid, reserved or listed twice; an invalid JSON pointer; more than 4096 bytes of a reply; a signing key that ends before it begins.
     pub fn build(self) -> Result<Supplier, ConfigError> {
-        let id = self.id.clone();
+        let id = self.supplier.id.clone();
         let wrong =
             |setting: String, problem: &str| ConfigError::new(Some(id.clone()), setting, problem);
-
-        let mut endpoints = Vec::with_capacity(self.endpoints.len());
-        for (n, url) in self.endpoints.iter().enumerate() {
-            let setting = || format!("webhook_urls[{n}]");
-            let endpoint =
-                Endpoint::parse(url.expose()).map_err(|problem| wrong(setting(), problem))?;
-            if endpoints
-                .iter()
-                .any(|other: &Endpoint| other.id() == endpoint.id())
-            {
-                return Err(wrong(setting(), "is the same URL as one before it"));
-            }
-            endpoints.push(endpoint);
-        }
-        if let Some(token) = &self.bearer_token {
+        let endpoints = self
+            .parsed_endpoints()
+            .map_err(|(setting, problem)| wrong(setting, problem))?;
+        let supplier = &self.supplier;
+        if let Some(token) = &supplier.bearer_token {
             check_token(token).map_err(|problem| wrong("bearer_token".into(), problem))?;
         }
         let custom_headers = self
             .checked_headers()
             .map_err(|(setting, problem)| wrong(setting, problem))?;
-        if let Some(pointer) = &self.reference_pointer {
+        if let Some(pointer) = &supplier.reference_pointer {
             check_pointer(pointer).map_err(|problem| wrong("reference_pointer".into(), problem))?;
         }
-        if self.keep_reply > Supplier::MAX_KEEP_REPLY {
+        if supplier.keep_reply > Supplier::MAX_KEEP_REPLY {
             return Err(wrong("keep_reply".into(), "must be at most 4096"));
         }
-        if let Some(n) = self
-            .signing_keys
-            .iter()
-            .position(|key| !key.is_ever_valid())
-        {
-            return Err(wrong(
-                format!("signing_keys[{n}].until"),
-                "must be later than from",
-            ));
+        let mut keys = supplier.signing_keys.iter();
+        if let Some(n) = keys.position(|key| !key.is_ever_valid()) {
+            let setting = format!("signing_keys[{n}].until");
+            return Err(wrong(setting, "must be later than from"));
         }
         Ok(Supplier {
-            id: self.id,
             endpoints,
-            bearer_token: self.bearer_token,
             custom_headers,
-            acceptance: self.acceptance,
-            privacy: self.privacy,
-            reference_pointer: self.reference_pointer,
-            keep_reply: self.keep_reply,
-            signing_keys: self.signing_keys,
-            retry: self.retry,
-            max_concurrent: self.max_concurrent,
-            on_unknown: self.on_unknown,
-            activity: self.activity,
-            subscription: self.subscription,
-            stages_that_fail: self.stages_that_fail,
+            ..self.supplier
         })
+    }
+
+    fn parsed_endpoints(&self) -> Result<Vec<Endpoint>, (String, &'static str)> {
+        let mut endpoints: Vec<Endpoint> = Vec::with_capacity(self.endpoints.len());
+        for (n, url) in self.endpoints.iter().enumerate() {
+            let setting = || format!("webhook_urls[{n}]");
+            let endpoint = Endpoint::parse(url.expose()).map_err(|problem| (setting(), problem))?;
+            if endpoints.iter().any(|other| other.id() == endpoint.id()) {
+                return Err((setting(), "is the same URL as one before it"));
+            }
+            endpoints.push(endpoint);
+        }
+        Ok(endpoints)
     }
 
     fn checked_headers(&self) -> Result<Vec<CustomHeader>, (String, &'static str)> {
@@ -251,7 +214,7 @@ impl SupplierBuilder {
             let at = |part| format!("custom_headers[{n}].{part}");
             let header = CustomHeader::parse(name, value.clone())
                 .map_err(|(part, problem)| (at(part), problem))?;
-            if header.name() == "authorization" && self.bearer_token.is_some() {
+            if header.name() == "authorization" && self.supplier.bearer_token.is_some() {
                 return Err((at("name"), "is set by bearer_token already"));
             }
             if !names.insert(header.name().to_owned()) {

@@ -60,6 +60,27 @@ impl Supplier {
     /// The most that [`keep_reply`](SupplierBuilder::keep_reply) may be: 4096 bytes.
     pub const MAX_KEEP_REPLY: usize = 4096;
 
+    /// A supplier without endpoints, with the default of every setting.
+    pub(super) fn with_defaults(id: SupplierId) -> Self {
+        Supplier {
+            id,
+            endpoints: Vec::new(),
+            bearer_token: None,
+            custom_headers: Vec::new(),
+            acceptance: None,
+            privacy: Privacy::default(),
+            reference_pointer: None,
+            keep_reply: 0,
+            signing_keys: Vec::new(),
+            retry: None,
+            max_concurrent: Supplier::DEFAULT_MAX_CONCURRENT,
+            on_unknown: OnUnknown::default(),
+            activity: Activity::default(),
+            subscription: Subscription::default(),
+            stages_that_fail: StreamRule::default(),
+        }
+    }
+
     /// Begins a configuration with this id and nothing else.
     pub fn builder(id: SupplierId) -> SupplierBuilder {
         SupplierBuilder::new(id)

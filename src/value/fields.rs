@@ -148,15 +148,6 @@ pub(crate) fn text(raw: &RawValue, place: &str) -> Result<String, FieldError> {
     json::string(raw).ok_or_else(|| FieldError::new(place, "must be a text"))
 }
 
-/// A text that is more than white space.
-pub(crate) fn filled_text(raw: &RawValue, place: &str) -> Result<String, FieldError> {
-    let text = text(raw, place)?;
-    if text.trim().is_empty() {
-        return Err(FieldError::new(place, "must not be empty"));
-    }
-    Ok(text)
-}
-
 /// A text that `T` accepts. The error of `T` must not repeat the text.
 pub(crate) fn parsed<T>(raw: &RawValue, place: &str) -> Result<T, FieldError>
 where
@@ -289,7 +280,7 @@ mod tests {
     fn line(raw: &RawValue, place: &str) -> Result<u64, FieldError> {
         let mut fields = Fields::of(raw, place)?;
         let quantity = fields.required("quantity", whole(1..=u64::MAX))?;
-        fields.optional("name", filled_text)?;
+        fields.optional("name", text)?;
         fields.optional("codes", map(text))?;
         fields.finish()?;
         Ok(quantity)
@@ -367,7 +358,6 @@ mod tests {
     #[test]
     fn the_parsers_accept_what_they_say_and_nothing_else() -> Result<(), FieldError> {
         assert_eq!(text(&of(json!("")), "x")?, "");
-        assert!(filled_text(&of(json!(" \t")), "x").is_err());
         assert!(boolean(&of(json!(true)), "x")?);
         assert!(boolean(&of(json!(1)), "x").is_err());
         assert_eq!(whole(1..=9)(&of(json!(9)), "x")?, 9);

@@ -152,6 +152,9 @@ impl Currency {
         }
     }
 
+    /// The code that ISO 4217 has for no currency: stands where none has been given yet.
+    pub(crate) const NONE: Currency = Currency(*b"XXX");
+
     /// The code.
     #[must_use]
     pub fn as_str(&self) -> &str {
