@@ -122,12 +122,6 @@ impl PaidOrderBuilder {
         self
     }
 
-    /// Sets the customer's own number of the purchase.
-    pub fn purchase_order(mut self, number: impl Into<String>) -> Self {
-        self.head.purchase_order = Some(number.into());
-        self
-    }
-
     /// Adds a line, finished or not. At least one is needed.
     pub fn line(mut self, line: impl Into<LineBuilder>) -> Self {
         self.lines.push(line.into());

@@ -18,8 +18,7 @@ use crate::value::time::OffsetTimestamp;
 /// The body of `order.created`: the part of a paid order that one supplier gets.
 ///
 /// Made by [`PaidOrder::for_supplier`](crate::PaidOrder::for_supplier). In JSON, in this order: `order_code`,
-/// `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?,
-/// `purchase_order`?, `items`, `built_at`,
+/// `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?, `items`, `built_at`,
 /// `extra`?. What is absent, or withheld by the supplier's [`Privacy`](crate::order::Privacy), is left out, never null.
 /// `Debug` shows no personal data.
 ///

@@ -23,8 +23,6 @@ pub(in crate::order) struct Head {
     pub(in crate::order) shipping_charges: Money,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::order) address: Option<Address>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::order) purchase_order: Option<String>,
 }
 
 impl Head {
@@ -37,7 +35,6 @@ impl Head {
             currency: Currency::NONE,
             shipping_charges: Money::ZERO,
             address: None,
-            purchase_order: None,
         }
     }
 
@@ -52,7 +49,6 @@ impl Head {
             currency: fields.required("currency", fields::parsed)?,
             shipping_charges: fields.required("shipping_charges", Money::read)?,
             address: fields.optional("address", |raw, place| Address::read(raw, place, unknown))?,
-            purchase_order: fields.optional("purchase_order", fields::text)?,
         })
     }
 
@@ -86,9 +82,7 @@ impl Head {
             currency,
             shipping_charges,
             address,
-            purchase_order,
         } = self;
-        content.optional("purchase_order", purchase_order.as_deref());
         content.record("order_code", order_code.as_str());
         content.optional("customer_name", customer_name.as_deref());
         content.optional("email", email.as_deref());
@@ -151,12 +145,6 @@ macro_rules! of_head {
         #[must_use]
         pub fn address(&self) -> Option<&Address> {
             self.head.address.as_ref()
-        }
-
-        /// The customer's own number of the purchase, if it has one.
-        #[must_use]
-        pub fn purchase_order(&self) -> Option<&str> {
-            self.head.purchase_order.as_deref()
         }
     };
 }

@@ -306,7 +306,6 @@ fn leaves(value: &Value, pointer: &str, found: &mut Vec<String>) {
 fn full() -> Value {
     let mut sample = example();
     sample["extra"] = json!({"campaign": "spring"});
-    sample["purchase_order"] = json!("PO-7");
     let order = PaidOrder::deserialize(&sample).unwrap();
     let PaidOrder {
         head:
@@ -332,7 +331,6 @@ fn full() -> Value {
                         country: _,
                         phone: Some(_),
                     }),
-                purchase_order: Some(_),
             },
         built_at: _,
         lines,
