@@ -9,10 +9,9 @@ use std::collections::HashMap;
 use crate::event::{Body, ContentDigest};
 use crate::value::time::Timestamp;
 
-use super::Notification;
 use super::attempt::Attempt;
 use super::by::HistoryEntry;
-use super::claim::{Claim, Token};
+use super::claim::Claim;
 use super::insert::{Append, Inserted, NewNotification, Start};
 use super::intervention::{Action, ActionName, Intervention};
 use super::key::{Key, Stream};
@@ -115,22 +114,11 @@ pub fn may_come_early(state: &NotificationState, waits_in: Queue) -> bool {
     matches!(state, NotificationState::Pending { .. }) && waits_in != Queue::New
 }
 
-/// The claim that is made from a notification under a new token. `None` when its state or its missing body does not allow
-/// one; whether its time has come and whether it is the first of its stream the store has looked at before.
-pub fn claim(notification: Notification, token: Token) -> Option<Claim> {
-    notification.state.claimable_from()?;
-    let mut claim = Claim::new(
-        notification.key,
-        token,
-        notification.event_id,
-        notification.position,
-        notification.body?,
-    );
-    claim.taken_over = matches!(notification.state, NotificationState::Sending { .. });
-    claim.ledger = notification.ledger;
-    claim.reopened = notification.reopened;
-    claim.attempts = u32::try_from(notification.attempts.len()).unwrap_or(u32::MAX);
-    claim.traceparent = notification.traceparent;
+/// The claim on a notification in this state, out of what the store has of it. `None` when the state does not allow a claim;
+/// whether its time has come and whether it is the first of its stream the store has looked at before.
+pub fn claim(state: &NotificationState, mut claim: Claim) -> Option<Claim> {
+    state.claimable_from()?;
+    claim.taken_over = matches!(state, NotificationState::Sending { .. });
     Some(claim)
 }
 

@@ -77,6 +77,27 @@ pub(super) struct Whole {
     pub(super) previous: u64,
 }
 
+impl Whole {
+    /// What a claim has of it; `None` without a body.
+    fn claim(&self, token: Token) -> Option<Claim> {
+        let Notification {
+            key,
+            event_id,
+            position,
+            body,
+            ledger,
+            ..
+        } = &self.notification;
+        let (key, event_id, body) = (key.clone(), event_id.clone(), body.clone()?);
+        let mut claim = Claim::new(key, token, event_id, *position, body);
+        claim.ledger = ledger.clone();
+        claim.reopened = self.notification.reopened;
+        claim.attempts = u32::try_from(self.notification.attempts.len()).unwrap_or(u32::MAX);
+        claim.traceparent = self.notification.traceparent.clone();
+        Some(claim)
+    }
+}
+
 /// Where a row stands.
 pub(super) fn place(id: u64) -> Option<usize> {
     usize::try_from(id).ok()?.checked_sub(1)
@@ -301,7 +322,7 @@ impl Table {
     fn hand_out(&mut self, id: u64, until: Timestamp) -> Option<Claim> {
         let token = Token::new(self.last_token + 1);
         let row = self.whole_mut(id)?;
-        let claim = transition::claim(row.notification.clone(), token)?;
+        let claim = transition::claim(&row.notification.state, row.claim(token)?)?;
         let change = transition::hand_out(row.queue, until);
         row.token = Some(token);
         self.last_token += 1;

@@ -21,7 +21,7 @@ use super::batch::Batch;
 use super::change::{Columns, bind_columns};
 use super::keys::keys_json;
 use super::repeated::Repeated;
-use super::row::{self, column};
+use super::row::{self, claim_column, column};
 
 // The front of one queue: ?1 source, ?2 how many.
 macro_rules! front {
@@ -48,10 +48,8 @@ pub(super) const FRONT_PUT_OFF: &str = "SELECT n.ready_at, n.id \
 // ?1 an array of ids.
 pub(super) const READ: &str = concat!(
     "SELECT ",
-    row::columns!(),
-    ", ",
-    row::attempt_lines!(),
-    ", b.body FROM json_each(?1) j CROSS JOIN orderhook_notifications n ON n.id = j.value \
+    row::claim_columns!(),
+    " FROM json_each(?1) j CROSS JOIN orderhook_notifications n ON n.id = j.value \
         LEFT JOIN orderhook_bodies b ON b.notification = n.id \
      ORDER BY j.key"
 );
@@ -59,10 +57,8 @@ pub(super) const READ: &str = concat!(
 // The same by key, with the moment and the place of the key in the array.
 pub(super) const READ_KEYS: &str = concat!(
     "SELECT ",
-    row::columns!(),
-    ", ",
-    row::attempt_lines!(),
-    ", b.body, n.ready_at, j.key \
+    row::claim_columns!(),
+    ", n.ready_at, j.key \
      FROM json_each(?1) j CROSS JOIN orderhook_notifications n INDEXED BY orderhook_notifications_key \
         ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
         AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
@@ -70,8 +66,6 @@ pub(super) const READ_KEYS: &str = concat!(
      WHERE n.ready_at IS NOT NULL AND (n.ready_at <= ?2 OR n.state = 'pending' AND n.ledger IS NOT NULL) \
      ORDER BY j.key"
 );
-const READY_AT: usize = column::BODY + 1;
-const PLACE: usize = column::BODY + 2;
 
 // ?1 to ?9 the columns of the state, ?10 id, ?11 token.
 static HAND_OUT: Repeated = Repeated::new(HAND_OUT_ONE, 11);
@@ -203,8 +197,8 @@ async fn of_keys(
         requests.iter().map(|_| BTreeMap::new()).collect();
     for row in query.fetch_all(&mut *batch.connection).await? {
         let (ready_at, place) = (
-            row.try_get::<i64, _>(READY_AT)?,
-            row.try_get::<i64, _>(PLACE)?,
+            row.try_get::<i64, _>(claim_column::READY_AT)?,
+            row.try_get::<i64, _>(claim_column::PLACE)?,
         );
         let number = usize::try_from(place)
             .ok()

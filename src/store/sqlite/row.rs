@@ -22,10 +22,20 @@ macro_rules! columns {
     () => {
         "n.id, n.source, n.supplier, n.order_code, n.kind, n.occurrence, n.event_id, n.position, n.state, n.due_at, \
          n.reopened, coalesce(n.ledger, n.first_ledger), n.memo, n.digest, n.traceparent, n.reference, n.reason, n.stream_rule, n.created_at, \
-         n.settled_at, n.ledger IS NULL"
+         n.settled_at"
     };
 }
 pub(super) use columns;
+
+/// The columns that [`claim`] reads, in this order: the first twelve as in [`columns`].
+macro_rules! claim_columns {
+    () => {
+        "n.id, n.source, n.supplier, n.order_code, n.kind, n.occurrence, n.event_id, n.position, n.state, n.due_at, \
+         n.reopened, coalesce(n.ledger, n.first_ledger), n.traceparent, n.ledger IS NULL, \
+         (SELECT count(*) FROM orderhook_attempts WHERE notification = n.id), b.body"
+    };
+}
+pub(super) use claim_columns;
 
 /// Where each column stands in the rows that are read.
 pub(super) mod column {
@@ -49,13 +59,23 @@ pub(super) mod column {
     pub(in super::super) const STREAM_RULE: usize = 17;
     pub(in super::super) const CREATED_AT: usize = 18;
     pub(in super::super) const SETTLED_AT: usize = 19;
-    /// Whether no holder has recorded anything.
-    pub(in super::super) const IS_NEW: usize = 20;
     /// What comes after the columns in the statements that read whole notifications.
-    pub(in super::super) const ATTEMPTS: usize = 21;
-    pub(in super::super) const BODY: usize = 22;
+    pub(in super::super) const ATTEMPTS: usize = 20;
+    pub(in super::super) const BODY: usize = 21;
     /// In the statement that reads one.
-    pub(in super::super) const HISTORY: usize = 23;
+    pub(in super::super) const HISTORY: usize = 22;
+}
+
+/// Where the others stand in the rows that claims are made of.
+pub(super) mod claim_column {
+    pub(in super::super) const TRACEPARENT: usize = 12;
+    /// Whether no holder has recorded anything.
+    pub(in super::super) const IS_NEW: usize = 13;
+    pub(in super::super) const ATTEMPTS: usize = 14;
+    pub(in super::super) const BODY: usize = 15;
+    /// In the statement that reads by keys.
+    pub(in super::super) const READY_AT: usize = 16;
+    pub(in super::super) const PLACE: usize = 17;
 }
 
 /// The attempts of a row in their order, one JSON a line: JSON has no bare line feed inside.
@@ -97,30 +117,19 @@ pub(super) fn id(row: &SqliteRow) -> i64 {
 
 /// Everything but the body.
 pub(super) fn notification(row: &SqliteRow) -> Read<Notification> {
-    let event_id = EventId::from_stored(get(row, column::EVENT_ID, "its event_id cannot be read")?);
-    let event_id = event_id.map_err(|_| Damage("its event_id is not one"))?;
-    let position = u64::try_from(get::<i64>(
-        row,
-        column::POSITION,
-        "its position cannot be read",
-    )?);
-    let position = position
-        .ok()
-        .filter(|position| *position > 0)
-        .ok_or(Damage("its position is not above 0"))?;
     let created_at = moment(get(
         row,
         column::CREATED_AT,
         "its created_at cannot be read",
     )?);
-    let mut notification =
-        Notification::new(key(row)?, event_id, position, state(row)?, created_at);
-    let reopened = u32::try_from(get::<i64>(
-        row,
-        column::REOPENED,
-        "its reopened cannot be read",
-    )?);
-    notification.reopened = reopened.map_err(|_| Damage("its reopened is out of range"))?;
+    let mut notification = Notification::new(
+        key(row)?,
+        event_id(row)?,
+        position(row)?,
+        state(row)?,
+        created_at,
+    );
+    notification.reopened = reopened(row)?;
     notification.ledger = ledger(row)?;
     notification.memo = memo(get(row, column::MEMO, "its memo cannot be read")?)?;
     notification.content_digest = digest(get(row, column::DIGEST, "its digest cannot be read")?)?;
@@ -140,12 +149,54 @@ pub(super) fn whole(row: &SqliteRow) -> Read<Notification> {
     Ok(notification)
 }
 
-/// A claim on a row that is read before it is handed out.
+/// The claim on a row that is read before it is handed out: as much as is needed to send it, and no more.
 pub(super) fn claim(row: &SqliteRow, token: Token) -> Read<Claim> {
-    let notification = notification(row)?;
-    transition::claim(notification, token).ok_or(Damage(
-        "it is to be sent, and its state or its missing body does not allow that",
-    ))
+    let not_allowed =
+        Damage("it is to be sent, and its state or its missing body does not allow that");
+    let word: &str = get(row, column::STATE, "its state cannot be read")?;
+    let due: Option<i64> = get(row, column::DUE_AT, "its due_at cannot be read")?;
+    let due = due.map(moment).ok_or(Damage("its due_at is missing"))?;
+    let state = match word.parse() {
+        Ok(StateName::Pending) => NotificationState::Pending { due },
+        Ok(StateName::Sending) => NotificationState::Sending { until: due },
+        Ok(_) => return Err(not_allowed),
+        Err(_) => return Err(Damage("its state is not a known word")),
+    };
+    let body: Option<&[u8]> = get(row, claim_column::BODY, "its body cannot be read")?;
+    let body = Body::new(body.ok_or(not_allowed)?);
+    let mut claim = Claim::new(key(row)?, token, event_id(row)?, position(row)?, body);
+    claim.ledger = ledger(row)?;
+    claim.reopened = reopened(row)?;
+    let attempts: i64 = get(
+        row,
+        claim_column::ATTEMPTS,
+        "its attempts cannot be counted",
+    )?;
+    claim.attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+    claim.traceparent = get(
+        row,
+        claim_column::TRACEPARENT,
+        "its traceparent cannot be read",
+    )?;
+    transition::claim(&state, claim).ok_or(not_allowed)
+}
+
+fn event_id(row: &SqliteRow) -> Read<EventId> {
+    let event_id = EventId::from_stored(get(row, column::EVENT_ID, "its event_id cannot be read")?);
+    event_id.map_err(|_| Damage("its event_id is not one"))
+}
+
+fn position(row: &SqliteRow) -> Read<u64> {
+    let position: i64 = get(row, column::POSITION, "its position cannot be read")?;
+    let position = u64::try_from(position).ok();
+    position
+        .filter(|position| *position > 0)
+        .ok_or(Damage("its position is not above 0"))
+}
+
+fn reopened(row: &SqliteRow) -> Read<u32> {
+    let reopened: i64 = get(row, column::REOPENED, "its reopened cannot be read")?;
+    u32::try_from(reopened).map_err(|_| Damage("its reopened is out of range"))
 }
 
 /// Which columns of a row cannot be read of those that a notification can be without, and whether its attempts cannot.
@@ -174,7 +225,7 @@ pub(super) fn unreadable_extras(row: &SqliteRow) -> (Vec<&'static str>, bool) {
 
 /// The queue that a row waits in, as far as it matters once the row is handed out.
 pub(super) fn queue(row: &SqliteRow) -> Queue {
-    match row.try_get(column::IS_NEW) {
+    match row.try_get(claim_column::IS_NEW) {
         Ok(true) => Queue::New,
         _ => Queue::Due,
     }
