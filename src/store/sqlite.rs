@@ -41,8 +41,8 @@ use super::{
 };
 use batch::Batch;
 use clock::Clock;
-use connect::{Opener, Wait, close, patiently};
-use error::{is_busy, store_error};
+use connect::{Opener, close, patiently};
+use error::Fault;
 use readers::Readers;
 use writer::{Answer, Request, Shared, Writer};
 
@@ -116,16 +116,10 @@ impl SqliteStore {
     /// [`Unavailable`](StoreErrorKind::Unavailable) when others keep it locked for 10 seconds.
     pub async fn open(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
         let opener = Opener::of_file(path.as_ref())?;
-        let mut connection = patiently(|| opener.creator()).await?;
+        let mut connection = patiently!(opener.creator())?;
         // Looked at before anything in it is changed.
         schema::check_version(&mut connection).await?;
-        let mut wait = Wait::new();
-        while let Err(error) = connect::switch_to_wal(&mut connection).await {
-            match is_busy(&error) {
-                true => wait.or(error).await?,
-                false => return Err(store_error(error)),
-            }
-        }
+        patiently!(connect::switch_to_wal(&mut connection))?;
         SqliteStore::with(connection, opener).await
     }
 
@@ -140,11 +134,11 @@ impl SqliteStore {
     /// `synchronous = FULL` (or `EXTRA`): an order whose transaction was committed could be lost otherwise. And as
     /// [`open`](Self::open).
     pub async fn in_pool(pool: SqlitePool) -> Result<SqliteStore, StoreError> {
-        let mut pooled = pool.acquire().await.map_err(store_error)?;
+        let mut pooled = pool.acquire().await.map_err(Fault::from)?;
         connect::check_durability(&mut pooled).await?;
         drop(pooled);
         let opener = Opener::of_pool(&pool.connect_options());
-        let connection = patiently(|| opener.writer()).await?;
+        let connection = patiently!(opener.writer())?;
         SqliteStore::with(connection, opener).await
     }
 
@@ -157,20 +151,16 @@ impl SqliteStore {
         schema::migrate(&mut connection).await?;
         let boots = sqlx::query_scalar::<_, String>("SELECT boot FROM orderhook_boots")
             .fetch_all(&mut connection);
-        let boots = boots.await.map_err(store_error)?;
+        let boots = boots.await.map_err(Fault::from)?;
         let shared = Arc::new(Shared::new(
             Clock::new().known_as(boots.iter().map(String::as_str)),
         ));
-        let mut wait = Wait::new();
         // The first transaction fixes the time of this boot.
-        let file_id = loop {
-            match prepare(&mut connection, &shared).await {
-                Ok(file_id) => break file_id,
-                Err(error) if is_busy(&error) => wait.or(error).await?,
-                Err(error) => {
-                    close(connection).await;
-                    return Err(store_error(error));
-                }
+        let file_id = match patiently!(prepare(&mut connection, &shared)) {
+            Ok(file_id) => file_id,
+            Err(error) => {
+                close(connection).await;
+                return Err(error);
             }
         };
         let readers = Readers::new(opener.clone());
@@ -239,9 +229,6 @@ impl SqliteStore {
         connection: &mut SqliteConnection,
         prepared: &Prepared,
     ) -> Result<Enqueued, StoreError> {
-        let Inner {
-            shared, file_id, ..
-        } = &*self.inner;
         if !connection.is_in_transaction() {
             return Err(StoreError::new(
                 StoreErrorKind::Unusable,
@@ -249,24 +236,30 @@ impl SqliteStore {
                  the connection, and commit it afterwards",
             ));
         }
+        Ok(self.insert_into(connection, prepared).await?)
+    }
+
+    async fn insert_into(
+        &self,
+        connection: &mut SqliteConnection,
+        prepared: &Prepared,
+    ) -> Result<Enqueued, Fault> {
+        let Inner {
+            shared, file_id, ..
+        } = &*self.inner;
         // Dropped halfway, the savepoint takes back what was done so far and nothing of the application's.
-        let mut savepoint = connection.begin().await.map_err(store_error)?;
-        let mut batch = Batch::join(&mut savepoint, &shared.clock, file_id)
-            .await
-            .map_err(store_error)??;
-        let inserted = insert::insert(&mut batch, &[prepared.rows()])
-            .await
-            .map_err(store_error)?;
-        batch.leave().await.map_err(store_error)?;
+        let mut savepoint = connection.begin().await?;
+        let mut batch = Batch::join(&mut savepoint, &shared.clock, file_id).await?;
+        let inserted = insert::insert(&mut batch, &[prepared.rows()]).await?;
+        batch.leave().await?;
         let mut enqueued = Enqueued::of(prepared.rows(), inserted.into_iter().flatten());
         for (stored, new) in enqueued.stored.iter_mut().zip(prepared.rows()) {
             if stored.inserted == Inserted::Differs {
-                let found = read::get(&mut savepoint, &stored.key).await;
-                let body = found.map_err(store_error)?.and_then(|row| row::body(&row));
-                stored.compare(new, body.as_ref());
+                let found = read::get(&mut savepoint, &stored.key).await?;
+                stored.compare(new, found.and_then(|row| row::body(&row)).as_ref());
             }
         }
-        savepoint.commit().await.map_err(store_error)?;
+        savepoint.commit().await?;
         Ok(enqueued)
     }
 
@@ -286,9 +279,9 @@ impl SqliteStore {
 
     async fn read<T>(
         &self,
-        read: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
+        read: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        self.inner.readers.read(read).await?.map_err(store_error)
+        self.inner.readers.read(read).await
     }
 
     async fn ask(&self, request: Request) -> Result<Answer, StoreError> {
@@ -296,17 +289,14 @@ impl SqliteStore {
     }
 }
 
-async fn prepare(
-    connection: &mut SqliteConnection,
-    shared: &Shared,
-) -> Result<String, sqlx::Error> {
+async fn prepare(connection: &mut SqliteConnection, shared: &Shared) -> Result<String, Fault> {
     let batch = Batch::begin(connection, &shared.clock).await?;
     shared.seen(batch.now);
     let file_id = sqlx::query("SELECT file_id FROM orderhook_meta WHERE id = 1")
         .fetch_one(&mut *batch.connection)
         .await;
     batch.commit().await?;
-    file_id?.try_get(0)
+    Ok(file_id?.try_get(0)?)
 }
 
 /// The thread answers what it is asked.

@@ -1,6 +1,6 @@
 //! One transaction of the store: its moment, its counters, and the statements that every change goes through.
 
-use sqlx::{Error, Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection};
 
 use crate::store::StoreError;
 use crate::store::StoreErrorKind;
@@ -8,7 +8,7 @@ use crate::value::time::Timestamp;
 
 use super::clock::{Clock, Offset};
 use super::connect::is_durable;
-use super::error::is_refused;
+use super::error::{Fault, is_refused};
 
 /// A transaction that is open, and what it has used up so far. Whoever opened it ends it.
 pub(super) struct Batch<'c> {
@@ -40,7 +40,7 @@ impl<'c> Batch<'c> {
     pub(super) async fn begin(
         connection: &'c mut SqliteConnection,
         clock: &Clock,
-    ) -> Result<Batch<'c>, Error> {
+    ) -> Result<Batch<'c>, Fault> {
         let row = sqlx::query(BEGIN)
             .bind(clock.boot())
             .fetch_one(&mut *connection)
@@ -49,20 +49,20 @@ impl<'c> Batch<'c> {
         Self::with(connection, clock, &row, offset).await
     }
 
-    /// Goes on in a transaction of the caller's. `None` when it is one of another file.
+    /// Goes on in a transaction of the caller's. One of another file is refused.
     pub(super) async fn join(
         connection: &'c mut SqliteConnection,
         clock: &Clock,
         file_id: &str,
-    ) -> Result<Result<Batch<'c>, StoreError>, Error> {
-        let unusable = |what| Ok(Err(StoreError::new(StoreErrorKind::Unusable, what)));
+    ) -> Result<Batch<'c>, Fault> {
+        let unusable = |what| Err(StoreError::new(StoreErrorKind::Unusable, what).into());
         let row = match sqlx::query(JOIN)
             .bind(clock.boot())
             .fetch_optional(&mut *connection)
             .await
         {
             Ok(Some(row)) if row.try_get::<&str, _>(4)? == file_id => row,
-            Err(error) if !is_refused(&error) => return Err(error),
+            Err(error) if !is_refused(&error) => return Err(error.into()),
             Ok(_) | Err(_) => {
                 return unusable(
                     "the transaction is one of another database file than the store's",
@@ -75,10 +75,10 @@ impl<'c> Batch<'c> {
             );
         }
         let offset = Self::offset(&row, clock)?;
-        Ok(Ok(Self::with(connection, clock, &row, offset).await?))
+        Self::with(connection, clock, &row, offset).await
     }
 
-    fn offset(row: &sqlx::sqlite::SqliteRow, clock: &Clock) -> Result<(Offset, Timestamp), Error> {
+    fn offset(row: &sqlx::sqlite::SqliteRow, clock: &Clock) -> Result<(Offset, Timestamp), Fault> {
         // Read under the lock: whoever held it before has read an earlier moment.
         let reading = clock.read();
         let last_seen = Timestamp::from_micros(row.try_get(2)?);
@@ -91,7 +91,7 @@ impl<'c> Batch<'c> {
         clock: &Clock,
         row: &sqlx::sqlite::SqliteRow,
         (offset, now): (Offset, Timestamp),
-    ) -> Result<Batch<'c>, Error> {
+    ) -> Result<Batch<'c>, Fault> {
         let (last_token, last_settled) = (row.try_get(0)?, row.try_get(1)?);
         if offset.is_new {
             sqlx::query("INSERT OR REPLACE INTO orderhook_boots VALUES (?1, ?2)")
@@ -127,7 +127,7 @@ impl<'c> Batch<'c> {
     }
 
     /// Makes it durable; `false` when there was nothing to.
-    pub(super) async fn commit(self) -> Result<bool, Error> {
+    pub(super) async fn commit(self) -> Result<bool, Fault> {
         if !self.changed {
             sqlx::query("ROLLBACK").execute(self.connection).await?;
             return Ok(false);
@@ -136,15 +136,16 @@ impl<'c> Batch<'c> {
     }
 
     /// Leaves the caller's transaction to the caller.
-    pub(super) async fn leave(self) -> Result<(), Error> {
+    pub(super) async fn leave(self) -> Result<(), Fault> {
         self.counters(COUNTERS).await
     }
 
-    async fn counters(self, sql: &'static str) -> Result<(), Error> {
+    async fn counters(self, sql: &'static str) -> Result<(), Fault> {
         let query = sqlx::query(sql)
             .bind(self.last_token)
             .bind(self.last_settled)
             .bind(self.now.as_micros());
-        query.execute(self.connection).await.map(drop)
+        query.execute(self.connection).await?;
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Error, Row, Sqlite};
+use sqlx::{Row, Sqlite};
 
 use crate::notification::transition::{Change, Queue};
 use crate::notification::{Closed, Key, NotificationState};
@@ -10,6 +10,7 @@ use crate::supplier::StreamRule;
 use crate::value::time::Timestamp;
 
 use super::batch::Batch;
+use super::error::Fault;
 use super::repeated::Repeated;
 
 /// The words for a [`StreamRule`] in the column `stream_rule`, as version 1 of the schema has them.
@@ -144,7 +145,7 @@ impl<'a> RowChange<'a> {
 pub(super) async fn apply(
     batch: &mut Batch<'_>,
     changes: Vec<RowChange<'_>>,
-) -> Result<Vec<bool>, Error> {
+) -> Result<Vec<bool>, Fault> {
     let mut changed = vec![false; changes.len()];
     let mut left = changes.into_iter().enumerate();
     while left.len() > 0 {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use serde_json::Value;
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Error, Row};
 
 use crate::notification::Token;
 use crate::notification::transition::{Change, hand_out, set_aside};
@@ -19,6 +19,7 @@ use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::change::{Columns, bind_columns};
+use super::error::Fault;
 use super::keys::keys_json;
 use super::repeated::Repeated;
 use super::row::{self, claim_column, column};
@@ -81,7 +82,7 @@ type Candidate = (i64, i64);
 pub(super) async fn claim(
     batch: &mut Batch<'_>,
     requests: &[&ClaimRequest],
-) -> Result<Vec<Claims>, Error> {
+) -> Result<Vec<Claims>, Fault> {
     let mut answers: Vec<_> = requests.iter().map(|_| Claims::at(batch.now)).collect();
     of_keys(batch, requests, &mut answers).await?;
     for (request, answer) in requests.iter().zip(&mut answers) {
@@ -114,7 +115,7 @@ async fn front(
     sql: &'static str,
     request: &ClaimRequest,
     answer: &mut Claims,
-) -> Result<Vec<Candidate>, Error> {
+) -> Result<Vec<Candidate>, Fault> {
     let query = sqlx::query(sql)
         .bind(request.source.as_str())
         .bind(i64::from(request.limit) + 1);
@@ -141,7 +142,7 @@ async fn put_off(
     batch: &mut Batch<'_>,
     suppliers: &[SupplierId],
     request: &ClaimRequest,
-) -> Result<Vec<Candidate>, Error> {
+) -> Result<Vec<Candidate>, Fault> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut left = suppliers
@@ -165,7 +166,7 @@ async fn put_off(
     Ok(found)
 }
 
-fn candidates(rows: Vec<SqliteRow>) -> Result<Vec<Candidate>, Error> {
+fn candidates(rows: Vec<SqliteRow>) -> Result<Vec<Candidate>, Fault> {
     rows.iter()
         .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
         .collect()
@@ -176,7 +177,7 @@ async fn of_keys(
     batch: &mut Batch<'_>,
     requests: &[&ClaimRequest],
     answers: &mut [Claims],
-) -> Result<(), Error> {
+) -> Result<(), Fault> {
     let mut keys = Vec::new();
     let mut asked_by = Vec::new();
     for (number, request) in requests.iter().enumerate() {
@@ -265,7 +266,7 @@ impl Given {
         }
     }
 
-    async fn record(self, batch: &mut Batch<'_>) -> Result<(), Error> {
+    async fn record(self, batch: &mut Batch<'_>) -> Result<(), Fault> {
         let mut left = self.rows.into_iter();
         while left.len() > 0 {
             batch.touch();

@@ -1,18 +1,17 @@
 //! Connections to the file: how they are opened, what they insist on, and how long they wait for others.
 
 use std::fmt;
-use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Error, Row, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use crate::store::{StoreError, StoreErrorKind};
 
-use super::error::{is_busy, still_busy, store_error};
+use super::error::Fault;
 
 /// How long others may be in the way before the caller is told.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -101,32 +100,35 @@ impl Opener {
     }
 
     /// The one that writes. It does not wait for locks: SQLite's own waiting lets several writers starve each other.
-    pub(super) async fn writer(&self) -> Result<SqliteConnection, Error> {
-        self.options
+    pub(super) async fn writer(&self) -> Result<SqliteConnection, Fault> {
+        Ok(self
+            .options
             .clone()
             .busy_timeout(Duration::ZERO)
             .connect()
-            .await
+            .await?)
     }
 
     /// The same, of a file that is made when it is not there.
-    pub(super) async fn creator(&self) -> Result<SqliteConnection, Error> {
-        self.options
+    pub(super) async fn creator(&self) -> Result<SqliteConnection, Fault> {
+        Ok(self
+            .options
             .clone()
             .create_if_missing(true)
             .busy_timeout(Duration::ZERO)
             .connect()
-            .await
+            .await?)
     }
 
     /// One that only reads. In WAL mode nobody keeps it waiting but whoever opens or repairs the file.
-    pub(super) async fn reader(&self) -> Result<SqliteConnection, Error> {
-        self.options
+    pub(super) async fn reader(&self) -> Result<SqliteConnection, Fault> {
+        Ok(self
+            .options
             .clone()
             .pragma("query_only", "ON")
             .busy_timeout(PATIENCE)
             .connect()
-            .await
+            .await?)
     }
 }
 
@@ -158,21 +160,20 @@ impl FileIdentity {
 }
 
 /// Puts a file of the store's own into WAL mode, where it stays. Has to be repeated while others are at it.
-pub(super) async fn switch_to_wal(connection: &mut SqliteConnection) -> Result<(), Error> {
+pub(super) async fn switch_to_wal(connection: &mut SqliteConnection) -> Result<(), Fault> {
     sqlx::query("PRAGMA journal_mode = WAL")
         .execute(connection)
-        .await
-        .map(drop)
+        .await?;
+    Ok(())
 }
 
 /// Whether what this connection commits survives a power cut.
-pub(super) async fn check_durability(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let refused = |what| Err(StoreError::new(StoreErrorKind::Unusable, what));
+pub(super) async fn check_durability(connection: &mut SqliteConnection) -> Result<(), Fault> {
+    let refused = |what| Err(StoreError::new(StoreErrorKind::Unusable, what).into());
     let journal = sqlx::query("PRAGMA journal_mode")
         .fetch_one(&mut *connection)
-        .await
-        .map_err(store_error)?;
-    let journal: String = journal.try_get(0).map_err(store_error)?;
+        .await?;
+    let journal: String = journal.try_get(0)?;
     if journal.eq_ignore_ascii_case("memory") {
         return refused(
             "the database is in memory, where nothing is durable: give a file, or use a `MemoryStore` for what need not be \
@@ -187,9 +188,8 @@ pub(super) async fn check_durability(connection: &mut SqliteConnection) -> Resul
     }
     let synchronous = sqlx::query("PRAGMA synchronous")
         .fetch_one(&mut *connection)
-        .await
-        .map_err(store_error)?;
-    if is_durable(synchronous.try_get(0).map_err(store_error)?) {
+        .await?;
+    if is_durable(synchronous.try_get(0)?) {
         return Ok(());
     }
     refused(
@@ -203,20 +203,26 @@ pub(super) fn is_durable(synchronous: i64) -> bool {
     synchronous >= 2
 }
 
-/// Repeats what finds others in the way, for [`PATIENCE`] at most.
-pub(super) async fn patiently<T, F>(mut work: impl FnMut() -> F) -> Result<T, StoreError>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    let mut wait = Wait::new();
-    loop {
-        match work().await {
-            Ok(done) => return Ok(done),
-            Err(error) if is_busy(&error) => wait.or(error).await?,
-            Err(error) => return Err(store_error(error)),
+/// Repeats what finds others in the way, for [`PATIENCE`] at most. A macro, because what it repeats borrows a connection anew
+/// each time.
+macro_rules! patiently {
+    ($work:expr) => {{
+        let mut wait = $crate::store::sqlite::connect::Wait::new();
+        loop {
+            let fault: $crate::store::sqlite::error::Fault = match $work.await {
+                Ok(done) => break Ok(done),
+                Err(fault) => fault,
+            };
+            if !fault.is_busy() {
+                break Err($crate::store::StoreError::from(fault));
+            }
+            if let Err(error) = wait.or(fault).await {
+                break Err(error);
+            }
         }
-    }
+    }};
 }
+pub(super) use patiently;
 
 /// Waiting for others, in short naps of random length: whoever naps longest would otherwise never get its turn.
 #[derive(Debug)]
@@ -232,10 +238,10 @@ impl Wait {
     }
 
     /// A nap; or the error, when it has been too many.
-    pub(super) async fn or(&mut self, error: Error) -> Result<(), StoreError> {
+    pub(super) async fn or(&mut self, fault: Fault) -> Result<(), StoreError> {
         let waited = self.began.elapsed();
         if waited > PATIENCE {
-            return Err(still_busy(error));
+            return Err(fault.still_busy());
         }
         // Half a millisecond to two; four times as long after a second.
         let random = RandomState::new().hash_one(0_u8) % 1_500 + 500;

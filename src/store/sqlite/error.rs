@@ -21,6 +21,91 @@ const PERM: i32 = 3;
 const AUTH: i32 = 23;
 const NOTADB: i32 = 26;
 
+/// What goes wrong inside of the store: what SQLite or its driver says, or what the store itself refuses.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Sqlite(Error),
+    Refused(StoreError),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        Fault::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(refused: StoreError) -> Fault {
+        Fault::Refused(refused)
+    }
+}
+
+/// The error for the caller.
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> StoreError {
+        match fault {
+            Fault::Sqlite(error) => store_error(error),
+            Fault::Refused(refused) => refused,
+        }
+    }
+}
+
+impl Fault {
+    fn code(&self) -> Option<i32> {
+        match self {
+            Fault::Sqlite(error) => code(error),
+            Fault::Refused(_) => None,
+        }
+    }
+
+    /// Whether another connection is in the way, and waiting helps.
+    pub(super) fn is_busy(&self) -> bool {
+        // PROTOCOL: the race for the lock of the write-ahead log was lost too often.
+        matches!(self.code(), Some(BUSY | LOCKED | PROTOCOL))
+    }
+
+    /// Whether there was no room for the statement.
+    pub(super) fn is_full(&self) -> bool {
+        self.code() == Some(FULL)
+    }
+
+    /// Whether the connection is of no use any more.
+    pub(super) fn is_broken(&self) -> bool {
+        let Fault::Sqlite(error) = self else {
+            return false;
+        };
+        match code(error) {
+            Some(code) => matches!(code, IOERR | CORRUPT | NOTADB | NOMEM),
+            None => matches!(
+                error,
+                Error::WorkerCrashed | Error::Io(_) | Error::Protocol(_)
+            ),
+        }
+    }
+
+    /// The error of a commit that may have happened.
+    pub(super) fn unclear(self) -> StoreError {
+        self.because(
+            "the commit failed halfway, and it is not known whether it has happened: repeat the call, or read what is stored",
+        )
+    }
+
+    /// The error after waiting for others in vain.
+    pub(super) fn still_busy(self) -> StoreError {
+        self.because(
+            "another connection has kept the database file locked for more than 10 seconds",
+        )
+    }
+
+    fn because(self, what: &'static str) -> StoreError {
+        let unavailable = StoreError::new(StoreErrorKind::Unavailable, what);
+        match self {
+            Fault::Sqlite(error) => unavailable.caused_by(error),
+            Fault::Refused(refused) => unavailable.caused_by(refused),
+        }
+    }
+}
+
 /// SQLite's primary result code, when it was SQLite that failed.
 fn code(error: &Error) -> Option<i32> {
     let Error::Database(error) = error else {
@@ -30,35 +115,12 @@ fn code(error: &Error) -> Option<i32> {
     Some(extended & 0xff)
 }
 
-/// Whether another connection is in the way, and waiting helps.
-pub(super) fn is_busy(error: &Error) -> bool {
-    // PROTOCOL: the race for the lock of the write-ahead log was lost too often.
-    matches!(code(error), Some(BUSY | LOCKED | PROTOCOL))
-}
-
 /// Whether the statement itself was refused: a table is missing, or there is no transaction to end.
 pub(super) fn is_refused(error: &Error) -> bool {
     code(error) == Some(ERROR)
 }
 
-/// Whether there was no room for the statement.
-pub(super) fn is_full(error: &Error) -> bool {
-    code(error) == Some(FULL)
-}
-
-/// Whether the connection is of no use any more.
-pub(super) fn is_broken(error: &Error) -> bool {
-    match code(error) {
-        Some(code) => matches!(code, IOERR | CORRUPT | NOTADB | NOMEM),
-        None => matches!(
-            error,
-            Error::WorkerCrashed | Error::Io(_) | Error::Protocol(_)
-        ),
-    }
-}
-
-/// The error for whoever called.
-pub(super) fn store_error(error: Error) -> StoreError {
+fn store_error(error: Error) -> StoreError {
     let (kind, what) = match code(&error) {
         Some(BUSY | LOCKED | PROTOCOL) => (
             StoreErrorKind::Unavailable,
@@ -113,17 +175,4 @@ pub(super) fn store_error(error: Error) -> StoreError {
         },
     };
     StoreError::new(kind, what).caused_by(error)
-}
-
-/// The error of a commit that may have happened.
-pub(super) fn unclear(error: Error) -> StoreError {
-    let what = "the commit failed halfway, and it is not known whether it has happened: repeat the call, or read what is \
-                stored";
-    StoreError::new(StoreErrorKind::Unavailable, what).caused_by(error)
-}
-
-/// The error after waiting for others in vain.
-pub(super) fn still_busy(error: Error) -> StoreError {
-    let what = "another connection has kept the database file locked for more than 10 seconds";
-    StoreError::new(StoreErrorKind::Unavailable, what).caused_by(error)
 }

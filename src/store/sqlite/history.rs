@@ -1,13 +1,13 @@
 //! What people have decided, entry by entry.
 
 use serde_json::Value;
-use sqlx::Error;
 
 use crate::notification::{By, HistoryEntry, Key};
 use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::change::{bind_key, of_key};
+use super::error::Fault;
 
 // ?1 an array of ids, ?2 to ?5 the entry.
 pub(super) const TELL: &str = "INSERT INTO orderhook_history (notification, number, at, action, who, why) \
@@ -35,7 +35,7 @@ pub(super) async fn tell(
     batch: &mut Batch<'_>,
     ids: &[i64],
     entry: &HistoryEntry,
-) -> Result<(), Error> {
+) -> Result<(), Fault> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -48,8 +48,8 @@ pub(super) async fn tell(
         .bind(who)
         .bind(why)
         .execute(&mut *batch.connection)
-        .await
-        .map(drop)
+        .await?;
+    Ok(())
 }
 
 /// Writes the first entry of a row that has just been stored.
@@ -57,7 +57,7 @@ pub(super) async fn begin(
     batch: &mut Batch<'_>,
     key: &Key,
     entry: &HistoryEntry,
-) -> Result<(), Error> {
+) -> Result<(), Fault> {
     let (who, why) = texts(entry);
     bind_key(sqlx::query(BEGIN), key)
         .bind(entry.at.as_micros())
@@ -65,8 +65,8 @@ pub(super) async fn begin(
         .bind(who)
         .bind(why)
         .execute(&mut *batch.connection)
-        .await
-        .map(drop)
+        .await?;
+    Ok(())
 }
 
 fn texts(entry: &HistoryEntry) -> (Option<String>, Option<String>) {

@@ -1,7 +1,7 @@
 //! What is stored first: the insert, and what is found in its place.
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Error, Row};
 
 use crate::event::{Body, ContentDigest};
 use crate::notification::Ledger;
@@ -10,6 +10,7 @@ use crate::store::{Inserted, NewNotification};
 
 use super::batch::Batch;
 use super::change::{Bound, Columns, bind_columns, bind_key};
+use super::error::Fault;
 use super::history;
 use super::keys::keys_json;
 use super::repeated::Repeated;
@@ -39,7 +40,7 @@ pub(super) const ADD_ONE: &str = "INSERT INTO orderhook_notifications (source, o
 pub(super) async fn insert(
     batch: &mut Batch<'_>,
     slices: &[&[NewNotification]],
-) -> Result<Vec<Vec<Inserted>>, Error> {
+) -> Result<Vec<Vec<Inserted>>, Fault> {
     let keys = keys_json(
         slices
             .iter()
@@ -81,7 +82,7 @@ pub(super) async fn insert(
 }
 
 /// What is there under a key.
-fn present(row: &SqliteRow) -> Result<Present, Error> {
+fn present(row: &SqliteRow) -> Result<Present, Fault> {
     if row.try_get(0)? {
         // A damaged digest compares with nothing; reading the row itself says so.
         let digest = row
@@ -99,7 +100,7 @@ fn present(row: &SqliteRow) -> Result<Present, Error> {
     })
 }
 
-async fn add(batch: &mut Batch<'_>, new: Vec<(&NewNotification, u64)>) -> Result<(), Error> {
+async fn add(batch: &mut Batch<'_>, new: Vec<(&NewNotification, u64)>) -> Result<(), Fault> {
     let mut left = new.into_iter();
     let mut told = Vec::new();
     while left.len() > 0 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Error, Row};
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::notification::transition::{self, Change, Intervening};
 use crate::notification::{HistoryEntry, Key, StateName};
@@ -13,6 +13,7 @@ use crate::value::names::Source;
 
 use super::batch::Batch;
 use super::change::{Fence, RowChange, apply};
+use super::error::Fault;
 use super::history;
 use super::keys::keys_json;
 use super::row;
@@ -68,7 +69,7 @@ pub(super) async fn intervene(
     selection: &Selection,
     intervention: &Intervention,
     limit: u32,
-) -> Result<Intervened, Error> {
+) -> Result<Intervened, Fault> {
     let now = batch.now;
     let mut answer = Intervened::default();
     let mut plan = Plan::default();
@@ -115,7 +116,7 @@ async fn carry_out(
     batch: &mut Batch<'_>,
     plan: Plan,
     Intervention { action, by }: &Intervention,
-) -> Result<(), Error> {
+) -> Result<(), Fault> {
     drop_what_cannot_be_read(batch, plan.ends).await?;
     let changes = plan
         .changes
@@ -133,7 +134,7 @@ async fn of_ids(
     batch: &mut Batch<'_>,
     statements: &[&'static str],
     ids: &[i64],
-) -> Result<(), Error> {
+) -> Result<(), Fault> {
     for id in ids {
         batch.touch();
         for sql in statements {
@@ -148,7 +149,7 @@ async fn of_ids(
 
 /// What a person has brought to its end is not sent any more, so what of it cannot be read is of no use, and would keep the
 /// rest from being read.
-async fn drop_what_cannot_be_read(batch: &mut Batch<'_>, ids: Vec<i64>) -> Result<(), Error> {
+async fn drop_what_cannot_be_read(batch: &mut Batch<'_>, ids: Vec<i64>) -> Result<(), Fault> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -180,11 +181,11 @@ async fn selected(
     selection: &Selection,
     intervention: &Intervention,
     limit: u32,
-) -> Result<Vec<SqliteRow>, Error> {
+) -> Result<Vec<SqliteRow>, Fault> {
     let filter = match selection {
         Selection::Keys(keys) => {
             let query = sqlx::query(OF_KEYS).bind(keys_json(keys.iter()));
-            return query.fetch_all(&mut *batch.connection).await;
+            return Ok(query.fetch_all(&mut *batch.connection).await?);
         }
         Selection::Matching(filter) => filter.for_action(&intervention.action),
     };
@@ -192,7 +193,7 @@ async fn selected(
         return Ok(Vec::new());
     };
     let mut query = rows_query(&filter, batch.now, Leases::RunOut, i64::from(limit));
-    query.build().fetch_all(&mut *batch.connection).await
+    Ok(query.build().fetch_all(&mut *batch.connection).await?)
 }
 
 /// What of a filter's selection is left alone because it is being sent.
@@ -201,7 +202,7 @@ async fn in_flight(
     filter: &Filter,
     intervention: &Intervention,
     limit: u32,
-) -> Result<Vec<Key>, Error> {
+) -> Result<Vec<Key>, Fault> {
     let Some(mut filter) = filter
         .for_action(&intervention.action)
         .filter(|filter| filter.states.contains(&StateName::Sending))
@@ -226,7 +227,7 @@ pub(super) async fn prune(
     source: &Source,
     older_than: Duration,
     limit: u32,
-) -> Result<u32, Error> {
+) -> Result<u32, Fault> {
     let latest = batch.now.before(older_than).as_micros();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! What is looked at: one notification, pages of them, their numbers.
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Error, Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection};
 
 use crate::notification::{Key, StateName};
 use crate::store::{Counted, Cursor, Filter, Group, Listing, Page};
@@ -9,6 +9,7 @@ use crate::value::names::{Source, SupplierId};
 use crate::value::time::Timestamp;
 
 use super::change::{bind_key, of_key};
+use super::error::Fault;
 use super::history::history;
 use super::row::{self, column};
 use super::select::{count_query, list_query};
@@ -39,10 +40,9 @@ pub(super) const SETTLED: &str = concat!(
 pub(super) async fn get(
     connection: &mut SqliteConnection,
     key: &Key,
-) -> Result<Option<SqliteRow>, Error> {
-    bind_key(sqlx::query(GET), key)
-        .fetch_optional(connection)
-        .await
+) -> Result<Option<SqliteRow>, Fault> {
+    let found = bind_key(sqlx::query(GET), key);
+    Ok(found.fetch_optional(connection).await?)
 }
 
 /// One page in the order of insertion.
@@ -51,7 +51,7 @@ pub(super) async fn list(
     filter: &Filter,
     page: &Page,
     now: Timestamp,
-) -> Result<Listing, Error> {
+) -> Result<Listing, Fault> {
     let after = number(page);
     let mut query = list_query(filter, now, after, i64::from(page.limit) + 1);
     let rows = query.build().fetch_all(connection).await?;
@@ -75,7 +75,7 @@ pub(super) async fn settled(
     connection: &mut SqliteConnection,
     source: &Source,
     page: &Page,
-) -> Result<Listing, Error> {
+) -> Result<Listing, Fault> {
     let mut last = number(page);
     let query = sqlx::query(SETTLED)
         .bind(source.as_str().to_owned())
@@ -99,14 +99,14 @@ pub(super) async fn count(
     filter: &Filter,
     group: Group,
     now: Timestamp,
-) -> Result<Vec<Counted>, Error> {
+) -> Result<Vec<Counted>, Fault> {
     let mut query = count_query(filter, now, group);
     let rows = query.build().fetch_all(connection).await?;
     let parts = rows.iter().map(|row| counted(row, group));
     Ok(Counted::merged(parts.collect::<Result<Vec<_>, _>>()?))
 }
 
-fn counted(row: &SqliteRow, group: Group) -> Result<Counted, Error> {
+fn counted(row: &SqliteRow, group: Group) -> Result<Counted, Fault> {
     // A damaged word is one more that cannot be read; listings show the row as refused.
     let state = row.try_get::<&str, _>(0)?.parse();
     let number = u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0);

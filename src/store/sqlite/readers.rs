@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sqlx::{Error, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::store::{StoreError, StoreErrorKind};
 
 use super::connect::{Opener, patiently};
-use super::error::is_broken;
+use super::error::Fault;
 
 /// How many read at once.
 const READERS: usize = 4;
@@ -59,14 +59,14 @@ impl Readers {
     /// Reads on one of the connections.
     pub(super) async fn read<T>(
         &self,
-        read: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, Error>,
-    ) -> Result<Result<T, Error>, StoreError> {
+        read: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
         let mut reader = self.take().await?;
         let Some(connection) = &mut reader.connection else {
             return Err(closed());
         };
         let done = read(connection).await;
-        Ok(reader.back(done))
+        Ok(reader.back(done)?)
     }
 
     async fn take(&self) -> Result<Reader<'_>, StoreError> {
@@ -89,20 +89,19 @@ impl Readers {
 
     async fn open(&self) -> Result<Idle, StoreError> {
         let work = Arc::new(Work::default());
-        let connection = patiently(async || {
-            let mut connection = self.opener.reader().await?;
-            let work = Arc::clone(&work);
-            let goes_on = move || !work.is_dropped.load(Ordering::Relaxed);
-            connection
-                .lock_handle()
-                .await?
-                .set_progress_handler(INSTRUCTIONS, goes_on);
-            Ok(connection)
-        });
-        Ok(Idle {
-            connection: connection.await?,
-            work,
-        })
+        let connection = patiently!(self.connect(&work))?;
+        Ok(Idle { connection, work })
+    }
+
+    async fn connect(&self, work: &Arc<Work>) -> Result<SqliteConnection, Fault> {
+        let mut connection = self.opener.reader().await?;
+        let work = Arc::clone(work);
+        let goes_on = move || !work.is_dropped.load(Ordering::Relaxed);
+        connection
+            .lock_handle()
+            .await?
+            .set_progress_handler(INSTRUCTIONS, goes_on);
+        Ok(connection)
     }
 
     pub(super) fn close(&self) {
@@ -122,9 +121,9 @@ fn closed() -> StoreError {
 
 impl Reader<'_> {
     /// Gives the connection back, unless the work has shown that it is of no more use.
-    fn back<T>(mut self, work: Result<T, Error>) -> Result<T, Error> {
-        let usable =
-            !matches!(&work, Err(error) if is_broken(error)) && !self.readers.permits.is_closed();
+    fn back<T>(mut self, work: Result<T, Fault>) -> Result<T, Fault> {
+        let is_broken = matches!(&work, Err(fault) if fault.is_broken());
+        let usable = !is_broken && !self.readers.permits.is_closed();
         if let Some(connection) = self.connection.take_if(|_| usable) {
             let permit = self
                 .work

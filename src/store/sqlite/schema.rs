@@ -1,11 +1,11 @@
 //! The tables, and which version of them a file has. Changes are additive: a version only ever adds.
 
-use sqlx::{Error, Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection};
 
 use crate::store::{StoreError, StoreErrorKind};
 
-use super::connect::Wait;
-use super::error::{is_busy, store_error};
+use super::connect::patiently;
+use super::error::Fault;
 
 /// What makes each version out of the one before; the first makes it out of nothing.
 const VERSIONS: [&str; 2] = [include_str!("v1.sql"), include_str!("v2.sql")];
@@ -19,44 +19,24 @@ const RECORD: &str = "CREATE TABLE orderhook_migrations (
 
 /// Brings the file to the newest version; racing processes do it once.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let mut wait = Wait::new();
-    loop {
-        match attempt(connection).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(refused)) => return Err(refused),
-            Err(error) if is_busy(&error) => wait.or(error).await?,
-            Err(error) => return Err(store_error(error)),
-        }
-    }
+    patiently!(attempt(connection))
 }
 
 /// Refuses a file that this program must not touch, and does not touch it.
 pub(super) async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let mut wait = Wait::new();
-    loop {
-        match version(connection).await {
-            Ok(version) => return check(version).map(drop),
-            Err(error) if is_busy(&error) => wait.or(error).await?,
-            Err(error) => return Err(store_error(error)),
-        }
-    }
+    let version = patiently!(version(connection))?;
+    check(version).map(drop)
 }
 
-async fn attempt(connection: &mut SqliteConnection) -> Result<Result<(), StoreError>, Error> {
-    match check(version(connection).await?) {
-        Err(refused) => return Ok(Err(refused)),
-        Ok(known) if known == VERSIONS.len() => return Ok(Ok(())),
-        Ok(_) => {}
+async fn attempt(connection: &mut SqliteConnection) -> Result<(), Fault> {
+    if check(version(connection).await?)? == VERSIONS.len() {
+        return Ok(());
     }
     sqlx::query("BEGIN IMMEDIATE")
         .execute(&mut *connection)
         .await?;
     let done = apply(connection).await;
-    let end = if matches!(done, Ok(Ok(()))) {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    };
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = sqlx::query(end).execute(&mut *connection).await;
     if ended.is_err() && end == "COMMIT" {
         // Whatever is the matter with it, the connection is to be outside of a transaction again.
@@ -66,12 +46,9 @@ async fn attempt(connection: &mut SqliteConnection) -> Result<Result<(), StoreEr
     done
 }
 
-async fn apply(connection: &mut SqliteConnection) -> Result<Result<(), StoreError>, Error> {
+async fn apply(connection: &mut SqliteConnection) -> Result<(), Fault> {
     // Once more, now that nobody else can be at it.
-    let known = match check(version(connection).await?) {
-        Ok(known) => known,
-        Err(refused) => return Ok(Err(refused)),
-    };
+    let known = check(version(connection).await?)?;
     if known == 0 {
         sqlx::query(RECORD).execute(&mut *connection).await?;
     }
@@ -83,11 +60,11 @@ async fn apply(connection: &mut SqliteConnection) -> Result<Result<(), StoreErro
             .execute(&mut *connection)
             .await?;
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// The version that the file has; 0 is a file without our tables, -1 one with tables of our names and no record.
-async fn version(connection: &mut SqliteConnection) -> Result<i64, Error> {
+async fn version(connection: &mut SqliteConnection) -> Result<i64, Fault> {
     let found = "SELECT count(*) FILTER (WHERE name = 'orderhook_migrations'), count(*) FROM sqlite_schema \
                  WHERE type = 'table' AND name LIKE 'orderhook\\_%' ESCAPE '\\'";
     let found = sqlx::query(found).fetch_one(&mut *connection).await?;
@@ -96,7 +73,7 @@ async fn version(connection: &mut SqliteConnection) -> Result<i64, Error> {
         (0, _) => Ok(-1),
         _ => {
             let newest = sqlx::query("SELECT coalesce(max(version), -1) FROM orderhook_migrations");
-            newest.fetch_one(&mut *connection).await?.try_get(0)
+            Ok(newest.fetch_one(&mut *connection).await?.try_get(0)?)
         }
     }
 }

@@ -1,24 +1,21 @@
 //! What the holder of a claim records.
 
-use sqlx::Error;
-
 use crate::notification::{Attempt, transition};
 use crate::store::{Claim, Step, Written};
 use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::change::{Fence, RowChange, apply};
+use super::error::Fault;
 
 /// Records steps, each under its token.
 pub(super) async fn write<'a>(
     batch: &mut Batch<'_>,
     steps: impl Iterator<Item = &'a Step>,
-) -> Result<Vec<Written>, Error> {
+) -> Result<Vec<Written>, Fault> {
     let now = batch.now;
-    let changes = steps
-        .map(|step| change(step, now))
-        .collect::<Result<_, _>>()?;
-    let changed = apply(batch, changes).await?;
+    let changes = steps.map(|step| change(step, now));
+    let changed = apply(batch, changes.collect()).await?;
     Ok(changed
         .into_iter()
         .map(|changed| {
@@ -33,7 +30,7 @@ pub(super) async fn write<'a>(
 
 /// Makes notifications what they were before they were claimed by a caller who never learned of it. What was new stays new.
 /// What was taken over is abandoned again, so that the next holder records the interruption.
-pub(super) async fn take_back(batch: &mut Batch<'_>, claims: &[Claim]) -> Result<(), Error> {
+pub(super) async fn take_back(batch: &mut Batch<'_>, claims: &[Claim]) -> Result<(), Fault> {
     let now = batch.now;
     let changes = claims.iter().map(|claim| {
         let fence = Fence::Token(claim.token.number());
@@ -43,7 +40,7 @@ pub(super) async fn take_back(batch: &mut Batch<'_>, claims: &[Claim]) -> Result
     apply(batch, changes).await.map(drop)
 }
 
-fn change(step: &Step, now: Timestamp) -> Result<RowChange<'_>, Error> {
+fn change(step: &Step, now: Timestamp) -> RowChange<'_> {
     let fence = Fence::Token(step.token.number());
     let mut change = RowChange::to(&step.key, fence, transition::step(&step.then, now));
     change.ledger = Some(step.ledger.encode());
@@ -51,5 +48,5 @@ fn change(step: &Step, now: Timestamp) -> Result<RowChange<'_>, Error> {
         let attempts: Vec<_> = step.attempts.iter().map(Attempt::encode).collect();
         change.attempts = Some((format!("[{}]", attempts.join(",")), step.first_attempt));
     }
-    Ok(change)
+    change
 }

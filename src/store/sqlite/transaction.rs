@@ -3,22 +3,22 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use sqlx::{Error, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::batch::Batch;
-use super::error::is_refused;
+use super::error::{Fault, is_refused};
 use super::writer::{Answer, Request, Shared};
 use super::{claim, insert, intervene, step};
 
 /// Where a transaction came to its end too early.
 pub(super) enum Aborted {
-    Before(Error),
+    Before(Fault),
     /// With what would have been answered.
-    AtCommit(Error, Vec<Answer>),
+    AtCommit(Fault, Vec<Answer>),
 }
 
-impl From<Error> for Aborted {
-    fn from(error: Error) -> Aborted {
+impl From<Fault> for Aborted {
+    fn from(error: Fault) -> Aborted {
         Aborted::Before(error)
     }
 }
@@ -38,7 +38,7 @@ pub(super) async fn transaction(
     #[cfg(test)]
     let committed = match shared.commit_fault() {
         None => committed,
-        Some(fault) => Err(fault),
+        Some(fault) => Err(fault.into()),
     };
     match committed {
         Ok(false) => {}
@@ -55,7 +55,7 @@ pub(super) async fn transaction(
 
 /// Answers each. Requests of the same time have no order among them: what is alike is done together, and claims come last,
 /// when there is most to be had.
-async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answer>, Error> {
+async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answer>, Fault> {
     let (mut slices, mut steps, mut claims) = (Vec::new(), Vec::new(), Vec::new());
     for request in requests {
         match request {

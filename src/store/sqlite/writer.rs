@@ -20,7 +20,7 @@ use crate::value::time::Timestamp;
 
 use super::clock::Clock;
 use super::connect::{Opener, Wait, close, patiently};
-use super::error::{is_broken, is_busy, is_full, store_error, unclear};
+
 use super::transaction::{Aborted, RolledBack, roll_back, transaction};
 
 /// How many requests share a commit at most.
@@ -302,21 +302,19 @@ impl Work {
             self.opener.check_file().map_err(Failure::OfAll)?;
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
-                None => patiently(|| self.opener.writer())
-                    .await
-                    .map_err(Failure::OfAll)?,
+                None => patiently!(self.opener.writer()).map_err(Failure::OfAll)?,
             };
-            let (error, answers) = match transaction(&mut connection, &self.shared, requests).await
+            let (fault, answers) = match transaction(&mut connection, &self.shared, requests).await
             {
                 Ok(answers) => {
                     self.connection = Some(connection);
                     return Ok(answers);
                 }
-                Err(Aborted::Before(error)) => (error, None),
-                Err(Aborted::AtCommit(error, answers)) => (error, Some(answers)),
+                Err(Aborted::Before(fault)) => (fault, None),
+                Err(Aborted::AtCommit(fault, answers)) => (fault, Some(answers)),
             };
             let rolled_back = roll_back(&mut connection).await;
-            if rolled_back != RolledBack::Unknown && !is_broken(&error) {
+            if rolled_back != RolledBack::Unknown && !fault.is_broken() {
                 self.connection = Some(connection);
             } else {
                 close(connection).await;
@@ -324,19 +322,19 @@ impl Work {
             // A commit that left its transaction open, or that found no room, has not happened.
             if let Some(answers) = answers
                 && rolled_back != RolledBack::Now
-                && !is_full(&error)
+                && !fault.is_full()
             {
                 let claims = answers.into_iter().filter_map(|answer| match answer {
                     Answer::Claims(claims) => Some(claims.claims),
                     _ => None,
                 });
                 self.unclear_claims.extend(claims.flatten());
-                return Err(Failure::Unclear(unclear(error)));
+                return Err(Failure::Unclear(fault.unclear()));
             }
-            if !is_busy(&error) {
-                return Err(Failure::OfOne(store_error(error)));
+            if !fault.is_busy() {
+                return Err(Failure::OfOne(fault.into()));
             }
-            wait.or(error).await.map_err(Failure::OfAll)?;
+            wait.or(fault).await.map_err(Failure::OfAll)?;
         }
     }
 }
