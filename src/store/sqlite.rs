@@ -9,6 +9,7 @@ mod error;
 mod history;
 mod insert;
 mod intervene;
+mod job;
 mod keys;
 #[cfg(test)]
 mod plans;
@@ -43,8 +44,9 @@ use batch::Batch;
 use clock::Clock;
 use connect::{Opener, close, patiently};
 use error::Fault;
+use job::Job;
 use readers::Readers;
-use writer::{Answer, Request, Shared, Writer};
+use writer::{Shared, Writer};
 
 /// The store in an SQLite file: durable, for one machine and any number of its processes. Cloning clones the handle.
 ///
@@ -283,10 +285,6 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         self.inner.readers.read(read).await
     }
-
-    async fn ask(&self, request: Request) -> Result<Answer, StoreError> {
-        self.inner.writer.write(request).await
-    }
 }
 
 async fn prepare(connection: &mut SqliteConnection, shared: &Shared) -> Result<String, Fault> {
@@ -299,34 +297,17 @@ async fn prepare(connection: &mut SqliteConnection, shared: &Shared) -> Result<S
     Ok(file_id?.try_get(0)?)
 }
 
-/// The thread answers what it is asked.
-fn mixed_up() -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Unusable,
-        "the store has given the answer to another question",
-    )
-}
-
 impl Store for SqliteStore {
     async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
-        match self.ask(Request::Insert(new.to_vec())).await? {
-            Answer::Inserted(inserted) => Ok(inserted),
-            _ => Err(mixed_up()),
-        }
+        self.inner.writer.ask(Job::Insert, new.to_vec()).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
-        match self.ask(Request::Claim(request.clone())).await? {
-            Answer::Claims(claims) => Ok(claims),
-            _ => Err(mixed_up()),
-        }
+        self.inner.writer.ask(Job::Claim, request.clone()).await
     }
 
     async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
-        match self.ask(Request::Write(steps.to_vec())).await? {
-            Answer::Written(written) => Ok(written),
-            _ => Err(mixed_up()),
-        }
+        self.inner.writer.ask(Job::Write, steps.to_vec()).await
     }
 
     async fn intervene(
@@ -335,17 +316,8 @@ impl Store for SqliteStore {
         intervention: &Intervention,
         limit: u32,
     ) -> Result<Intervened, StoreError> {
-        match self
-            .ask(Request::Intervene(
-                selection.clone(),
-                intervention.clone(),
-                limit,
-            ))
-            .await?
-        {
-            Answer::Intervened(intervened) => Ok(intervened),
-            _ => Err(mixed_up()),
-        }
+        let question = Box::new((selection.clone(), intervention.clone(), limit));
+        self.inner.writer.ask(Job::Intervene, question).await
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
@@ -381,13 +353,8 @@ impl Store for SqliteStore {
         older_than: Duration,
         limit: u32,
     ) -> Result<u32, StoreError> {
-        match self
-            .ask(Request::Prune(source.clone(), older_than, limit))
-            .await?
-        {
-            Answer::Pruned(number) => Ok(number),
-            _ => Err(mixed_up()),
-        }
+        let question = (source.clone(), older_than, limit);
+        self.inner.writer.ask(Job::Prune, question).await
     }
 
     async fn changed(&self) {

@@ -120,6 +120,11 @@ pub(super) fn is_refused(error: &Error) -> bool {
     code(error) == Some(ERROR)
 }
 
+/// The error of a call after the store was closed.
+pub(super) fn closed() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the store is closed")
+}
+
 fn store_error(error: Error) -> StoreError {
     let (kind, what) = match code(&error) {
         Some(BUSY | LOCKED | PROTOCOL) => (

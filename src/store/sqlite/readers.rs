@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sqlx::SqliteConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::StoreError;
 
 use super::connect::{Opener, patiently};
-use super::error::Fault;
+use super::error::{Fault, closed};
 
 /// How many read at once.
 const READERS: usize = 4;
@@ -113,10 +113,6 @@ impl Readers {
         // A push or a pop is whole or not there.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn closed() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "the store is closed")
 }
 
 impl Reader<'_> {

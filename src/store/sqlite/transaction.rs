@@ -1,101 +1,102 @@
 //! One transaction for several requests, and how it came to its end.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use sqlx::SqliteConnection;
 
 use super::batch::Batch;
 use super::error::{Fault, is_refused};
-use super::writer::{Answer, Request, Shared};
+use super::job::{Ask, Job};
+use super::writer::Shared;
 use super::{claim, insert, intervene, step};
 
 /// Where a transaction came to its end too early.
 pub(super) enum Aborted {
     Before(Fault),
-    /// With what would have been answered.
-    AtCommit(Fault, Vec<Answer>),
+    /// With the answers in the jobs.
+    AtCommit(Fault),
 }
 
 impl From<Fault> for Aborted {
-    fn from(error: Fault) -> Aborted {
-        Aborted::Before(error)
+    fn from(fault: Fault) -> Aborted {
+        Aborted::Before(fault)
     }
 }
 
-/// Does what is asked for, and commits it.
+/// Does what the jobs ask for, commits it, and leaves the answers in them.
 pub(super) async fn transaction(
     connection: &mut SqliteConnection,
     shared: &Shared,
-    requests: &[&Request],
-) -> Result<Vec<Answer>, Aborted> {
+    jobs: &mut [Job],
+) -> Result<(), Aborted> {
     #[cfg(test)]
     shared.tries.fetch_add(1, Ordering::Relaxed);
     let mut batch = Batch::begin(connection, &shared.clock).await?;
     shared.seen(batch.now);
-    let answers = answer(&mut batch, requests).await?;
+    answer(&mut batch, jobs).await?;
     let committed = batch.commit().await;
     #[cfg(test)]
     let committed = match shared.commit_fault() {
         None => committed,
         Some(fault) => Err(fault.into()),
     };
-    match committed {
-        Ok(false) => {}
-        Ok(true) => {
-            shared.commits.fetch_add(1, Ordering::Relaxed);
-            if requests.iter().any(|request| request.makes_claimable()) {
-                shared.changed.notify_waiters();
-            }
+    if committed.map_err(Aborted::AtCommit)? {
+        shared.commits.fetch_add(1, Ordering::Relaxed);
+        if jobs.iter().any(Job::makes_claimable) {
+            shared.changed.notify_waiters();
         }
-        Err(error) => return Err(Aborted::AtCommit(error, answers)),
     }
-    Ok(answers)
+    Ok(())
 }
 
-/// Answers each. Requests of the same time have no order among them: what is alike is done together, and claims come last,
-/// when there is most to be had.
-async fn answer(batch: &mut Batch<'_>, requests: &[&Request]) -> Result<Vec<Answer>, Fault> {
-    let (mut slices, mut steps, mut claims) = (Vec::new(), Vec::new(), Vec::new());
-    for request in requests {
-        match request {
-            Request::Insert(new) => slices.push(new.as_slice()),
-            Request::Write(more) => steps.extend(more),
-            Request::Claim(request) => claims.push(request),
-            Request::Intervene(..) | Request::Prune(..) | Request::TakeBack(_) => {}
+/// Answers each. Jobs of the same time have no order among them: what is alike is done together, and claims come last, when
+/// there is most to be had.
+async fn answer(batch: &mut Batch<'_>, jobs: &mut [Job]) -> Result<(), Fault> {
+    let (mut inserts, mut writes, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+    let mut others = Vec::new();
+    for job in jobs {
+        match job {
+            Job::Insert(ask) => inserts.push(ask),
+            Job::Write(ask) => writes.push(ask),
+            Job::Claim(ask) => claims.push(ask),
+            other @ (Job::Intervene(_) | Job::Prune(_) | Job::TakeBack(_)) => others.push(other),
         }
     }
-    let mut inserted = Vec::new().into_iter();
-    if !slices.is_empty() {
-        inserted = insert::insert(batch, &slices).await?.into_iter();
+    if !inserts.is_empty() {
+        let slices: Vec<_> = inserts.iter().map(|ask| ask.question.as_slice()).collect();
+        let inserted = insert::insert(batch, &slices).await?;
+        give(inserts, inserted);
     }
-    let mut written = step::write(batch, steps.into_iter()).await?.into_iter();
-    let (mut intervened, mut pruned) = (VecDeque::new(), VecDeque::new());
-    for request in requests {
-        match request {
-            Request::Intervene(selection, intervention, limit) => {
-                intervened
-                    .push_back(intervene::intervene(batch, selection, intervention, *limit).await?);
+    let steps = writes.iter().flat_map(|ask| &ask.question);
+    let mut written = step::write(batch, steps).await?.into_iter();
+    for ask in writes {
+        ask.answer = Some(written.by_ref().take(ask.question.len()).collect());
+    }
+    for job in others {
+        match job {
+            Job::Intervene(ask) => {
+                let (selection, intervention, limit) = &*ask.question;
+                let done = intervene::intervene(batch, selection, intervention, *limit).await?;
+                ask.answer = Some(done);
             }
-            Request::Prune(source, older_than, limit) => {
-                pruned.push_back(intervene::prune(batch, source, *older_than, *limit).await?);
+            Job::Prune(ask) => {
+                let (source, older_than, limit) = &ask.question;
+                ask.answer = Some(intervene::prune(batch, source, *older_than, *limit).await?);
             }
-            Request::TakeBack(claims) => step::take_back(batch, claims).await?,
-            Request::Insert(_) | Request::Write(_) | Request::Claim(_) => {}
+            Job::TakeBack(claims) => step::take_back(batch, claims).await?,
+            Job::Insert(_) | Job::Write(_) | Job::Claim(_) => {}
         }
     }
-    let mut claims = claim::claim(batch, &claims).await?.into_iter();
-    let answer = |request: &&Request| match request {
-        Request::Insert(_) => inserted.next().map(Answer::Inserted),
-        Request::Write(steps) => Some(Answer::Written(
-            written.by_ref().take(steps.len()).collect(),
-        )),
-        Request::Claim(_) => claims.next().map(Answer::Claims),
-        Request::Intervene(..) => intervened.pop_front().map(Answer::Intervened),
-        Request::Prune(..) => pruned.pop_front().map(Answer::Pruned),
-        Request::TakeBack(_) => Some(Answer::TakenBack),
-    };
-    Ok(requests.iter().filter_map(answer).collect())
+    let requests: Vec<_> = claims.iter().map(|ask| &ask.question).collect();
+    let claimed = claim::claim(batch, &requests).await?;
+    give(claims, claimed);
+    Ok(())
+}
+
+fn give<Q, A>(asks: Vec<&mut Ask<Q, A>>, answers: Vec<A>) {
+    for (ask, answer) in asks.into_iter().zip(answers) {
+        ask.answer = Some(answer);
+    }
 }
 
 /// What was open when a transaction was rolled back.

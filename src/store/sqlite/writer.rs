@@ -6,64 +6,25 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
 
 use sqlx::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::store::{
-    Claim, ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Selection,
-    Step, StoreError, StoreErrorKind, Then, Written,
-};
-use crate::value::names::Source;
+use crate::store::{Claim, StoreError, StoreErrorKind};
 use crate::value::time::Timestamp;
 
 use super::clock::Clock;
 use super::connect::{Opener, Wait, close, patiently};
+use super::error::closed;
+use super::job::{Ask, Job};
 
 use super::transaction::{Aborted, RolledBack, roll_back, transaction};
 
-/// How many requests share a commit at most.
+/// How many jobs share a commit at most.
 const TOGETHER: usize = 256;
 
-/// How many requests wait in the channel before callers wait at its door.
+/// How many jobs wait in the channel before callers wait at its door.
 const WAITING: usize = 1024;
-
-/// What is to be written.
-#[derive(Clone, Debug)]
-pub(super) enum Request {
-    Insert(Vec<NewNotification>),
-    Claim(ClaimRequest),
-    Write(Vec<Step>),
-    Intervene(Selection, Intervention, u32),
-    Prune(Source, Duration, u32),
-    /// Claims without a holder: they become what they were.
-    TakeBack(Vec<Claim>),
-}
-
-impl Request {
-    /// Whether there may be something new to claim afterwards.
-    pub(super) fn makes_claimable(&self) -> bool {
-        match self {
-            Request::Insert(_) | Request::Intervene(..) | Request::TakeBack(_) => true,
-            Request::Write(steps) => steps
-                .iter()
-                .any(|step| !matches!(step.then, Then::Keep { .. })),
-            Request::Claim(_) | Request::Prune(..) => false,
-        }
-    }
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Inserted(Vec<Inserted>),
-    Claims(Claims),
-    Written(Vec<Written>),
-    Intervened(Intervened),
-    Pruned(u32),
-    TakenBack,
-}
 
 /// What a handle and the thread have in common.
 #[derive(Debug)]
@@ -125,11 +86,6 @@ enum Message {
     Close(oneshot::Sender<()>),
 }
 
-struct Job {
-    request: Request,
-    reply: oneshot::Sender<Result<Answer, StoreError>>,
-}
-
 /// The way to the thread.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
@@ -171,14 +127,18 @@ impl Writer {
 
     /// Has something written, and waits until it is durable. Once it stands in the queue it happens, also when its caller
     /// is gone; only a claim does not.
-    pub(super) async fn write(&self, request: Request) -> Result<Answer, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.jobs.send(Message::Job(Job { request, reply })).await;
-        sent.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+    pub(super) async fn ask<Q, A>(
+        &self,
+        kind: fn(Ask<Q, A>) -> Job,
+        question: Q,
+    ) -> Result<A, StoreError> {
+        let (ask, answer) = Ask::new(question);
+        let sent = self.jobs.send(Message::Job(kind(ask))).await;
+        sent.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
     }
 
-    /// How many requests stand in the channel.
+    /// How many jobs stand in the channel.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.jobs.max_capacity() - self.jobs.capacity()
@@ -191,10 +151,6 @@ impl Writer {
             let _ = done.await;
         }
     }
-}
-
-fn gone() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "the store is closed")
 }
 
 struct Work {
@@ -216,9 +172,7 @@ impl Work {
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
-                    // Its claims would have no holder. What else is asked for happens: it is the record of something.
-                    Message::Job(job)
-                        if job.reply.is_closed() && matches!(job.request, Request::Claim(_)) => {}
+                    Message::Job(job) if job.is_in_vain() => {}
                     Message::Job(job) => jobs.push(job),
                     Message::Close(done) => {
                         incoming.close();
@@ -244,39 +198,27 @@ impl Work {
 
     /// Writes all of it in one commit or, when one of them spoils that, each in a commit of its own. (Savepoints would
     /// not do: the errors that matter, a full disk first of all, take back the whole transaction.)
-    async fn serve(&mut self, jobs: Vec<Job>) {
-        let requests: Vec<_> = jobs.iter().map(|job| &job.request).collect();
-        match self.together(&requests).await {
-            Ok(answers) => {
-                for (job, answer) in jobs.into_iter().zip(answers) {
-                    self.reply(job, Ok(answer)).await;
-                }
-            }
+    async fn serve(&mut self, mut jobs: Vec<Job>) {
+        match self.together(&mut jobs).await {
+            Ok(()) => self.reply(jobs, None).await,
             Err(Failure::OfOne(_)) if jobs.len() > 1 => {
-                for job in jobs {
-                    let alone = self.together(&[&job.request]).await;
-                    let outcome = alone
-                        .map_err(Failure::into_error)
-                        .and_then(|mut it| it.pop().ok_or_else(gone));
-                    self.reply(job, outcome).await;
+                for mut job in jobs {
+                    let alone = self.together(std::slice::from_mut(&mut job)).await;
+                    self.reply(vec![job], alone.err().map(Failure::into_error))
+                        .await;
                 }
             }
-            Err(failure) => {
-                let error = failure.into_error();
-                for job in jobs {
-                    self.reply(job, Err(error.clone())).await;
-                }
-            }
+            Err(failure) => self.reply(jobs, Some(failure.into_error())).await,
         }
     }
 
-    async fn reply(&mut self, job: Job, outcome: Result<Answer, StoreError>) {
-        // The caller is gone: these claims have no holder.
-        if let Err(Ok(Answer::Claims(claims))) = job.reply.send(outcome)
-            && !claims.claims.is_empty()
-        {
-            // If they cannot be taken back now, the end of the lease does it.
-            let _ = self.together(&[&Request::TakeBack(claims.claims)]).await;
+    async fn reply(&mut self, jobs: Vec<Job>, error: Option<StoreError>) {
+        for job in jobs {
+            let without_holder = job.reply(error.clone());
+            if !without_holder.is_empty() {
+                // If they cannot be taken back now, the end of the lease does it.
+                let _ = self.together(&mut [Job::TakeBack(without_holder)]).await;
+            }
         }
     }
 
@@ -285,10 +227,10 @@ impl Work {
         if self.unclear_claims.is_empty() {
             return;
         }
-        let claims = Request::TakeBack(std::mem::take(&mut self.unclear_claims));
+        let mut claims = [Job::TakeBack(std::mem::take(&mut self.unclear_claims))];
         // Once more after the next work, if the file still cannot be written; the end of the lease is the last resort.
-        if self.together(&[&claims]).await.is_err()
-            && let Request::TakeBack(claims) = claims
+        if self.together(&mut claims).await.is_err()
+            && let [Job::TakeBack(claims)] = claims
         {
             self.unclear_claims.extend(claims);
         }
@@ -296,7 +238,7 @@ impl Work {
 
     /// One transaction. Others are waited for; after an error nothing of it has happened, unless it is
     /// [`Failure::Unclear`].
-    async fn together(&mut self, requests: &[&Request]) -> Result<Vec<Answer>, Failure> {
+    async fn together(&mut self, jobs: &mut [Job]) -> Result<(), Failure> {
         let mut wait = Wait::new();
         loop {
             self.opener.check_file().map_err(Failure::OfAll)?;
@@ -304,15 +246,15 @@ impl Work {
                 Some(connection) => connection,
                 None => patiently!(self.opener.writer()).map_err(Failure::OfAll)?,
             };
-            let (fault, answers) = match transaction(&mut connection, &self.shared, requests).await
-            {
-                Ok(answers) => {
-                    self.connection = Some(connection);
-                    return Ok(answers);
-                }
-                Err(Aborted::Before(fault)) => (fault, None),
-                Err(Aborted::AtCommit(fault, answers)) => (fault, Some(answers)),
-            };
+            let (fault, may_have_happened) =
+                match transaction(&mut connection, &self.shared, jobs).await {
+                    Ok(()) => {
+                        self.connection = Some(connection);
+                        return Ok(());
+                    }
+                    Err(Aborted::Before(fault)) => (fault, false),
+                    Err(Aborted::AtCommit(fault)) => (fault, true),
+                };
             let rolled_back = roll_back(&mut connection).await;
             if rolled_back != RolledBack::Unknown && !fault.is_broken() {
                 self.connection = Some(connection);
@@ -320,15 +262,9 @@ impl Work {
                 close(connection).await;
             }
             // A commit that left its transaction open, or that found no room, has not happened.
-            if let Some(answers) = answers
-                && rolled_back != RolledBack::Now
-                && !fault.is_full()
-            {
-                let claims = answers.into_iter().filter_map(|answer| match answer {
-                    Answer::Claims(claims) => Some(claims.claims),
-                    _ => None,
-                });
-                self.unclear_claims.extend(claims.flatten());
+            let claims = jobs.iter_mut().flat_map(Job::take_claims);
+            if may_have_happened && rolled_back != RolledBack::Now && !fault.is_full() {
+                self.unclear_claims.extend(claims);
                 return Err(Failure::Unclear(fault.unclear()));
             }
             if !fault.is_busy() {
@@ -341,11 +277,11 @@ impl Work {
 
 /// Why a transaction failed.
 enum Failure {
-    /// Perhaps because of one of its requests: the others may do better without it.
+    /// Perhaps because of one of its jobs: the others may do better without it.
     OfOne(StoreError),
-    /// None of its requests had anything to do with it.
+    /// None of its jobs had anything to do with it.
     OfAll(StoreError),
-    /// It failed while it was being committed, and may have happened. To run its requests again would answer for what they
+    /// It failed while it was being committed, and may have happened. To run its jobs again would answer for what they
     /// find of themselves: `Existing` for what they stored, `Stale` for the token that they spent.
     Unclear(StoreError),
 }
