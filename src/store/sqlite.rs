@@ -10,19 +10,16 @@ mod history;
 mod insert;
 mod intervene;
 mod job;
-mod keys;
-#[cfg(test)]
-mod plans;
-mod read;
+mod queries;
 mod readers;
-mod repeated;
 mod row;
 mod schema;
 mod select;
+mod statement;
 mod step;
-mod transaction;
 #[cfg(test)]
-mod unclear;
+mod tests;
+mod transaction;
 mod writer;
 
 use std::path::Path;
@@ -257,7 +254,7 @@ impl SqliteStore {
         let mut enqueued = Enqueued::of(prepared.rows(), inserted.into_iter().flatten());
         for (stored, new) in enqueued.stored.iter_mut().zip(prepared.rows()) {
             if stored.inserted == Inserted::Differs {
-                let found = read::get(&mut savepoint, &stored.key).await?;
+                let found = queries::get(&mut savepoint, &stored.key).await?;
                 stored.compare(new, found.and_then(|row| row::body(&row)).as_ref());
             }
         }
@@ -322,7 +319,7 @@ impl Store for SqliteStore {
 
     async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {
         let row = self
-            .read(async |connection| read::get(connection, key).await)
+            .read(async |connection| queries::get(connection, key).await)
             .await?;
         let Some(row) = row else { return Ok(None) };
         row::whole(&row)
@@ -332,18 +329,18 @@ impl Store for SqliteStore {
 
     async fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError> {
         let now = self.inner.shared.now();
-        self.read(async |connection| read::list(connection, filter, page, now).await)
+        self.read(async |connection| queries::list(connection, filter, page, now).await)
             .await
     }
 
     async fn settled(&self, source: &Source, page: &Page) -> Result<Listing, StoreError> {
-        self.read(async |connection| read::settled(connection, source, page).await)
+        self.read(async |connection| queries::settled(connection, source, page).await)
             .await
     }
 
     async fn count(&self, filter: &Filter, group: Group) -> Result<Vec<Counted>, StoreError> {
         let now = self.inner.shared.now();
-        self.read(async |connection| read::count(connection, filter, group, now).await)
+        self.read(async |connection| queries::count(connection, filter, group, now).await)
             .await
     }
 

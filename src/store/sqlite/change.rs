@@ -11,7 +11,7 @@ use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::error::Fault;
-use super::repeated::Repeated;
+use super::statement::Repeated;
 
 /// The words for a [`StreamRule`] in the column `stream_rule`, as version 1 of the schema has them.
 pub(super) const HOLDS: &str = "holds";

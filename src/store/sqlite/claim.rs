@@ -20,9 +20,8 @@ use crate::value::time::Timestamp;
 use super::batch::Batch;
 use super::change::{Columns, bind_columns};
 use super::error::Fault;
-use super::keys::keys_json;
-use super::repeated::Repeated;
 use super::row::{self, claim_column, column};
+use super::statement::{Repeated, keys_json};
 
 // The front of one queue: ?1 source, ?2 how many.
 macro_rules! front {

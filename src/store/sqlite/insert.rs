@@ -12,8 +12,7 @@ use super::batch::Batch;
 use super::change::{Bound, Columns, bind_columns, bind_key};
 use super::error::Fault;
 use super::history;
-use super::keys::keys_json;
-use super::repeated::Repeated;
+use super::statement::{Repeated, keys_json};
 
 // One row for each key in the order of the array: whether it is there, its digest, and the end of its stream.
 pub(super) const LOOK: &str = "SELECT n.id IS NOT NULL, n.digest, \

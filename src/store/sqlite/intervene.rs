@@ -15,9 +15,9 @@ use super::batch::Batch;
 use super::change::{Fence, RowChange, apply};
 use super::error::Fault;
 use super::history;
-use super::keys::keys_json;
 use super::row;
 use super::select::{Leases, rows_query};
+use super::statement::keys_json;
 
 pub(super) const OF_KEYS: &str = concat!(
     "SELECT DISTINCT ",

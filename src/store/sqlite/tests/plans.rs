@@ -14,9 +14,9 @@ use crate::store::{Filter, Group};
 use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::value::time::Timestamp;
 
-use super::connect::Opener;
-use super::select::Leases;
-use super::{change, claim, history, insert, intervene, read, schema, select};
+use crate::store::sqlite::connect::Opener;
+use crate::store::sqlite::select::Leases;
+use crate::store::sqlite::{change, claim, history, insert, intervene, queries, schema, select};
 
 /// What SQLite knows about the tables when it makes a plan.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +115,7 @@ fn statements() -> Vec<String> {
             intervene::EXTRAS,
             intervene::DROP_ATTEMPTS,
         ])
-        .chain([read::GET, read::SETTLED])
+        .chain([queries::GET, queries::SETTLED])
         .flat_map(|sql| sql.split("; "))
         .map(str::to_owned)
         .chain(dynamic.map(|sql| sql.as_str().to_owned()))

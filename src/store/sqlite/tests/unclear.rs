@@ -13,7 +13,7 @@ use crate::store::{
 };
 use crate::value::names::{OrderCode, Source, SupplierId};
 
-use super::SqliteStore;
+use crate::store::sqlite::SqliteStore;
 
 const LEASE: Duration = Duration::from_secs(60);
 

@@ -1,6 +1,11 @@
-//! One statement for several rows at once: the way to the thread that works on the connection costs more than the work.
+//! One statement for several rows at once: the way to the thread that works on the connection costs more than the work. Either
+//! the statement is repeated, or it takes an array.
 
 use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::notification::Key;
 
 /// How many times a statement is repeated. What is to be done is cut into these, so that few statements are prepared.
 const TIMES: [usize; 3] = [16, 4, 1];
@@ -54,6 +59,21 @@ fn shifted(sql: &str, by: usize) -> String {
         text.push_str(&format!("${number}{rest}"));
     }
     text
+}
+
+/// A JSON array of `[source, order, supplier, kind, occurrence]`, in the order of the index.
+pub(super) fn keys_json<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
+    let names = |key: &Key| {
+        let names = [
+            key.source.as_str(),
+            key.order.as_str(),
+            key.supplier.as_str(),
+            key.kind.as_str(),
+            key.occurrence.as_str(),
+        ];
+        Value::from(names.map(Value::from).to_vec())
+    };
+    Value::from(keys.map(names).collect::<Vec<_>>()).to_string()
 }
 
 #[cfg(test)]
