@@ -48,6 +48,45 @@ use recipients::Recipients;
 ///
 /// An endpoint that does not answer at the moment is *silent* (see [`Worker`](crate::Worker#who-is-called-when)).
 /// `notify` and `resume` leave it out, as a worker does; `retry` calls it.
+///
+/// # Example
+///
+/// A handler stores an order; a person who finds it in error looks at it, repairs the configuration, and has it sent.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::collections::HashMap;
+/// use std::sync::{Arc, RwLock};
+///
+/// use orderhook::notification::{By, OrderState};
+/// use orderhook::{Dispatcher, MemoryStore, PaidOrder, Source, Supplier, SupplierId, Worker};
+///
+/// // A supplier for whom no one has entered a URL yet.
+/// let books = SupplierId::new("north-books")?;
+/// let unfinished = Supplier::builder(books.clone()).build()?;
+/// let suppliers = Arc::new(RwLock::new(HashMap::from([(books.clone(), unfinished)])));
+/// let dispatcher = Dispatcher::builder(Source::new("shop")?, MemoryStore::new(), Arc::clone(&suppliers)).build()?;
+///
+/// # let json = br#"{"order_code": "MKT-1", "channel": "web", "currency": "EUR", "shipping_charges": "0",
+/// #     "built_at": "2026-03-01T10:00:00Z", "lines": [{"supplier": "north-books", "sku": "NB-1", "name": "Tide Tables",
+/// #     "quantity": 1, "unit_price": "14.31"}]}"#;
+/// let order = PaidOrder::from_json(json)?;
+/// let enqueued = dispatcher.enqueue(&order).await?;
+/// assert_eq!((enqueued.stored.len(), enqueued.conflicts().count()), (1, 0));
+///
+/// // In a program: `tokio::spawn(Worker::new(&dispatcher).run())`.
+/// assert_eq!(Worker::new(&dispatcher).drain().await?.failed, 1);
+/// let found = dispatcher.order(order.order_code()).await?;
+/// assert_eq!(found.map(|found| found.state), Some(OrderState::Error));
+///
+/// // Closed by a person; or a URL is entered, and `dispatcher.resume(&books, &by)` sends it.
+/// let by = By::new("maria", "the order was refunded")?;
+/// let closed = dispatcher.withdraw(&dispatcher.key(&books, order.order_code()), &by).await?;
+/// assert_eq!(closed.state.name().as_str(), "withdrawn");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Dispatcher {
     pub(crate) engine: Arc<Engine>,

@@ -36,6 +36,32 @@ pub use selection::{Intervened, Selection};
 /// a claim, a step and an intervention make of a notification is written once, as pure functions, in [`transition`](crate::notification::transition);
 /// the feature `conformance` has a suite with one function per sentence of the contract.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use orderhook::event::Body;
+/// use orderhook::store::{ClaimRequest, NewNotification, Pick, Start, Step, Store, Then, Written};
+/// use orderhook::{Key, MemoryStore, OrderCode, Source, SupplierId};
+///
+/// // What the dispatcher and its workers do with a store: insert, claim, record.
+/// let (store, shop) = (MemoryStore::new(), Source::new("shop")?);
+/// let key = Key::order_created(shop.clone(), SupplierId::new("north-books")?, OrderCode::new("A-1")?);
+/// store.insert(&[NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")))]).await?;
+///
+/// let request = ClaimRequest::new(shop, Pick::New, 1, Duration::from_secs(65));
+/// let claim = store.claim(&request).await?.claims.remove(0);
+/// assert!(store.claim(&request).await?.claims.is_empty(), "it has a holder");
+///
+/// let notified = Then::Notified { reference: "NB-17".to_owned() };
+/// let step = Step::new(key, claim.token, claim.ledger, notified);
+/// assert_eq!(store.write(&[step.clone()]).await?, [Written::Applied]);
+/// assert_eq!(store.write(&[step]).await?, [Written::Stale], "the token is spent");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Words
 ///
 /// A *claim* is the right to send one notification for a while, its *lease*; it carries a *token*, and every write of

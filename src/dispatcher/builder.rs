@@ -182,6 +182,33 @@ impl DispatcherBuilder {
 
     /// Calls this after a notification has ended and the end is durable, and when the next try of an endpoint may be its
     /// last. It runs in the task of the delivery: be quick, hand long work on. A panic in it is logged and changes nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::collections::HashMap;
+    /// # use orderhook::{Dispatcher, Line, MemoryStore, News, PaidOrder, Source, Supplier, SupplierId, Worker};
+    /// # let books = SupplierId::new("north-books")?;
+    /// # let suppliers = HashMap::from([(books.clone(), Supplier::builder(books.clone()).build()?)]);
+    /// let (failed, mut errors) = tokio::sync::mpsc::unbounded_channel();
+    /// let dispatcher = Dispatcher::builder(Source::new("shop")?, MemoryStore::new(), suppliers)
+    ///     .listener(move |news| {
+    ///         if let News::Failed { key, reason } = news {
+    ///             // The other end shows it to a person; it is gone only when the program ends.
+    ///             let _ = failed.send(format!("{key}: {reason}"));
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # let line = Line::builder(books, "NB-1").name("Tide Tables").unit_price("14.31".parse()?);
+    /// # let order = PaidOrder::builder("MKT-1".parse()?).channel("web").currency("EUR".parse()?).line(line)
+    /// #     .built_at(std::time::SystemTime::now()).build()?;
+    /// # let _ = dispatcher.enqueue(&order).await?;
+    /// # Worker::new(&dispatcher).drain().await?;
+    /// let error = errors.recv().await;
+    /// assert_eq!(error.as_deref(), Some("order.created of order MKT-1 for supplier north-books: no_endpoints"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn listener(mut self, hear: impl Fn(&News) + Send + Sync + 'static) -> Self {
         self.listener = Listener::new(hear);

@@ -128,6 +128,31 @@ impl SqliteStore {
     /// It opens connections of its own, with the options of the pool, and takes none away from it for longer than this
     /// call. The pool stays the application's.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use orderhook::{SqliteStore, sqlx};
+    /// use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("shop.db");
+    /// let options = SqliteConnectOptions::new()
+    ///     .filename(path)
+    ///     .create_if_missing(true)
+    ///     .journal_mode(SqliteJournalMode::Wal)
+    ///     .synchronous(SqliteSynchronous::Full);
+    /// let pool = SqlitePoolOptions::new().connect_with(options.clone()).await?;
+    /// let store = SqliteStore::in_pool(pool).await?;
+    /// # store.close().await;
+    ///
+    /// // A pool that could lose what it has committed is refused, and the error says what to set.
+    /// let hasty = options.synchronous(SqliteSynchronous::Normal);
+    /// let refused = SqliteStore::in_pool(SqlitePoolOptions::new().connect_with(hasty).await?).await;
+    /// assert!(refused.is_err_and(|error| error.to_string().contains("synchronous(SqliteSynchronous::Full)")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Unusable`](StoreErrorKind::Unusable) when the pool's connections are not in WAL mode or not
     /// `synchronous = FULL` (or `EXTRA`): an order whose transaction was committed could be lost otherwise. And as

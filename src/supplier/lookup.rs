@@ -25,18 +25,43 @@ pub use file::SuppliersFile;
 /// It is asked when a notification is stored (does the supplier exist, what may it see) and each time it is sent
 /// (endpoints, secrets, policy). So a repaired URL or a rotated token takes effect at the next attempt.
 ///
+/// `HashMap`, `BTreeMap`, `RwLock<HashMap>`, an `Arc` of any, and [`SuppliersFile`](crate::SuppliersFile) are such sources; for a table of your own,
+/// write one. `None` means that there is no such supplier. A configuration that cannot be used is an error by `?`; when the
+/// table cannot be asked at the moment, say so with [`LookupError::unavailable`]: notifications then wait.
+///
 /// ```
 /// use orderhook::{Supplier, SupplierId, Suppliers};
 /// use orderhook::supplier::LookupError;
 ///
-/// struct OneForAll;
+/// struct Webhooks {
+///     pool: Pool,
+/// }
 ///
-/// impl Suppliers for OneForAll {
+/// impl Suppliers for Webhooks {
 ///     async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
-///         let url = format!("https://hooks.example/{id}");
-///         Ok(Some(Supplier::builder(id.clone()).endpoint(url).build()?))
+///         let row = self.pool.row_of(id.as_str()).await;
+///         let row = row.map_err(|error| LookupError::unavailable("the table of webhooks is away").caused_by(error))?;
+///         let Some(Row { url, token }) = row else { return Ok(None) };
+///         Ok(Some(Supplier::builder(id.clone()).endpoint(url).bearer_token(token).build()?))
 ///     }
 /// }
+///
+/// # struct Pool;
+/// # struct Row { url: String, token: String }
+/// # impl Pool {
+/// #     async fn row_of(&self, id: &str) -> Result<Option<Row>, std::io::Error> {
+/// #         let row = || Row { url: "https://hooks.north-books.example/".to_owned(), token: "tok_5f2a".to_owned() };
+/// #         Ok((id == "north-books").then(row))
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let suppliers = Webhooks { pool: Pool };
+/// let found = suppliers.find(&SupplierId::new("north-books")?).await?;
+/// assert_eq!(found.map(|supplier| supplier.endpoints().len()), Some(1));
+/// assert_eq!(suppliers.find(&SupplierId::new("stranger")?).await?, None);
+/// # Ok(())
+/// # }
 /// ```
 pub trait Suppliers: Send + Sync + 'static {
     /// The supplier's configuration as it is now; `None` when there is no such supplier.
