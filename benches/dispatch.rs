@@ -152,7 +152,7 @@ async fn dispatch(
     dispatcher.notify(&order(usize::MAX)).await.unwrap();
     run(orders, at_once, move |n| {
         let dispatcher = dispatcher.clone();
-        async move { assert!(dispatcher.notify(&order(n)).await.unwrap().is_told()) }
+        async move { assert!(dispatcher.notify(&order(n)).await.unwrap().is_notified()) }
     })
     .await
 }

@@ -180,7 +180,7 @@ async fn order(
         ..
     } = dispatcher.order(&code).await?.ok_or_else(not_found)?;
     let state = match state {
-        OrderState::Told => "told",
+        OrderState::Notified => "told",
         OrderState::InProgress => "in_progress",
         _ => "error",
     };

@@ -120,7 +120,7 @@ async fn act(
                 let remark = Remark::of(entry.inserted, entry.difference.as_ref());
                 print(&entry.notification, remark, json);
             }
-            Ok(report.is_told())
+            Ok(report.is_notified())
         }
         Action::EnqueueOnly => {
             let enqueued = dispatcher.enqueue(order).await?;

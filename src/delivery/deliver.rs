@@ -42,7 +42,7 @@ pub(crate) enum Calling {
 pub(crate) struct Held {
     pub(crate) claim: Claim,
     pub(crate) calling: Calling,
-    /// The store's time when the claim was given, and our clock when we were told.
+    /// The store's time when the claim was given, and our clock when the answer came.
     pub(crate) now: Timestamp,
     pub(crate) told: Moment,
     /// When we asked for the claim: the lease counts from there.

@@ -25,7 +25,7 @@ pub struct Report {
 
 impl Report {
     /// Whether every supplier is notified, now or before, and nothing is in conflict.
-    pub fn is_told(&self) -> bool {
+    pub fn is_notified(&self) -> bool {
         self.entries.iter().all(|entry| {
             matches!(entry.notification.state, NotificationState::Notified { .. })
                 && !entry.is_conflict()

@@ -24,7 +24,7 @@ pub(super) enum Visited {
     Delivered(Delivered),
     /// It is not due, finished, in other hands, or behind another of its stream.
     NotClaimable,
-    /// Nothing was claimed for want of a slot or of room at the supplier.
+    /// Nothing was claimed, because there was no slot or no room at the supplier.
     NoRoom,
 }
 
@@ -207,7 +207,7 @@ impl Engine {
     }
 
     /// Claims these and delivers what was claimed, side by side, each as soon as there is room for it; what finds none
-    /// within 5 s is left to whoever claims it next.
+    /// within 5 s is left to the next worker that claims it.
     ///
     /// What waits for another of its stream among them has its turn when that one is notified.
     pub(super) async fn visit(

@@ -18,7 +18,7 @@ impl Occurrence {
         Occurrence(Arc::from(""))
     }
 
-    /// One of several, told apart by this text.
+    /// One of several, which this text distinguishes.
     ///
     /// # Errors
     /// [`EventError::Occurrence`] for more than 200 characters, or one that cannot be seen.

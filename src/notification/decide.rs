@@ -32,7 +32,7 @@ pub(crate) fn decide<'a>(
             stream: stream_rule(key, supplier),
         })
     };
-    // Judged before the policy: "all of none" has not been told to anybody.
+    // Judged before the policy: of no endpoints, all have accepted.
     if endpoints.is_empty() {
         return failed(FailureReason::NoEndpoints);
     }
@@ -87,7 +87,7 @@ pub(crate) fn stream_rule(key: &Key, supplier: &Supplier) -> StreamRule {
     }
 }
 
-/// The endpoint that whoever claims this next calls first, as far as that can be told now: the first open one of the list.
+/// The endpoint that the next holder calls first, as far as that is known now: the first open one of the list.
 pub(crate) fn expected<'a>(ledger: &Ledger, supplier: &'a Supplier) -> Option<&'a Endpoint> {
     supplier
         .endpoints()

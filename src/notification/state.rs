@@ -199,7 +199,7 @@ words! {
 #[non_exhaustive]
 pub enum OrderState {
     /// Every notification is notified or closed.
-    Told,
+    Notified,
     /// At least one is being sent or waits for its time, and none has failed.
     InProgress,
     /// At least one has failed or cannot be read, and waits for a person.
@@ -208,18 +208,18 @@ pub enum OrderState {
 
 words! {
     OrderState {
-        Told => "told",
+        Notified => "notified",
         InProgress => "in_progress",
         Error => "error",
     }
 }
 
 impl OrderState {
-    /// The state of an order with these notifications; without any it is [`Told`](OrderState::Told).
+    /// The state of an order with these notifications; without any it is [`Notified`](OrderState::Notified).
     pub fn of<'a>(notifications: impl IntoIterator<Item = &'a Notification>) -> Self {
         notifications
             .into_iter()
-            .fold(OrderState::Told, |so_far, notification| {
+            .fold(OrderState::Notified, |so_far, notification| {
                 match (so_far, &notification.state) {
                     (OrderState::Error, _)
                     | (

@@ -1,6 +1,6 @@
 //! What an insert, a claim, a step and an intervention make of a notification: one state machine for all stores.
 //!
-//! Everything here is pure. A store says what it has, and writes what it is told: the state, the queue that it waits in,
+//! Everything here is pure. A store says what it has, and writes the result: the state, the queue that it waits in,
 //! whether a token is kept. What only a store can know stays with the store: which notification is the oldest unfinished
 //! of its stream, and what comes first in a queue.
 

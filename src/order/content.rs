@@ -14,13 +14,13 @@ pub(in crate::order) struct Content {
     numbers: Numbers,
 }
 
-/// How the numbers of a content are told.
+/// How the numbers of a content are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Numbers {
-    /// All have at most 15 significant digits or are integers of 64 bits, and are told as the first form of the digest told
-    /// them: by 15 digits.
+    /// All have at most 15 significant digits or are integers of 64 bits, and are written as in the first form of the digest:
+    /// by 15 digits.
     Short,
-    /// Some have more, and are told by all their digits.
+    /// Some have more, and are written with all their digits.
     Long,
 }
 

@@ -52,9 +52,9 @@ use super::privacy::Privacy;
 /// assert_eq!(suppliers.len(), 2);
 ///
 /// let privacy = Privacy::new().with_customer_name(Rule::Mask);
-/// let told = order.for_supplier(suppliers[0], &privacy).ok_or("it has a line")?;
-/// assert_eq!(told.items().len(), 1);
-/// assert_eq!(told.customer_name(), Some("A*** R***"));
+/// let created = order.for_supplier(suppliers[0], &privacy).ok_or("it has a line")?;
+/// assert_eq!(created.items().len(), 1);
+/// assert_eq!(created.customer_name(), Some("A*** R***"));
 /// # Ok(())
 /// # }
 /// ```
@@ -138,7 +138,7 @@ impl PaidOrder {
 
     /// The order's content for this supplier before privacy and without `built_at`, as bytes to be hashed. Equal orders
     /// give equal bytes, however they were written: amounts by value, objects whatever the order of their keys. How
-    /// numbers were told makes the version of the digest.
+    /// numbers were written makes the version of the digest.
     pub(crate) fn content_for_digest(&self, supplier: &SupplierId) -> (Vec<u8>, Numbers) {
         // Without `..`: a new field has to be decided about here.
         let PaidOrder {

@@ -33,7 +33,7 @@ impl Endpoint {
         if text.len() > Self::MAX_LENGTH {
             return Err("must have at most 2048 characters");
         }
-        // The URL standard drops these silently; here they are a slip of whoever pasted it.
+        // The URL standard drops these silently; here they are a slip of the person who pasted it.
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err("must not contain white space or control characters");
         }

@@ -52,7 +52,7 @@ pub(crate) fn suppliers_from_json(
 
 impl<'de> Deserialize<'de> for Supplier {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // An error of the configuration is told whole: with the supplier's name in front.
+        // An error of the configuration is shown whole: with the supplier's name in front.
         let read = json::deserialize(deserializer, |raw, place| Ok(supplier(raw, place)))?;
         read.map_err(serde::de::Error::custom)
     }

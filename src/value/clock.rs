@@ -3,7 +3,7 @@
 use std::ops::Add;
 use std::time::Duration;
 
-/// A moment on the clock of this machine that goes on while the machine sleeps and that nobody can set: boot time on
+/// A moment on the clock of this machine that goes on while the machine sleeps and that cannot be set: boot time on
 /// Linux, the monotonic clock elsewhere.
 ///
 /// A lease runs on in the store while the machine of its holder is suspended, so the holder's deadline has to be read from

@@ -12,7 +12,7 @@ use crate::value::invalid::InvalidValue;
 use crate::value::json::{self, Object, Reading};
 use crate::value::visible::is_visible;
 
-/// How much of a key that somebody wrote is repeated in an error.
+/// How much of an unknown key is repeated in an error.
 const SHOWN_KEY_CHARS: usize = 40;
 
 /// What is wrong, and where.
@@ -56,7 +56,7 @@ impl fmt::Display for FieldError {
 
 impl std::error::Error for FieldError {}
 
-/// What happens to keys that nobody asked for.
+/// What happens to keys that are not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnknownKeys {
     Refuse,
@@ -247,7 +247,7 @@ pub(crate) fn exact_within(raw: &RawValue, place: &str) -> Result<(), FieldError
         .try_for_each(|(key, raw)| exact_within(raw, &member(place, key)))
 }
 
-/// The place of a key inside `place`. Keys may be somebody's typing slip: only the visible part is repeated, and not all
+/// The place of a key inside `place`. A key may be a typing slip: only the visible part is repeated, and not all
 /// of a long one.
 pub(crate) fn member(place: &str, key: &str) -> String {
     let mut shown = String::new();

@@ -23,7 +23,7 @@ use crate::value::json;
 ///
 /// `Deserialize` from another source than JSON text (a `serde_json::Value`, a field with `flatten`, another format) takes
 /// strings and whole numbers exactly and refuses a floating-point number, which may have been rounded before. So it does
-/// with an amount that stands alone and comes from `serde_json::from_reader`, which cannot be told from a `Value`.
+/// with an amount that stands alone and comes from `serde_json::from_reader`, which cannot be distinguished from a `Value`.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -144,7 +144,7 @@ name! {
 }
 
 name! {
-    /// Who must be told: the marketplace's own id of a supplier, or of a client of the fulfilment portal.
+    /// The marketplace's own id of a supplier, or of a client of the fulfilment portal.
     ///
     /// ```
     /// # fn main() -> Result<(), orderhook::value::InvalidValue> {

@@ -1,4 +1,4 @@
-//! Name resolution by the system's own resolver, on threads that nobody has to wait for.
+//! Name resolution by the system's own resolver, on threads that no delivery has to wait for.
 //!
 //! `getaddrinfo` blocks, for half a minute if it likes, and cannot be called off. On the runtime's blocking pool a hanging
 //! lookup would keep the process from ending, so each lookup has a detached thread. Their number is bounded, and all who
@@ -91,7 +91,7 @@ impl Lookups {
 
     fn start(&self, name: &str, slot: OwnedSemaphorePermit) -> Result<Answering, NoAddress> {
         let (answer, answering) = watch::channel(None);
-        // Somebody may have started the same lookup while we waited for the slot.
+        // Another caller may have started the same lookup while we waited for the slot.
         let joined = with(&self.running, |running| {
             if let Some(first) = running.get(name) {
                 return Some(first.clone());

@@ -113,13 +113,13 @@ impl Guard {
             (false, Port::Https) => Reach::Public,
         };
         match reach {
-            // Whatever it resolved to would be refused, so nobody is asked.
+            // Whatever it resolved to would be refused, so no server is asked.
             Reach::Listed(because) if self.allowed.is_empty() => Err(because.refusal()),
             _ => Ok(Target::Name { reach }),
         }
     }
 
-    /// Judges what a name resolved to. One bad answer blocks the whole name: whoever controls the name also chooses which of
+    /// Judges what a name resolved to. One bad answer blocks the whole name: the owner of the name also chooses which of
     /// its answers we would dial next time.
     pub(crate) fn judge_answers(&self, reach: Reach, answers: &[IpAddr]) -> Result<(), Blocked> {
         if answers.iter().any(|&answer| is_metadata(answer)) {
@@ -187,7 +187,7 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 3] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
-/// Where clouds hand credentials to whoever asks from inside.
+/// Where clouds hand out credentials to programs that ask from inside.
 const METADATA: [IpAddr; 8] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), // nearly all of them
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),   // Amazon ECS tasks

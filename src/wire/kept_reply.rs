@@ -13,7 +13,7 @@ use crate::wire::hidden::Hidden;
 /// How much more of a reply is read than is kept, so that a secret at its end is seen whole.
 const MORE: usize = 16 * 1024;
 
-/// How deep the values of a body are told apart; what is deeper is hidden as one text.
+/// How deep the values of a body are distinguished; what is deeper is hidden as one text.
 const DEPTH: usize = 32;
 
 /// A part of a header's value that is shorter says little about it.

@@ -11,7 +11,7 @@ const DATES: [&str; 3] = [
     "%a %b %e %H:%M:%S %Y",
 ];
 
-/// The longest delay that is told apart from longer ones, so that no sum with it can overflow: 136 years.
+/// The longest delay that is distinguished from longer ones, so that no sum with it can overflow: 136 years.
 const LONGEST: u64 = u32::MAX as u64;
 
 /// The wait that the values of `Retry-After` ask for, the longest if there are several.

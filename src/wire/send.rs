@@ -47,7 +47,7 @@ mod proof;
 mod validity;
 
 /// The longest that connecting may take: name resolution, TCP and TLS together. Never more than half of the whole limit, so
-/// that "nothing left" can be told from "unknown".
+/// that "nothing left" can be distinguished from "unknown".
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a wanted reply body may take after its head.
@@ -379,14 +379,14 @@ fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let mut found = Vec::new();
     for der in CertificateDer::pem_slice_iter(pem) {
         let der = der.ok()?;
-        // Now rather than when it is first needed, where it could not be told from a machine without roots.
+        // Now rather than when it is first needed, where it could not be distinguished from a machine without roots.
         rustls::RootCertStore::empty().add(der.clone()).ok()?;
         found.push(der);
     }
     (!found.is_empty()).then_some(found)
 }
 
-/// The request as HTTP/1.1 has it, and whom it goes to; none for what is not https.
+/// The request as HTTP/1.1 has it, and the host that it goes to; `None` for a URL that is not https.
 fn encoded(
     url: &Url,
     headers: &[Header],

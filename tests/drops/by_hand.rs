@@ -97,7 +97,7 @@ async fn a_resume_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(world: Wo
                     .await
                     .unwrap();
                 assert!(
-                    report.entries.len() == orders.len() && report.is_told(),
+                    report.entries.len() == orders.len() && report.is_notified(),
                     "{report:?}"
                 );
             }

@@ -100,7 +100,7 @@ async fn a_notify_that_is_dropped_goes_on_to_its_end<S: Store + Clone>(world: Wo
                 false => assert_eq!(world.stored(order.order_code()).await, []),
             }
             let again = world.dispatcher.notify(&order).await.unwrap();
-            assert!(again.is_told(), "{again:?}");
+            assert!(again.is_notified(), "{again:?}");
             assert_eq!(world.told_once(order.order_code()).await.len(), 2);
             report.is_none()
         })

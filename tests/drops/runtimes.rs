@@ -110,7 +110,7 @@ fn begin(
     let done = *notified.borrow() + 2;
     let work = runtime.spawn(async move {
         match work {
-            Work::Notify => assert!(dispatcher.notify(&order).await.unwrap().is_told()),
+            Work::Notify => assert!(dispatcher.notify(&order).await.unwrap().is_notified()),
             Work::Run => {
                 let told = async {
                     drop(

@@ -40,14 +40,14 @@ async fn by_default_every_endpoint_is_called_once_a_round_and_one_acceptance_suf
             .notify(&client(), event)
             .await
             .unwrap();
-        assert!(report.is_told(), "{report:?}");
+        assert!(report.is_notified(), "{report:?}");
         assert_eq!(only(&report).attempts.len(), 2);
         assert!(
             Fulfilment::new(&dispatcher)
                 .notify(&client(), event)
                 .await
                 .unwrap()
-                .is_told()
+                .is_notified()
         );
     }
 
@@ -115,7 +115,7 @@ async fn an_order_created_of_the_same_client_needs_every_endpoint<S: Store + Clo
         StateName::Pending,
         "one of two is not enough"
     );
-    assert!(stage.is_told(), "one of two is enough");
+    assert!(stage.is_notified(), "one of two is enough");
     assert_eq!(
         dispatcher
             .order(&code("MKT-1"))
@@ -145,7 +145,7 @@ async fn a_client_that_says_every_or_first_is_taken_at_its_word<S: Store + Clone
             .notify(&client(), &events[0])
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     world.put(list().acceptance(Acceptance::Every));
     assert!(
@@ -153,7 +153,7 @@ async fn a_client_that_says_every_or_first_is_taken_at_its_word<S: Store + Clone
             .notify(&client(), &events[1])
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     // Judged on the policy as it is then: it has been met meanwhile, without another call.
     world.put(list());

@@ -61,7 +61,7 @@ async fn all_ten_stages_go_out_under_their_wire_names_with_id_sequence_and_time<
                 .notify(&client(), event)
                 .await
                 .unwrap()
-                .is_told()
+                .is_notified()
         );
     }
 

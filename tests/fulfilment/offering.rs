@@ -80,7 +80,7 @@ async fn a_stage_offered_twice_is_recognised_and_sent_once<S: Store + Clone>(wor
             .notify(&client(), &event)
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     // Another moment is not another event.
     let later = event.with_occurred_at("2026-03-01T09:00:00Z".parse().unwrap());
@@ -89,7 +89,7 @@ async fn a_stage_offered_twice_is_recognised_and_sent_once<S: Store + Clone>(wor
         .await
         .unwrap();
 
-    assert!(again.is_told() && again.entries[0].inserted == Inserted::Existing);
+    assert!(again.is_notified() && again.entries[0].inserted == Inserted::Existing);
     assert_eq!(receiver.count(), 1);
     assert_eq!(world.agrees().await.len(), 1);
 }
@@ -149,7 +149,7 @@ async fn the_same_stage_with_other_data_is_a_conflict_and_the_first_stays<S: Sto
         report.entries[0].difference,
         Some(Difference::At(places.to_vec()))
     );
-    assert!(report.entries[0].is_conflict() && !report.is_told());
+    assert!(report.entries[0].is_conflict() && !report.is_notified());
 
     Worker::new(&dispatcher).until_idle().await.unwrap();
     let sent = receiver.received();

@@ -76,7 +76,7 @@ async fn a_stage_that_is_offered_while_another_is_owed_waits_for_its_turn<S: Sto
             .notify(&client(), &events[0])
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     let second = Fulfilment::new(&dispatcher)
         .notify(&client(), &events[1])
@@ -107,7 +107,7 @@ async fn a_stage_that_is_offered_while_another_is_owed_waits_for_its_turn<S: Sto
             .notify(&client(), &events[1])
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(sequences(&receiver.received()), [1, 1, 2]);
     world.agrees().await;
@@ -151,7 +151,7 @@ async fn a_stage_that_failed_for_good_holds_its_stream_until_it_is_accepted<S: S
     assert_eq!(sequences(&receiver.received()), [1, 2, 2, 3, 4]);
     assert_eq!(
         dispatcher.order(&code("P-1")).await.unwrap().unwrap().state,
-        OrderState::Told
+        OrderState::Notified
     );
     world.agrees().await;
 }
@@ -322,7 +322,7 @@ async fn stages_without_an_endpoint_go_out_in_order_after_the_repair<S: Store + 
         .await
         .unwrap();
     assert!(
-        resumed.is_told() && resumed.entries.len() == 2,
+        resumed.is_notified() && resumed.entries.len() == 2,
         "{resumed:?}"
     );
     Worker::new(&dispatcher).until_idle().await.unwrap();
@@ -344,7 +344,7 @@ async fn orders_go_side_by_side<S: Store + Clone>(world: World<S>) {
             .notify(&client(), &way("P-00", "A")[0])
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
 
     // The first order hangs in its first stage; ten others are told from beginning to end.
@@ -369,7 +369,7 @@ async fn orders_go_side_by_side<S: Store + Clone>(world: World<S>) {
     );
     gate.open();
 
-    assert!(first.await.unwrap().unwrap().is_told());
+    assert!(first.await.unwrap().unwrap().is_notified());
     working.await.unwrap();
     Worker::new(&dispatcher).until_idle().await.unwrap();
     assert_eq!(receiver.count(), 43);

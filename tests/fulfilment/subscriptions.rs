@@ -137,7 +137,7 @@ async fn every_rejection_of_a_pickup_order_counts_as_final<S: Store + Clone>(wor
             .notify(&client(), &event)
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
 
     assert_eq!(stages(&receiver.received()), ["reject"]);
@@ -170,7 +170,7 @@ async fn a_client_that_wants_nothing_has_whole_lives_and_no_request<S: Store + C
     let order = dispatcher.order(&code("P-1")).await.unwrap().unwrap();
     assert_eq!(
         order.state,
-        orderhook::notification::OrderState::Told,
+        orderhook::notification::OrderState::Notified,
         "nothing is left to be done"
     );
     let key = Fulfilment::new(&dispatcher).key(&client(), &events[0]);

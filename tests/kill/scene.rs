@@ -238,9 +238,9 @@ impl Scene {
     pub(crate) async fn go_on_here(&self, store: impl Store) {
         let dispatcher = self.dispatcher(store, self.suppliers());
         let report = dispatcher.notify(&self.order).await.unwrap();
-        assert!(report.is_told(), "{}: {report:?}", self.case);
+        assert!(report.is_notified(), "{}: {report:?}", self.case);
         let sent = self.receiver.count();
-        assert!(dispatcher.notify(&self.order).await.unwrap().is_told());
+        assert!(dispatcher.notify(&self.order).await.unwrap().is_notified());
         let retried = dispatcher.retry(&self.key(), &crate::support::by()).await;
         assert!(
             matches!(retried, Err(Error::AlreadyNotified { .. })),

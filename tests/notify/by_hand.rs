@@ -44,7 +44,14 @@ async fn enqueue_stores_and_sends_nothing() {
     dispatcher.shutdown(Duration::ZERO).await;
     assert_eq!(receiver.connections(), 0);
 
-    assert!(world.dispatcher().notify(&order).await.unwrap().is_told());
+    assert!(
+        world
+            .dispatcher()
+            .notify(&order)
+            .await
+            .unwrap()
+            .is_notified()
+    );
     assert_eq!(receiver.count(), 2);
     world.agrees().await;
 }
@@ -79,7 +86,7 @@ async fn an_order_is_in_progress_then_in_error_then_told() {
         .withdraw(&key("bare", "A-1"), &crate::support::because("refunded"))
         .await
         .unwrap();
-    assert_eq!(stands().await, Some(OrderState::Told));
+    assert_eq!(stands().await, Some(OrderState::Notified));
 
     let report = dispatcher.order(&code("A-1")).await.unwrap().unwrap();
     let names: Vec<_> = report
@@ -236,7 +243,7 @@ async fn what_somebody_is_sending_is_left_to_him() {
     );
     gate.open();
 
-    assert!(sending.await.unwrap().unwrap().is_told());
+    assert!(sending.await.unwrap().unwrap().is_notified());
     assert_eq!(receiver.count(), 1);
     world.agrees().await;
 }
@@ -264,7 +271,7 @@ async fn an_order_marked_before_it_is_known_is_never_sent_and_the_other_supplier
         .await
         .unwrap();
 
-    assert!(report.is_told());
+    assert!(report.is_notified());
     assert_eq!(
         state(&report.of("north").unwrap().notification),
         "notified from the old system"
@@ -295,7 +302,7 @@ async fn a_failed_or_waiting_one_can_be_marked_as_told_by_phone() {
         );
     }
     world.store.advance(Duration::from_secs(3600));
-    assert!(dispatcher.notify(&order).await.unwrap().is_told());
+    assert!(dispatcher.notify(&order).await.unwrap().is_notified());
     assert_eq!(receiver.count(), 1);
     world.agrees().await;
 }
@@ -341,7 +348,7 @@ async fn two_occurrences_are_two_notifications_and_are_sent_in_their_order() {
             .notify(&crate::world::order("A-1", &["north"]))
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(outcomes(only(&tell(price("1", "9.90")).await)), ["500"]);
     let second = tell(price("2", "8.80")).await;
@@ -370,7 +377,7 @@ async fn two_occurrences_are_two_notifications_and_are_sent_in_their_order() {
         ),
         "notified A-1"
     );
-    assert!(tell(price("2", "8.80")).await.is_told());
+    assert!(tell(price("2", "8.80")).await.is_notified());
     let conflict = tell(price("1", "7.70")).await;
     assert!(conflict.entries[0].is_conflict());
 

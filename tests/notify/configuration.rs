@@ -42,7 +42,7 @@ async fn a_supplier_without_endpoints_fails_visibly_and_one_call_after_the_repai
             .resume(&id("bare"), &crate::support::by())
             .await
             .unwrap()
-            .is_told(),
+            .is_notified(),
         "nothing was repaired yet"
     );
 
@@ -61,7 +61,7 @@ async fn a_supplier_without_endpoints_fails_visibly_and_one_call_after_the_repai
         .await
         .unwrap();
 
-    assert!(report.is_told());
+    assert!(report.is_notified());
     assert_eq!(report.entries.len(), 3);
     assert_eq!(
         dispatcher
@@ -96,7 +96,7 @@ async fn a_resume_of_more_than_a_page_tells_each_once() {
         .unwrap();
 
     assert_eq!((report.entries.len(), receiver.count()), (MANY, MANY));
-    assert!(report.is_told());
+    assert!(report.is_notified());
     assert!(
         receiver.max_in_flight() <= 8,
         "no more at a time than the supplier takes"
@@ -150,7 +150,7 @@ async fn a_supplier_that_was_removed_fails_and_can_be_resumed_when_it_is_back() 
             .resume(&id("north"), &crate::support::by())
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(receiver.count(), 2);
     world.agrees().await;
@@ -279,7 +279,7 @@ async fn a_lookup_that_is_not_available_when_an_order_comes_stores_nothing_of_it
     assert!(world.agrees().await.is_empty());
     assert_eq!(receiver.connections(), 0);
 
-    assert!(dispatcher.notify(&order).await.unwrap().is_told());
+    assert!(dispatcher.notify(&order).await.unwrap().is_notified());
     assert_eq!(world.agrees().await.len(), 2);
 }
 
@@ -561,7 +561,7 @@ async fn two_installations_in_one_store_do_not_see_each_other() {
         ours.notify(&order("A-1", &["north"]))
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(receiver.count(), 1);
     world.agrees().await;

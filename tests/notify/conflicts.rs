@@ -47,7 +47,7 @@ async fn other_content_under_the_same_code_is_a_conflict_for_whom_it_concerns_an
     assert_eq!(places(&enqueued), ["items[0].quantity"]);
     let report = dispatcher.notify(&other).await.unwrap();
 
-    assert!(!report.is_told());
+    assert!(!report.is_notified());
     assert_eq!(report.of("north").unwrap().inserted, Inserted::Differs);
     assert!(
         report.of("north").unwrap().is_conflict() && !report.of("green").unwrap().is_conflict()

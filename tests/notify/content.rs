@@ -201,7 +201,14 @@ async fn a_supplier_gets_its_own_lines_and_nothing_of_the_others() {
         world.put(supplier(name).endpoint(receiver.url(&format!("/{name}"))));
     }
 
-    assert!(world.dispatcher().notify(&order).await.unwrap().is_told());
+    assert!(
+        world
+            .dispatcher()
+            .notify(&order)
+            .await
+            .unwrap()
+            .is_notified()
+    );
 
     let skus = |name: &str| {
         let request = receiver

@@ -45,7 +45,7 @@ async fn a_delayed_order_can_be_withdrawn_until_its_time_has_come_and_is_sent_th
 
     world.store.advance(DAY);
     let report = dispatcher.notify(&order("A-2", &["north"])).await.unwrap();
-    assert!(report.is_told());
+    assert!(report.is_notified());
     assert_eq!(receiver.count(), 1);
     world.agrees().await;
 }
@@ -59,7 +59,7 @@ async fn the_history_tells_who_decided_what_and_why() {
     world.put(supplier("bare"));
     let dispatcher = world.dispatcher();
     let report = dispatcher.notify(&order("A-1", &["north", "bare"])).await;
-    assert!(!report.unwrap().is_told());
+    assert!(!report.unwrap().is_notified());
     let by = |why: &str| By::new("omar", why).unwrap();
 
     dispatcher

@@ -118,7 +118,7 @@ async fn what_a_dead_node_was_sending_is_put_on_record_as_unknown_and_sent_again
     world.store.advance(LEASE_GONE);
     let report = next.notify(&order("A-1", &["north"])).await.unwrap();
 
-    assert!(report.is_told());
+    assert!(report.is_notified());
     assert_eq!(record(&world).await, [at("/a", INTERRUPTED), at("/a", OK)]);
     let seen = receiver.received();
     assert_eq!(seen.len(), 2);
@@ -205,7 +205,7 @@ async fn a_round_that_began_with_a_later_url_is_taken_over_there_though_an_earli
     next.notify(&order("A-1", &["north"])).await.unwrap();
     let report = next.notify(&order("A-1", &["north"])).await.unwrap();
 
-    assert!(report.is_told());
+    assert!(report.is_notified());
     assert_eq!(paths(&world.log), ["/a", "/b", "/b", "/b", "/a"]);
     assert_eq!(
         record(&world).await[2..],
@@ -295,7 +295,7 @@ async fn a_retry_by_hand_that_dies_long_before_anything_is_due_is_on_record_and_
         record(&world).await,
         [at("/a", rejected), at("/a", INTERRUPTED), at("/a", OK)]
     );
-    assert!(report.is_told());
+    assert!(report.is_notified());
     world.agrees().await;
 }
 
@@ -329,7 +329,7 @@ async fn what_was_interrupted_is_on_record_also_when_its_supplier_is_paused_by_t
             .notify(&order("A-1", &["north"]))
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(record(&world).await, [at("/a", INTERRUPTED), at("/a", OK)]);
     world.agrees().await;
@@ -458,13 +458,13 @@ async fn a_holder_that_comes_back_after_its_lease_changes_nothing() {
             .notify(&order("A-1", &["north"]))
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     let before = world.get(&key("north", "A-1")).await;
     writes.add_permits(100);
     let report = late.await.unwrap().unwrap();
 
-    assert!(report.is_told(), "it reports what the other one did");
+    assert!(report.is_notified(), "it reports what the other one did");
     assert_eq!(world.get(&key("north", "A-1")).await, before);
     assert_eq!(
         record(&world).await,
@@ -504,7 +504,7 @@ async fn a_holder_that_learns_too_late_that_it_may_go_on_hands_back_instead_of_s
             .notify(&order("A-1", &["north"]))
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(paths(&world.log), ["/a", "/b"]);
     world.agrees().await;
@@ -527,7 +527,7 @@ async fn when_the_store_fails_after_a_2xx_the_record_is_repeated_and_not_the_pos
 
             let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
-            assert!(report.is_told(), "{fault:?} {kind:?}");
+            assert!(report.is_notified(), "{fault:?} {kind:?}");
             assert_eq!(paths(&world.log), ["/a", "/b"], "{fault:?} {kind:?}");
             assert_eq!(
                 outcomes(only(&report)),
@@ -552,7 +552,7 @@ async fn when_only_the_last_write_is_unclear_the_end_is_recorded_once() {
 
         let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
 
-        assert!(report.is_told(), "{fault:?}");
+        assert!(report.is_notified(), "{fault:?}");
         assert_eq!(outcomes(only(&report)), ["200"], "{fault:?}");
         assert_eq!(receiver.count(), 1);
         world.agrees().await;
@@ -607,7 +607,7 @@ async fn a_store_that_is_gone_for_good_ends_the_call_and_whoever_takes_over_says
                 .notify(&order("A-1", &["north"]))
                 .await
                 .unwrap()
-                .is_told()
+                .is_notified()
         );
         assert_eq!(
             record(&world).await,
@@ -645,7 +645,7 @@ async fn a_store_that_is_gone_does_not_hold_up_a_shutdown_for_longer_than_its_le
             .notify(&order("A-1", &["north"]))
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(record(&world).await, [at("/a", INTERRUPTED), at("/a", OK)]);
     world.agrees().await;

@@ -27,11 +27,11 @@ async fn race(dispatchers: &[Dispatcher], world: &World) {
     while let Some(report) = tasks.join_next().await {
         let report = report.unwrap().unwrap();
         assert!(report.entries.iter().all(|entry| !entry.is_conflict()));
-        told += usize::from(report.is_told());
+        told += usize::from(report.is_notified());
     }
     assert!(told > 0, "whoever delivers waits until it is told");
     let reported = dispatchers[0].order(&code("A-1")).await.unwrap().unwrap();
-    assert_eq!(reported.state, OrderState::Told);
+    assert_eq!(reported.state, OrderState::Notified);
     world.agrees().await;
 }
 
@@ -236,7 +236,7 @@ async fn a_shutdown_waits_for_what_is_being_sent_and_takes_nothing_new() {
             .notify(&order("A-1", &["north"]))
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(paths(&world.log), ["/a", "/b"]);
     world.agrees().await;
@@ -292,7 +292,7 @@ async fn a_shutdown_whose_grace_is_over_cuts_what_is_being_sent_and_records_it_a
         next.notify(&order("A-1", &["north"]))
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(paths(&world.log), ["/a", "/b", "/a"]);
     world.agrees().await;
@@ -385,7 +385,7 @@ async fn a_panic_in_the_lookup_is_an_error_stops_nobody_else_and_keeps_no_slot()
             .notify(&order("A-1", &["north", "green"]))
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(outcomes(&world.get(&key("north", "A-1")).await), ["200"]);
     assert_eq!(receiver.count(), 2);

@@ -27,7 +27,7 @@ async fn both_urls_get_the_same_bytes_one_after_the_other() {
         .await
         .unwrap();
 
-    assert!(report.is_told());
+    assert!(report.is_notified());
     assert_eq!(state(only(&report)), "notified A-1");
     assert_eq!(paths(&world.log), ["/a", "/b"]);
     let (first, second) = (primary.received(), backup.received());
@@ -58,7 +58,7 @@ async fn the_second_url_waits_for_as_long_as_the_first_is_silent() {
     assert_eq!(backup.connections(), 0);
     gate.open();
 
-    assert!(notified.await.unwrap().unwrap().is_told());
+    assert!(notified.await.unwrap().unwrap().is_notified());
     assert!(!world.log.overlaps());
     world.agrees().await;
 }
@@ -80,7 +80,7 @@ async fn suppliers_are_told_side_by_side() {
     receiver.wait_for(names.len()).await;
     gate.open();
 
-    assert!(notified.await.unwrap().unwrap().is_told());
+    assert!(notified.await.unwrap().unwrap().is_notified());
     assert_eq!(receiver.max_in_flight(), names.len());
     world.agrees().await;
 }
@@ -109,7 +109,7 @@ async fn with_one_slot_all_suppliers_are_told_one_at_a_time() {
             .notify(&order("A-1", &names))
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
 
     assert_eq!(receiver.count(), 6);
@@ -133,7 +133,7 @@ async fn a_second_call_sends_nothing_not_even_from_another_node_or_months_later(
     let second = world.dispatcher().notify(&order).await.unwrap();
     let enqueued = world.dispatcher().enqueue(&order).await.unwrap();
 
-    assert!(second.is_told());
+    assert!(second.is_notified());
     assert_eq!(only(&second).attempts, only(&first).attempts);
     assert_eq!(enqueued.conflicts().count(), 0);
     assert_eq!(receiver.count(), 2);
@@ -158,7 +158,7 @@ async fn a_failing_url_does_not_stop_the_next_and_a_retry_calls_only_what_failed
         let dispatcher = world.dispatcher();
 
         let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
-        assert!(!report.is_told());
+        assert!(!report.is_notified());
         assert_eq!(state(only(&report)), "pending");
         assert_eq!(outcomes(only(&report)), [outcome, "200"]);
 
@@ -234,7 +234,7 @@ async fn what_failed_is_left_alone_until_it_is_due_and_then_only_it_is_called() 
 
     assert_eq!((primary.count(), backup.count()), (3, 1));
     let told = dispatcher.order(&code("A-1")).await.unwrap().unwrap();
-    assert_eq!(told.state, OrderState::Told);
+    assert_eq!(told.state, OrderState::Notified);
     world.agrees().await;
 }
 

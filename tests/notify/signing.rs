@@ -138,7 +138,7 @@ async fn what_an_endpoint_accepted_stays_when_the_last_signing_key_ends_before_t
             .resume(&id("north"), &crate::support::by())
             .await
             .unwrap()
-            .is_told()
+            .is_notified()
     );
     assert_eq!(
         receiver

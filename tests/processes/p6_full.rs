@@ -37,7 +37,7 @@ async fn p6_when_the_file_may_not_grow_nothing_is_sent_that_is_not_recorded() {
     let mut told = 0;
     let error = loop {
         match dispatcher.notify(&paid(&large(&format!("A-{told}")))).await {
-            Ok(report) => assert!(report.is_told(), "{report:?}"),
+            Ok(report) => assert!(report.is_notified(), "{report:?}"),
             Err(error) => break error,
         }
         told += 1;
@@ -54,7 +54,13 @@ async fn p6_when_the_file_may_not_grow_nothing_is_sent_that_is_not_recorded() {
     assert_eq!(dispatcher.notification(&key(&code)).await.unwrap(), None);
 
     let roomy = world.dispatcher(world.store().await);
-    assert!(roomy.notify(&paid(&large(&code))).await.unwrap().is_told());
+    assert!(
+        roomy
+            .notify(&paid(&large(&code)))
+            .await
+            .unwrap()
+            .is_notified()
+    );
     assert_eq!(world.receiver.count(), 2 * told + 2);
 }
 

@@ -75,7 +75,7 @@ async fn p7_a_record_that_fails_after_a_2xx_is_written_again_and_nobody_is_calle
                 .notify(&paid(&order("A-1")))
                 .await
                 .unwrap();
-            assert!(report.is_told(), "{report:?}");
+            assert!(report.is_notified(), "{report:?}");
             assert_eq!(failing.left.load(Ordering::SeqCst), 0);
             assert_eq!(
                 (world.received_at("/1").len(), world.received_at("/2").len()),
@@ -98,7 +98,7 @@ async fn p7_an_end_whose_answer_is_lost_is_recorded_once_and_reported_as_it_is()
         .notify(&paid(&order("A-1")))
         .await
         .unwrap();
-    assert!(report.is_told(), "{report:?}");
+    assert!(report.is_notified(), "{report:?}");
     assert_eq!(world.receiver.count(), 1);
     assert_eq!(
         record(&store.get(&key("A-1")).await.unwrap().unwrap()),

@@ -98,7 +98,7 @@ fn notify_many(world: &World, supplier: &str, name: &str, number: usize) -> Join
                 .notify_event(&supplier, &order, event())
                 .await
                 .unwrap()
-                .is_told()
+                .is_notified()
         });
     }
     handlers

@@ -21,7 +21,7 @@ fn notify(world: &World, supplier: &str, order: &str) -> JoinHandle<bool> {
         dispatcher
             .notify_event(&supplier, &order, event())
             .await
-            .is_ok_and(|report| report.is_told())
+            .is_ok_and(|report| report.is_notified())
     })
 }
 

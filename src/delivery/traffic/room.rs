@@ -96,7 +96,7 @@ impl Drop for Stay {
     }
 }
 
-/// The answer to somebody who wants to begin a round.
+/// The answer to a delivery that wants to begin a round.
 pub(crate) enum Entry {
     In(Stay),
     Wait(oneshot::Receiver<Stay>),
@@ -186,7 +186,7 @@ impl Traffic {
     }
 
     /// For how long a claim is handed back whose supplier is at its limit. It is claimed as soon as there is room; the time is
-    /// for when nobody does, and grows with the number of those before it, so that they do not all come back meanwhile.
+    /// for when no worker does, and grows with the number of those before it, so that they do not all come back meanwhile.
     pub(crate) fn no_room(&self, supplier: &SupplierId) -> Duration {
         let mut state = self.lock();
         let (least, most) = (state.pace.no_room, state.pace.put_off.end);
@@ -511,7 +511,7 @@ impl State {
         }
     }
 
-    /// Gives room to those who wait for it, every second time to what is put off: a worker is told, and claims that.
+    /// Gives room to those who wait for it, every second time to what is put off: a worker wakes, and claims that.
     pub(super) fn fill(
         &mut self,
         traffic: &Arc<Traffic>,

@@ -107,7 +107,7 @@ pub(super) struct Later {
     engine: Arc<Engine>,
     shared: Arc<Shared>,
     turns: Mutex<HashMap<SupplierId, Arc<Semaphore>>>,
-    /// Cancelled when nobody waits for the run any more.
+    /// Cancelled when the future of the run has been dropped.
     dropped: CancellationToken,
 }
 

@@ -143,9 +143,9 @@ pub(super) struct Look {
     pub(super) under_way: Arc<UnderWay>,
     /// What has become due later is left alone.
     pub(super) due_by: Option<Timestamp>,
-    /// Who sees to what found no room; otherwise it is left to whoever claims it next.
+    /// Delivers what found no room; without it that is left to the next claim.
     pub(super) later: Option<Arc<Later>>,
-    /// Cancelled when nobody waits for the look any more: what is being claimed then is started, and no more is claimed.
+    /// Cancelled when the future of the look has been dropped: what is being claimed then is started, and no more is claimed.
     pub(super) dropped: CancellationToken,
 }
 

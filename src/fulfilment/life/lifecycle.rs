@@ -42,7 +42,7 @@ use crate::event::Stage;
 pub struct Lifecycle {
     /// What [`Lifecycle::of`] was given.
     told: Option<Terms>,
-    /// In force: as told, or as the first event said.
+    /// In force: as it was set, or as the first event said.
     terms: Option<Terms>,
     parent: Parent,
     /// In the order in which they were first mentioned.

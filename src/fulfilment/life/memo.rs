@@ -51,7 +51,7 @@ fn stored_children<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Chi
         .map_err(serde::de::Error::custom)
 }
 
-/// Only the version, so that a later one is told from damage.
+/// Only the version, so that a later one is distinguished from damage.
 #[derive(Deserialize)]
 struct Versioned {
     v: u32,

@@ -158,7 +158,7 @@ pub(in crate::fulfilment) const TABLE: &[Edge] = &[
         Node::Running,
     ),
     pickup(Node::Running, Step::ChildStarts, Node::Running),
-    // A child, pickup: nobody is asked after a rejection, so each one is final whatever it says of itself.
+    // A child, pickup: no other pharmacy is asked after a rejection, so each one is final whatever it says of itself.
     pickup(Node::Unseen, ACCEPTED, Node::Accepted),
     pickup(Node::Unseen, OPEN, Node::RejectedFinal),
     pickup(Node::Unseen, FINAL, Node::RejectedFinal),

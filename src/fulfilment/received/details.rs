@@ -108,7 +108,7 @@ pub struct Reassignment {
     pub successors: Vec<String>,
 }
 
-/// The amounts of a child order. Zero cannot be told from "absent" and is `None`.
+/// The amounts of a child order. Zero cannot be distinguished from "absent" and is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Amounts {

@@ -366,7 +366,7 @@ impl TryFrom<&FulfilmentEvent> for Transition {
 impl fmt::Debug for FulfilmentEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("FulfilmentEvent");
-        // An unknown stage is whatever somebody sent.
+        // An unknown stage may be any text.
         shown
             .field("stage", &self.stage)
             .field("parent", &self.parent_id())

@@ -101,7 +101,7 @@ impl Form {
         match why {
             NotSent::CertificateExpired { until } => self.until = *until,
             NotSent::CertificateNotYetValid { from } => {
-                // By the word that stood for both before they were told apart.
+                // By the word that stood for both in older versions.
                 let known = NotSent::CertificateExpired { until: None };
                 self.not_sent = from
                     .map(|_| known.as_str().to_owned())

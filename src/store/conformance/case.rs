@@ -1,4 +1,4 @@
-//! What the functions of the suite share: a store under test and its clock, made-up names, and how a failure is told.
+//! What the functions of the suite share: a store under test and its clock, made-up names, and how a failure is reported.
 
 use std::fmt::Debug;
 use std::future::Future;

@@ -440,7 +440,7 @@ pub async fn of_concurrent_claimers_each_notification_goes_to_one(harness: &impl
     let answers = case.side_by_side(12, |_, store| async move {
         let request = ClaimRequest::new(shop(), Pick::New, 4, LIVE);
         let mut held = Vec::new();
-        // As many claims as there are notifications are more than anybody needs.
+        // As many claims as there are notifications are more than any worker needs.
         for _ in 0..60 {
             let claims = store.claim(&request).await?.claims;
             if claims.is_empty() {
@@ -455,7 +455,7 @@ pub async fn of_concurrent_claimers_each_notification_goes_to_one(harness: &impl
         .into_iter()
         .flat_map(|held| case.ok(held))
         .collect();
-    // A store may pass over what another is about to claim, so that somebody finds nothing although something is left.
+    // A store may pass over what another is about to claim, so that one claimer finds nothing although something is left.
     held.extend(case.claim_due(LIVE).await);
     let mut times = BTreeMap::<Key, u32>::new();
     for claim in &held {

@@ -185,7 +185,7 @@ pub async fn what_is_reopened_is_the_oldest_of_its_stream_again(harness: &impl H
         &done.changed[..],
         &keys[..1],
     );
-    // Somebody is sending the second already; that cannot be taken back, and its outcome counts.
+    // Another holder is sending the second already; that cannot be taken back, and its outcome counts.
     case.settle(
         &second,
         Then::Again {

@@ -10,7 +10,7 @@ use super::clock::{Clock, Offset};
 use super::connect::is_durable;
 use super::error::{Fault, is_refused};
 
-/// A transaction that is open, and what it has used up so far. Whoever opened it ends it.
+/// A transaction that is open, and what it has used up so far. Its opener ends it.
 pub(super) struct Batch<'c> {
     pub(super) connection: &'c mut SqliteConnection,
     /// The moment at which all of it happens.
@@ -79,7 +79,7 @@ impl<'c> Batch<'c> {
     }
 
     fn offset(row: &sqlx::sqlite::SqliteRow, clock: &Clock) -> Result<(Offset, Timestamp), Fault> {
-        // Read under the lock: whoever held it before has read an earlier moment.
+        // Read under the lock: the holder before has read an earlier moment.
         let reading = clock.read();
         let last_seen = Timestamp::from_micros(row.try_get(2)?);
         let offset = Offset::settle(row.try_get(3)?, reading, last_seen);

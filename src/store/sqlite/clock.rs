@@ -1,6 +1,6 @@
 //! The store's one timeline: a clock of this machine plus an offset that stands in the file.
 //!
-//! On Linux the clock is boot time: it goes on while the machine sleeps, nobody can set it, and all processes since the
+//! On Linux the clock is boot time: it goes on while the machine sleeps, it cannot be set, and all processes since the
 //! same boot read the same. Elsewhere it is the wall clock. Either way the offset makes up for whatever the clock lost
 //! since the file last saw a moment: time stands still at worst, it never goes back.
 

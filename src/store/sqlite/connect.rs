@@ -13,7 +13,7 @@ use crate::store::{StoreError, StoreErrorKind};
 
 use super::error::Fault;
 
-/// How long others may be in the way before the caller is told.
+/// How long other connections may be in the way before the call fails.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the store opens its connections with.
@@ -120,7 +120,7 @@ impl Opener {
             .await?)
     }
 
-    /// One that only reads. In WAL mode nobody keeps it waiting but whoever opens or repairs the file.
+    /// One that only reads. In WAL mode it waits only while another connection opens or repairs the file.
     pub(super) async fn reader(&self) -> Result<SqliteConnection, Fault> {
         Ok(self
             .options
@@ -224,7 +224,8 @@ macro_rules! patiently {
 }
 pub(super) use patiently;
 
-/// Waiting for others, in short naps of random length: whoever naps longest would otherwise never get its turn.
+/// Waiting for other connections, in short naps of random length: the one with the longest nap would otherwise never get
+/// its turn.
 #[derive(Debug)]
 pub(super) struct Wait {
     began: Instant,

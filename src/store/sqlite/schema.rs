@@ -47,7 +47,7 @@ async fn attempt(connection: &mut SqliteConnection) -> Result<(), Fault> {
 }
 
 async fn apply(connection: &mut SqliteConnection) -> Result<(), Fault> {
-    // Once more, now that nobody else can be at it.
+    // Once more, now that no other connection can be at it.
     let known = check(version(connection).await?)?;
     if known == 0 {
         sqlx::query(RECORD).execute(&mut *connection).await?;

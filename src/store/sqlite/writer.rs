@@ -1,5 +1,5 @@
 //! The one connection that writes, in a thread of its own. What waits is written together: one transaction, one sync
-//! of the disk, and nobody has an answer before it.
+//! of the disk, and no caller has an answer before it.
 //!
 //! A thread and not a task, so that the store outlives the runtime in which it was opened. It ends when the last handle
 //! is gone or the store is closed.
@@ -65,7 +65,7 @@ impl Shared {
             .flatten()
     }
 
-    /// The store's time, for whoever only reads.
+    /// The store's time, for the readers.
     pub(super) fn now(&self) -> Timestamp {
         Timestamp::from_micros(
             self.clock

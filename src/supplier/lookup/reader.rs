@@ -39,7 +39,7 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// One look answers everybody who asked before it began.
+/// One look answers every caller who asked before it began.
 fn serve(asked: &Receiver<Done>, look: impl Fn()) {
     while let Ok(first) = asked.recv() {
         let waiting: Vec<Done> = std::iter::once(first).chain(asked.try_iter()).collect();

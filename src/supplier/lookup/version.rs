@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_secs(3);
 pub(super) struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
-    /// Device, inode, and the time of the last change of the inode, which nobody can set back.
+    /// Device, inode, and the time of the last change of the inode, which cannot be set back.
     #[cfg(unix)]
     inode: (u64, u64, i64, i64),
 }
@@ -34,7 +34,7 @@ impl Stamp {
         let changed = u64::try_from(self.inode.2)
             .ok()
             .map(|s| SystemTime::UNIX_EPOCH + Duration::from_secs(s));
-        // Without a time that nobody can set back it always is.
+        // Without a time that cannot be set back it always is.
         #[cfg(not(unix))]
         let changed: Option<SystemTime> = None;
         let age = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
@@ -75,7 +75,7 @@ impl Look {
     /// Reads a regular file of a bearable size; what is neither is an error of the kind `InvalidInput`.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         let wrong = |problem| io::Error::new(io::ErrorKind::InvalidInput, problem);
-        // Before it is opened: opening a pipe waits for somebody who writes.
+        // Before it is opened: opening a pipe waits for a writer.
         if !std::fs::metadata(path)?.is_file() {
             return Err(wrong("must be a regular file"));
         }

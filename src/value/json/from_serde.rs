@@ -1,6 +1,6 @@
 //! `Deserialize` without loss: from JSON text the text itself, from every other format its values written as JSON.
 //!
-//! A floating-point number that comes out of another format, or out of a `serde_json::Value`, has been rounded by somebody
+//! A floating-point number that comes out of another format, or out of a `serde_json::Value`, has been rounded by another reader
 //! before. It becomes [`FLOAT`], which no reader takes for a number.
 
 use std::cell::Cell;
@@ -32,7 +32,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>, T>(
 
 /// `Deserialize` for a type that is a JSON number or text.
 ///
-/// From text that is not in memory as a whole, as with `serde_json::from_reader`, a number with a fraction cannot be told
+/// From text that is not in memory as a whole, as with `serde_json::from_reader`, a number with a fraction cannot be distinguished
 /// from one out of a `Value`, and is refused.
 pub(crate) fn deserialize_scalar<'de, D: Deserializer<'de>, T>(
     deserializer: D,

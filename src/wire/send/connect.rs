@@ -56,7 +56,7 @@ pub(super) struct Connector {
     pub(super) trust: Mutex<Option<Trust>>,
 }
 
-/// The TLS configuration, and whom it presents. Sessions are resumed under one configuration only.
+/// The TLS configuration, and the client certificate that it presents. Sessions are resumed under one configuration only.
 pub(super) struct Trust {
     config: Arc<ClientConfig>,
     presenting: Arc<Presenting>,
