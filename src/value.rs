@@ -10,6 +10,7 @@ pub(crate) mod money;
 pub(crate) mod names;
 pub(crate) mod network;
 pub(crate) mod secret;
+pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod visible;
 pub(crate) mod words;

@@ -1,11 +1,11 @@
 //! The id of an event.
 
-use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::value::names::{OrderCode, Source, SupplierId};
+use crate::value::text::text;
 
 use super::hex::hex;
 use super::{EventError, EventKind, Occurrence};
@@ -51,21 +51,6 @@ impl EventId {
         }
         Ok(EventId(Arc::from(text)))
     }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl fmt::Debug for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text! { EventId }

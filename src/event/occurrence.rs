@@ -1,9 +1,9 @@
 //! Which one of several events of a kind an event is.
 
-use std::fmt;
 use std::sync::Arc;
 
-use crate::value::visible::{Escaped, is_visible};
+use crate::value::text::text;
+use crate::value::visible::is_visible;
 
 use super::EventError;
 
@@ -39,21 +39,6 @@ impl Occurrence {
         }
         Ok(Occurrence(Arc::from(text)))
     }
-
-    /// The text, possibly empty.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl fmt::Display for Occurrence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Escaped(&self.0), f)
-    }
-}
-
-impl fmt::Debug for Occurrence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
+text! { Occurrence }

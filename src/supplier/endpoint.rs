@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::event::hex;
+use crate::value::text::text;
 
 /// One HTTPS URL of a supplier, with a valid form. Whether it may be dialled is checked when it is called, see
 /// [`Blocked`](crate::notification::Blocked).
@@ -115,8 +116,8 @@ impl fmt::Debug for Endpoint {
 }
 
 /// The identity of an endpoint: 32 hexadecimal digits of SHA-256 over its parsed URL.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(from = "String")]
 pub struct EndpointId(Arc<str>);
 
 impl EndpointId {
@@ -124,28 +125,13 @@ impl EndpointId {
     pub fn from_stored(text: &str) -> Self {
         EndpointId(Arc::from(text))
     }
-
-    /// The digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
+
+text! { EndpointId }
 
 impl From<String> for EndpointId {
     fn from(text: String) -> Self {
         EndpointId::from_stored(&text)
-    }
-}
-
-impl From<EndpointId> for String {
-    fn from(id: EndpointId) -> Self {
-        id.as_str().to_owned()
-    }
-}
-
-impl fmt::Debug for EndpointId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

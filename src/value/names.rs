@@ -1,14 +1,14 @@
 //! The names that identify notifications: of an order, of a supplier, of an installation.
 
 use std::borrow::{Borrow, Cow};
-use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, de};
 
 use crate::value::invalid::InvalidValue;
-use crate::value::visible::{Escaped, is_visible};
+use crate::value::text::text;
+use crate::value::visible::is_visible;
 
 const MAX_CHARS: usize = 200;
 
@@ -59,25 +59,9 @@ macro_rules! name {
                 check_stored($kind, text)?;
                 Ok(Self(Arc::from(text)))
             }
-
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&Escaped(&self.0), f)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_tuple(stringify!($name)).field(&&*self.0).finish()
-            }
-        }
+        text! { $name }
 
         impl FromStr for $name {
             type Err = InvalidValue;
@@ -103,21 +87,9 @@ macro_rules! name {
             }
         }
 
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
             }
         }
 

@@ -1,11 +1,11 @@
 //! The name of a child order.
 
-use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 
-use crate::value::visible::{Escaped, is_visible};
+use crate::value::text::text;
+use crate::value::visible::is_visible;
 
 use crate::value::invalid::InvalidValue;
 
@@ -52,30 +52,9 @@ impl ChildId {
         }
         Ok(ChildId(Arc::from(text)))
     }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl fmt::Debug for ChildId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Display for ChildId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Escaped(&self.0), f)
-    }
-}
-
-impl Serialize for ChildId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
+text! { ChildId }
 
 impl<'de> Deserialize<'de> for ChildId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
