@@ -1,33 +1,30 @@
 //! One claim from start to end: the only loop over endpoints.
 
+mod admit;
+mod call;
 mod record;
 
 use std::num::NonZeroU32;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::notification::outcome::{NotSent, Outcome, Unknown};
 use crate::notification::{
-    Attempt, Claim, Decision, FailureReason, Ledger, Named, Round, Then, Tried, Written, decide,
-    stream_rule,
+    Attempt, Claim, Decision, FailureReason, Ledger, Round, Then, Written, decide, stream_rule,
 };
 use crate::store::StoreError;
 use crate::supplier::StreamRule;
+use crate::supplier::Supplier;
 use crate::supplier::lookup::LookupError;
 use crate::supplier::signing::NoValidKey;
-use crate::supplier::{Activity, Endpoint, OnUnknown, Supplier};
 use crate::value::clock::Moment;
 use crate::value::time::Timestamp;
-use crate::wire::kept_reply::kept_reply;
-use crate::wire::request::{Telling, reference, request};
-use crate::wire::send::Reply;
 
 use super::engine::{Engine, Found};
-use super::health::CallEnd;
-use super::random::random;
-use super::traffic::{Admission, Answer, Ask, Entry, Pass, PutOffFor, Seat, Stay, Who};
+use super::traffic::{PutOffFor, Seat, Stay, Who};
 
+use admit::Admitted;
+use call::Called;
 pub(crate) use record::no_answer;
 use record::superseded;
 
@@ -240,107 +237,6 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Begins the round at the supplier, as soon as it has room; or says why not.
-    async fn enter(&mut self, supplier: &Supplier) -> Result<(), Then> {
-        let (id, limit) = (supplier.id(), supplier.max_concurrent().get());
-        if supplier.activity() == Activity::Paused {
-            return Err(self.rest());
-        }
-        let traffic = &self.engine.traffic;
-        traffic.know(id, limit);
-        if self.stay.is_some() {
-            return Ok(());
-        }
-        let pace = traffic.pace();
-        let waiting = match traffic.enter(id, limit, self.who, self.is_new) {
-            Entry::In(stay) => {
-                self.stay = Some(stay);
-                return Ok(());
-            }
-            Entry::Full => return Err(self.without_room(supplier)),
-            Entry::Wait(waiting) => waiting,
-        };
-        self.seat = None;
-        tokio::select! {
-            biased;
-            stay = waiting => self.stay = stay.ok(),
-            () = self.hand_back.cancelled() => return Err(Then::HandBack { after: Duration::ZERO }),
-            () = self.engine.stopping.cancelled() => return Err(Then::HandBack { after: Duration::ZERO }),
-            () = tokio::time::sleep(pace.wait) => {}
-        }
-        if self.stay.is_none() {
-            traffic.has_left_the_line(id);
-            return Err(self.without_room(supplier));
-        }
-        Ok(())
-    }
-
-    /// Its supplier is at its limit.
-    fn without_room(&mut self, supplier: &Supplier) -> Then {
-        self.crowded = Some(supplier.max_concurrent());
-        self.put_off_for.push(PutOffFor::Room);
-        Then::HandBack {
-            after: self.engine.traffic.no_room(&self.claim.key.supplier),
-        }
-    }
-
-    /// Asks for the call of an endpoint, and waits for a slot if need be.
-    async fn admit(
-        &mut self,
-        supplier: &Supplier,
-        endpoint: &Endpoint,
-    ) -> Result<Admitted, StoreError> {
-        let engine = self.engine;
-        let ask = Ask {
-            endpoint: endpoint.id().clone(),
-            supplier: supplier.id().clone(),
-            who: self.who,
-            is_new: self.ledger.find(endpoint).is_none(),
-        };
-        let pace = engine.traffic.pace();
-        let no_slot = || Admission::HandBack {
-            after: super::pace::within(&pace.no_slot, random()),
-        };
-        let admission = match engine
-            .traffic
-            .ask(ask, &mut self.seat, Moment::now(), random())
-        {
-            Answer::Now(admission) => admission,
-            Answer::Wait(waiting) => {
-                // What has happened is durable before anything is waited for.
-                if !self.unrecorded.is_empty() && self.keep(endpoint).await? == Written::Stale {
-                    return Ok(Admitted::Superseded);
-                }
-                tokio::select! {
-                    biased;
-                    admission = waiting => admission.unwrap_or_else(|_| no_slot()),
-                    () = self.hand_back.cancelled() => Admission::HandBack { after: Duration::ZERO },
-                    () = engine.stopping.cancelled() => Admission::HandBack { after: Duration::ZERO },
-                    () = tokio::time::sleep(pace.wait) => no_slot(),
-                }
-            }
-        };
-        Ok(match admission {
-            Admission::Call(_) if self.has_to_stop() => Admitted::End(Then::HandBack {
-                after: Duration::ZERO,
-            }),
-            Admission::Call(pass) => Admitted::Call(pass),
-            Admission::HandBack { after } => {
-                self.crowded = Some(supplier.max_concurrent()).filter(|_| !self.has_to_stop());
-                Admitted::End(Then::HandBack { after })
-            }
-            Admission::LeaveOut { silent_for } => {
-                self.put_off_for
-                    .push(PutOffFor::Endpoint(endpoint.id().clone()));
-                let now = self.now();
-                let until = now.after(pace.put_off_for(silent_for, random()));
-                let policy = supplier.retry().copied().unwrap_or(engine.timing.retry);
-                self.ledger.leave_out(endpoint, until, policy, now);
-                Admitted::LeftOut
-            }
-        })
-    }
-
     /// Whether no POST may begin any more.
     fn has_to_stop(&self) -> bool {
         self.hand_back.is_cancelled() || self.engine.stopping.is_cancelled()
@@ -364,141 +260,12 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Its supplier is paused, or cannot be looked up: no try is spent, and a worker looks again every 5 s.
-    fn rest(&mut self) -> Then {
-        self.put_off_for.push(PutOffFor::Rest);
-        let traffic = &self.engine.traffic;
-        let lasted = traffic.rest(&self.claim.key.supplier);
-        Then::HandBack {
-            after: traffic.pace().put_off_for(lasted, random()),
-        }
-    }
-
     /// Begins a round, or goes on with the one that another holder did not finish.
     fn begin(&mut self) {
         match self.calling {
             Calling::WhatIsOpen => self.ledger.begin(Round::of_all()),
             Calling::WhatIsDue if self.claim.taken_over => {}
             Calling::WhatIsDue => self.ledger.begin(Round::of_due(self.now())),
-        }
-    }
-
-    /// What was next for the holder before us may have been called: the record says so before anything else is done. Who
-    /// was next stands in the record; only a record from before that was kept there is judged by today's list.
-    fn take_over(&mut self, supplier: Option<&Supplier>) {
-        let now = self.now();
-        if !self.ledger.in_round() {
-            self.ledger.begin(Round::of_due(now));
-        }
-        let by_list = || match decide(&self.ledger, &self.claim.key, supplier?, now) {
-            Decision::Call(endpoint) => Some(Named::of(endpoint)),
-            Decision::Settle(_) => None,
-        };
-        let next = self.ledger.next().cloned().or_else(by_list);
-        let Some(endpoint) = next.filter(|next| self.ledger.is_open(&next.id)) else {
-            return;
-        };
-        let reply = Reply::of(
-            Outcome::Unknown {
-                why: Unknown::Interrupted,
-            },
-            Duration::ZERO,
-        );
-        self.note(&endpoint, reply.outcome.clone(), now, Duration::ZERO, None);
-        let tried = self.tried(supplier, endpoint, now, &reply);
-        self.ledger.enter_interrupted(tried);
-    }
-
-    /// One POST and what it came to.
-    async fn call(&mut self, supplier: &Supplier, endpoint: &Endpoint, pass: Pass) -> Called {
-        let (engine, claim) = (self.engine, &self.claim);
-        let telling = Telling {
-            event_id: &claim.event_id,
-            kind: &claim.key.kind,
-            body: &claim.body,
-            user_agent: &engine.user_agent,
-            traceparent: claim.traceparent.as_deref(),
-        };
-        let request = match request(
-            supplier,
-            endpoint,
-            &telling,
-            Timestamp::from(SystemTime::now()),
-        ) {
-            Ok(request) => request,
-            Err(no_key) => return Called::Unsigned(no_key),
-        };
-        let at = self.now();
-        let reply = {
-            let may_send = || {
-                pass.leaves();
-                self.is_time_for_a_call() && !self.has_to_stop()
-            };
-            let mut sending = std::pin::pin!(engine.out.send(request, may_send, &self.hand_back));
-            tokio::select! {
-                biased;
-                reply = &mut sending => reply,
-                () = tokio::time::sleep(engine.traffic.pace().silent_after) => {
-                    pass.grow();
-                    sending.await
-                }
-            }
-        };
-        let Some(reply) = reply else {
-            return Called::Not;
-        };
-        tracing::debug!(key = %self.claim.key, endpoint = endpoint.shown(), outcome = %reply.outcome, "attempt");
-        pass.end(call_end(&reply.outcome));
-        if matches!(reply.outcome.status(), Some(401 | 403)) {
-            engine.suppliers.outdated(supplier.id());
-        }
-        let kept = kept_reply(
-            supplier,
-            endpoint,
-            &self.claim.body,
-            reply.rejection.as_deref(),
-        );
-        let endpoint = Named::of(endpoint);
-        self.has_called = true;
-        self.note(&endpoint, reply.outcome.clone(), at, reply.took, kept);
-        let tried = self.tried(Some(supplier), endpoint, at, &reply);
-        self.ledger.enter(tried);
-        Called::Once
-    }
-
-    fn note(
-        &mut self,
-        endpoint: &Named,
-        outcome: Outcome,
-        at: Timestamp,
-        took: Duration,
-        reply: Option<String>,
-    ) {
-        let (shown, id) = (endpoint.shown.clone(), endpoint.id.clone());
-        self.unrecorded
-            .push(Attempt::new(shown, id, outcome, at, took).with_reply(reply));
-    }
-
-    fn tried(
-        &self,
-        supplier: Option<&Supplier>,
-        endpoint: Named,
-        at: Timestamp,
-        reply: &Reply,
-    ) -> Tried {
-        Tried {
-            endpoint,
-            outcome: reply.outcome.clone(),
-            at,
-            over: self.now(),
-            retry_after: reply.retry_after,
-            reference: supplier.and_then(|supplier| reference(supplier, reply.body.as_deref())),
-            policy: supplier
-                .and_then(Supplier::retry)
-                .copied()
-                .unwrap_or(self.engine.timing.retry),
-            on_unknown: supplier.map_or(OnUnknown::Resend, Supplier::on_unknown),
-            random: random(),
         }
     }
 
@@ -509,41 +276,5 @@ impl<'a> Delivery<'a> {
     /// The store's time now, from its answer and our clock.
     fn now(&self) -> Timestamp {
         self.now.after(self.told.elapsed())
-    }
-}
-
-enum Admitted {
-    Call(Pass),
-    LeftOut,
-    /// The round ends here.
-    End(Then),
-    Superseded,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Called {
-    Once,
-    Not,
-    /// There is no key to sign with, so nothing was sent.
-    Unsigned(NoValidKey),
-}
-
-/// What the end of a call says of the endpoint: everything but the limit is an answer, and what we did ourselves is no news.
-fn call_end(outcome: &Outcome) -> CallEnd {
-    match outcome {
-        Outcome::Unknown {
-            why: Unknown::TimedOut,
-        }
-        | Outcome::NotSent {
-            why: NotSent::ConnectTimeout,
-        } => CallEnd::AtLimit,
-        Outcome::Unknown {
-            why: Unknown::Interrupted,
-        }
-        | Outcome::NotSent {
-            why: NotSent::Interrupted,
-        }
-        | Outcome::Blocked { .. } => CallEnd::NoNews,
-        _ => CallEnd::Answered,
     }
 }
