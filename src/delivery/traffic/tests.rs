@@ -1,5 +1,6 @@
 use super::*;
 
+mod looks;
 mod rooms;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! The rooms of suppliers: their limits, and whose turn it is.
 
 use super::*;
-use crate::delivery::traffic::room::Why;
+use crate::delivery::traffic::put_off::Why;
 
 fn enter(road: &Road, limit: u32, who: Who, is_new: bool) -> Entry {
     road.traffic.enter(&supplier("books"), limit, who, is_new)

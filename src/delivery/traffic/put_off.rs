@@ -1,0 +1,285 @@
+//! What is put off, and when a worker claims it again: when its supplier has room, its endpoint may be called, or its supplier
+//! is looked at again.
+
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::delivery::health::Condition;
+use crate::delivery::pace::within;
+use crate::supplier::EndpointId;
+use crate::value::clock::Moment;
+use crate::value::names::SupplierId;
+
+use super::room::{Room, Stay, Turn};
+use super::{Seat, State, Traffic, Undelivered, Who};
+
+/// What a worker is to claim of what is put off.
+pub(crate) struct OldWork {
+    pub(crate) supplier: SupplierId,
+    pub(crate) why: Why,
+    /// One for each that may be claimed.
+    pub(crate) stays: Vec<Stay>,
+    pub(crate) seats: Vec<Seat>,
+}
+
+/// What a notification is put off for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PutOffFor {
+    /// Room at its supplier.
+    Room,
+    /// An answer of this endpoint, which was silent.
+    Endpoint(EndpointId),
+    /// Its supplier, which is paused or cannot be looked up.
+    Rest,
+}
+
+/// What a worker claims beside what is put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// What is new and what is due, which has every second slot.
+    WhatIsDue,
+    Nothing,
+}
+
+/// Why something that is put off may be sent now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its supplier has room again.
+    Room,
+    /// The moment of the next call at this silent endpoint has come.
+    CallDue(EndpointId),
+    /// Its supplier was paused, or could not be looked up.
+    Rested,
+}
+
+impl Traffic {
+    /// Something of this supplier has been put off, and that is recorded: a worker can claim it.
+    pub(crate) fn put_off(&self, supplier: &SupplierId, reasons: &[PutOffFor]) {
+        if reasons.is_empty() {
+            return;
+        }
+        let now = Moment::now();
+        let mut state = self.lock();
+        for reason in reasons {
+            match reason {
+                PutOffFor::Room => state.mark_old(supplier),
+                PutOffFor::Endpoint(endpoint) => state.left_out(endpoint, supplier, now),
+                PutOffFor::Rest => {
+                    state.rest(supplier, now);
+                }
+            }
+        }
+        drop(state);
+        self.tell_workers();
+    }
+
+    /// Its supplier is paused or cannot be looked up. Answers for how long that has lasted.
+    pub(crate) fn rest(&self, supplier: &SupplierId) -> Duration {
+        self.lock().rest(supplier, Moment::now())
+    }
+
+    /// What was put off and claimed again has been sent: there may be more.
+    pub(crate) fn could_call(&self, supplier: &SupplierId) {
+        self.lock().mark_old(supplier);
+    }
+
+    /// What was put off and claimed again could not be called: nothing more of it is claimed until there is news.
+    pub(crate) fn could_not_call(&self, supplier: &SupplierId) {
+        self.lock().with_old.remove(supplier);
+    }
+
+    /// Whether there may be something in [`old_work`](Self::old_work).
+    pub(crate) fn has_old_work(&self, now: Moment) -> bool {
+        let state = self.lock();
+        let due = [
+            state.health.next_call_due(),
+            state.rests.first().map(|(due, _)| *due),
+        ];
+        state.free() > 0
+            && (!state.with_old.is_empty() || due.into_iter().flatten().any(|due| due <= now))
+    }
+
+    /// What a worker may claim now of what is put off; slots and rounds are kept for it.
+    pub(crate) fn old_work(
+        self: &Arc<Self>,
+        now: Moment,
+        beside: Beside,
+        random: f64,
+    ) -> Vec<OldWork> {
+        let mut undelivered = Undelivered::default();
+        let mut work = Vec::new();
+        let mut state = self.lock();
+        let again = within(&state.pace.look_again, random);
+        while state.free() > 0
+            && let Some((endpoint, suppliers)) = state.health.call_due(now, again)
+        {
+            for supplier in suppliers {
+                let one = if state.has_room(&supplier, now) {
+                    state.free().min(1)
+                } else {
+                    0
+                };
+                work.extend(state.keep_for(self, supplier, one, Why::CallDue(endpoint.clone())));
+            }
+        }
+        while state.free() > 0
+            && let Some((due, supplier)) =
+                state.rests.first().filter(|(due, _)| *due <= now).cloned()
+        {
+            state.rests.remove(&(due, supplier.clone()));
+            // Once more, unless it turns out that nothing of it is put off: the claim may come to nothing.
+            let again = now + state.pace.rest;
+            if let Some(room) = state.rooms.get_mut(&supplier) {
+                room.look_at = Some(again);
+                state.rests.insert((again, supplier.clone()));
+            }
+            work.extend(state.keep_for(self, supplier, 1, Why::Rested));
+        }
+        let mut share = state.share_of_old(beside);
+        for supplier in state.with_old_in_turn() {
+            let mut wanted = 0;
+            while share > wanted
+                && state.free() > wanted
+                && state.has_room_beside(&supplier, wanted, now)
+            {
+                // One is claimed of a supplier with nothing under way: it learns how many may go on.
+                let room = state
+                    .rooms
+                    .entry(supplier.clone())
+                    .or_insert_with(|| Room::new(1));
+                if room.turn == Turn::New && !room.waiting.is_empty() {
+                    state.let_in(self, &supplier, &mut undelivered);
+                } else {
+                    room.turn = Turn::New;
+                    wanted += 1;
+                }
+            }
+            share -= wanted;
+            if wanted > 0 {
+                state.last_with_old = Some(supplier.clone());
+            }
+            work.extend(state.keep_for(self, supplier, wanted, Why::Room));
+        }
+        drop(state);
+        work
+    }
+
+    /// What came of a claim of old work: fewer than were asked for means that there is no more.
+    pub(crate) fn had(self: &Arc<Self>, work: &OldWork, claimed: usize) {
+        if claimed >= work.stays.len() {
+            return;
+        }
+        let mut state = self.lock();
+        match &work.why {
+            Why::Room => {
+                state.with_old.remove(&work.supplier);
+                if let Some(room) = state.rooms.get_mut(&work.supplier) {
+                    room.turned_away = 0;
+                }
+            }
+            Why::CallDue(endpoint) => state.health.nothing_waits(endpoint, &work.supplier),
+            Why::Rested => {
+                state.has_rested(&work.supplier);
+            }
+        }
+    }
+}
+
+impl State {
+    /// The supplier is not looked at again; says whether it was paused or could not be looked up.
+    pub(super) fn has_rested(&mut self, supplier: &SupplierId) -> bool {
+        let Some(room) = self.rooms.get_mut(supplier) else {
+            return false;
+        };
+        if let Some(due) = room.look_at.take() {
+            self.rests.remove(&(due, supplier.clone()));
+        }
+        room.rests_since.take().is_some()
+    }
+
+    /// Its supplier is paused or cannot be looked up. Answers for how long that has lasted.
+    pub(super) fn rest(&mut self, supplier: &SupplierId, now: Moment) -> Duration {
+        let due = now + self.pace.rest;
+        let room = self
+            .rooms
+            .entry(supplier.clone())
+            .or_insert_with(|| Room::new(1));
+        let lasted = now.since(*room.rests_since.get_or_insert(now));
+        if room.look_at.is_none() {
+            room.look_at = Some(due);
+            self.rests.insert((due, supplier.clone()));
+        }
+        lasted
+    }
+
+    /// Something of this supplier waits for an endpoint, unless that has answered meanwhile.
+    pub(super) fn left_out(&mut self, endpoint: &EndpointId, supplier: &SupplierId, now: Moment) {
+        match self.health.condition(endpoint, &self.pace, now) {
+            Condition::Silent => {
+                self.health.left_out(endpoint, supplier, &self.pace, now);
+            }
+            Condition::Answers | Condition::Unknown => self.mark_old(supplier),
+        }
+    }
+
+    /// The suppliers of which something may be put off, beginning after the one that was served last: those that come first
+    /// by name would else be served first for as long as they have a backlog.
+    pub(super) fn with_old_in_turn(&self) -> Vec<SupplierId> {
+        let Some(last) = &self.last_with_old else {
+            return self.with_old.iter().cloned().collect();
+        };
+        let after = self
+            .with_old
+            .range::<SupplierId, _>((Bound::Excluded(last), Bound::Unbounded));
+        after
+            .chain(self.with_old.range::<SupplierId, _>(..=last))
+            .cloned()
+            .collect()
+    }
+
+    /// How many of the free slots what was put off may have: every second one, when there may be something else to claim.
+    pub(super) fn share_of_old(&mut self, beside: Beside) -> usize {
+        if beside == Beside::Nothing || self.with_old.is_empty() {
+            return self.free();
+        }
+        let halves = self.free() + self.half_slot;
+        self.half_slot = halves % 2;
+        halves / 2
+    }
+
+    /// Something of this supplier may be put off that could be sent when there is room.
+    pub(super) fn mark_old(&mut self, supplier: &SupplierId) {
+        self.with_old.insert(supplier.clone());
+    }
+
+    pub(super) fn keep_for(
+        &mut self,
+        traffic: &Arc<Traffic>,
+        supplier: SupplierId,
+        number: usize,
+        why: Why,
+    ) -> Option<OldWork> {
+        if number == 0 {
+            return None;
+        }
+        let room = self
+            .rooms
+            .entry(supplier.clone())
+            .or_insert_with(|| Room::new(1));
+        room.rounds += number as u32;
+        self.kept += number;
+        let stays = (0..number).map(|_| traffic.stay(&supplier)).collect();
+        let seat = || Seat {
+            traffic: Arc::clone(traffic),
+            who: Who::Worker,
+            is_kept: true,
+        };
+        Some(OldWork {
+            supplier,
+            why,
+            stays,
+            seats: (0..number).map(|_| seat()).collect(),
+        })
+    }
+}
