@@ -3,7 +3,9 @@
 mod builder;
 pub(crate) mod by_hand;
 pub(crate) mod recipients;
-mod round;
+mod stored;
+mod storing;
+mod visit;
 pub(crate) mod worker;
 
 use std::future::Future;

@@ -13,7 +13,7 @@ use crate::value::names::{OrderCode, SupplierId};
 use crate::value::visible::is_visible;
 
 use super::Dispatcher;
-use super::round::Visit;
+use super::visit::Visit;
 
 impl Dispatcher {
     /// Tries a notification at once, for a person who asks for it: also before it is due, also when it has failed or
@@ -139,6 +139,42 @@ impl Dispatcher {
     pub async fn prune(&self, older_than: Duration, limit: u32) -> Result<u32, Error> {
         let Engine { store, source, .. } = &*self.engine;
         Ok(store.prune(source, older_than, limit).await?)
+    }
+}
+
+impl Engine {
+    pub(super) async fn intervene(
+        &self,
+        selection: &Selection,
+        intervention: &Intervention,
+        limit: u32,
+    ) -> Result<Intervened, Error> {
+        self.store
+            .intervene(selection, intervention, limit)
+            .await
+            .map_err(Error::Store)
+    }
+
+    /// An intervention on one notification that must not be final yet.
+    pub(crate) async fn decide_by_hand(
+        &self,
+        key: &Key,
+        action: Action,
+        by: By,
+    ) -> Result<Notification, Error> {
+        let intervention = Intervention::new(action, by);
+        let intervened = self
+            .intervene(&Selection::Keys(vec![key.clone()]), &intervention, 1)
+            .await?;
+        let notification = self.get(key).await?;
+        if !intervened.changed.is_empty() {
+            self.bell.notify_one();
+            return Ok(notification);
+        }
+        refuse_final(&notification)?;
+        Err(Error::InFlight {
+            key: Box::new(key.clone()),
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::deliver::Delivered;
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
-use crate::dispatcher::round::{Visit, Visited};
+use crate::dispatcher::visit::{Visit, Visited};
 use crate::notification::Key;
 use crate::store::Pick;
 use crate::value::clock::Moment;

@@ -1,23 +1,16 @@
-//! What the dispatcher does inside its own tasks: prepare, insert, claim, deliver, look.
+//! The delivery of a notification for a caller who waits for it: `notify`, `retry`, `resume`, and what a drain comes back to.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::delivery::deliver::{Calling, Delivered, Held, Way, no_answer};
+use crate::delivery::deliver::{Calling, Delivered, Held, Way};
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::{Entry, Report};
 use crate::delivery::traffic::{Entry as TrafficEntry, Who};
-use crate::notification::prepared::{Enqueued, Stored};
-use crate::notification::{By, FailureReason, Key, Notification, StateName};
-use crate::store::{
-    Action, Cursor, Filter, Inserted, Intervened, Intervention, Listing, NewNotification, Page,
-    Pick, Selection, StoreError, StoreErrorKind,
-};
+use crate::notification::{By, FailureReason, Key, StateName};
+use crate::store::{Action, Filter, Inserted, Intervention, Page, Pick, Selection};
 use crate::supplier::Supplier;
 use crate::value::names::SupplierId;
-
-use super::by_hand::refuse_final;
 
 /// What came of a wish to deliver one notification.
 pub(super) enum Visited {
@@ -67,89 +60,6 @@ const REOPENED_AT_ONCE: u32 = 100;
 const RESUMED: usize = 1000;
 
 impl Engine {
-    /// The supplier as the lookup has it now.
-    pub(crate) async fn supplier(&self, id: &SupplierId) -> Result<Supplier, Error> {
-        let found = self.suppliers(std::slice::from_ref(id)).await?;
-        found
-            .into_values()
-            .next()
-            .ok_or_else(|| Error::UnknownSupplier {
-                supplier: id.clone(),
-            })
-    }
-
-    /// Those of the suppliers that the lookup knows.
-    pub(super) async fn suppliers(
-        &self,
-        ids: &[SupplierId],
-    ) -> Result<HashMap<SupplierId, Supplier>, Error> {
-        let answers = tokio::select! {
-            biased;
-            answers = self.suppliers.find_all(ids) => answers,
-            () = self.hand_back.cancelled() => return Err(Error::ShuttingDown),
-        };
-        let mut found = HashMap::with_capacity(ids.len());
-        for (id, answer) in ids.iter().zip(answers) {
-            let supplier = answer.map_err(|source| Error::Lookup {
-                supplier: id.clone(),
-                source,
-            })?;
-            found.extend(supplier.map(|supplier| (id.clone(), supplier)));
-        }
-        Ok(found)
-    }
-
-    pub(crate) async fn insert(&self, new: &[NewNotification]) -> Result<Enqueued, Error> {
-        let inserted = self.store.insert(new).await.map_err(Error::Store)?;
-        if inserted.len() != new.len() {
-            return Err(Error::Store(no_answer()));
-        }
-        if inserted
-            .iter()
-            .any(|inserted| matches!(inserted, Inserted::New { .. }))
-        {
-            self.bell.notify_one();
-        }
-        let mut enqueued = Enqueued::of(new, inserted);
-        for (stored, new) in enqueued.stored.iter_mut().zip(new) {
-            if stored.inserted == Inserted::Differs {
-                // What was stored is stored, whether the other content can be read or not.
-                let found = self.store.get(&stored.key).await.ok().flatten();
-                stored.compare(new, found.and_then(|found| found.body).as_ref());
-            }
-        }
-        Ok(enqueued)
-    }
-
-    pub(super) async fn notify(self: &Arc<Self>, new: &[NewNotification]) -> Result<Report, Error> {
-        let enqueued = self.insert(new).await?;
-        self.report_after_round(enqueued).await
-    }
-
-    /// One round for what was stored, and where it stands then.
-    pub(crate) async fn report_after_round(
-        self: &Arc<Self>,
-        Enqueued { stored }: Enqueued,
-    ) -> Result<Report, Error> {
-        let keys = stored.iter().map(|stored| stored.key.clone()).collect();
-        self.visit(keys, Visit::IfDue).await?;
-        let mut entries = Vec::with_capacity(stored.len());
-        for Stored {
-            key,
-            inserted,
-            difference,
-            ..
-        } in stored
-        {
-            entries.push(Entry {
-                notification: self.get(&key).await?,
-                inserted,
-                difference,
-            });
-        }
-        Ok(Report { entries })
-    }
-
     /// Reopens all of it, so that it is pending for every worker, and tries the first thousand itself, no more at a time
     /// than the supplier takes.
     pub(super) async fn resume(
@@ -292,78 +202,5 @@ impl Engine {
             .await
             .map(Visited::Delivered)
             .map_err(Error::Store)
-    }
-
-    /// All that a filter selects; for one order, so that it is bounded.
-    pub(super) async fn all(&self, filter: &Filter) -> Result<Vec<Notification>, Error> {
-        let mut notifications = Vec::new();
-        let mut after: Option<Cursor> = None;
-        loop {
-            let listing = self.page(filter, after.take(), 500).await?;
-            notifications.extend(listing.notifications);
-            match listing.next {
-                Some(cursor) => after = Some(cursor),
-                None => return Ok(notifications),
-            }
-        }
-    }
-
-    /// One page, of which every row can be read.
-    pub(crate) async fn page(
-        &self,
-        filter: &Filter,
-        after: Option<Cursor>,
-        limit: u32,
-    ) -> Result<Listing, Error> {
-        let page = after.map_or(Page::first(limit), |cursor| Page::after(cursor, limit));
-        let listing = self.store.list(filter, &page).await.map_err(Error::Store)?;
-        match listing.refused.first() {
-            None => Ok(listing),
-            Some(refused) => {
-                let what = format!("{}: {}", refused.row, refused.problem);
-                Err(Error::Store(StoreError::new(StoreErrorKind::Corrupt, what)))
-            }
-        }
-    }
-
-    pub(crate) async fn get(&self, key: &Key) -> Result<Notification, Error> {
-        let found = self.store.get(key).await.map_err(Error::Store)?;
-        found.ok_or_else(|| Error::NotFound {
-            key: Box::new(key.clone()),
-        })
-    }
-
-    pub(super) async fn intervene(
-        &self,
-        selection: &Selection,
-        intervention: &Intervention,
-        limit: u32,
-    ) -> Result<Intervened, Error> {
-        self.store
-            .intervene(selection, intervention, limit)
-            .await
-            .map_err(Error::Store)
-    }
-
-    /// An intervention on one notification that must not be final yet.
-    pub(crate) async fn decide_by_hand(
-        &self,
-        key: &Key,
-        action: Action,
-        by: By,
-    ) -> Result<Notification, Error> {
-        let intervention = Intervention::new(action, by);
-        let intervened = self
-            .intervene(&Selection::Keys(vec![key.clone()]), &intervention, 1)
-            .await?;
-        let notification = self.get(key).await?;
-        if !intervened.changed.is_empty() {
-            self.bell.notify_one();
-            return Ok(notification);
-        }
-        refuse_final(&notification)?;
-        Err(Error::InFlight {
-            key: Box::new(key.clone()),
-        })
     }
 }
