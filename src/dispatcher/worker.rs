@@ -2,6 +2,7 @@
 
 mod drain;
 mod look;
+mod run;
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,7 +11,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::engine::Engine;
@@ -21,6 +21,7 @@ use crate::dispatcher::Dispatcher;
 use crate::value::clock::Moment;
 
 use look::{Claiming, Look, Looked, Next, Shared, UnderWay};
+use run::Run;
 
 /// Delivers the notifications that are due: in a background task ([`run`](Self::run), [`run_until`](Self::run_until)), from
 /// cron ([`drain`](Self::drain)), or in tests until nothing is left ([`until_idle`](Self::until_idle)) or step by step
@@ -88,12 +89,6 @@ pub struct Tick {
     /// How long after the claim the next notification is due; `None` when none waits for its time.
     pub next_due: Option<Duration>,
 }
-
-/// The least time between two claims when what is due could not be claimed.
-const LEAST: Duration = Duration::from_millis(5);
-
-/// How long a worker waits after the store could not be asked.
-const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Creates a worker for the notifications of a dispatcher's store and source.
@@ -264,130 +259,6 @@ impl Worker {
 fn log(error: &Error) {
     let source = std::error::Error::source(error).map(ToString::to_string);
     tracing::error!(%error, ?source, "nothing could be claimed");
-}
-
-/// A run of a worker: when it claims again, and what tells it to do so earlier.
-struct Run {
-    claim: Claim,
-    /// The store is not asked before this moment: it could not answer.
-    not_before: Moment,
-    /// Calls that end, slots that become free, endpoints that answer.
-    changes: tokio::sync::watch::Receiver<u64>,
-    /// Passes the store's hints on to the bell, and hears each of them.
-    hints: JoinHandle<()>,
-    engine: Arc<Engine>,
-    under_way: Arc<UnderWay>,
-    _work: crate::delivery::traffic::Work,
-}
-
-/// When what is due is claimed again.
-#[derive(Clone, Copy)]
-enum Claim {
-    WhenFree,
-    At(Moment),
-}
-
-impl Run {
-    fn begin(worker: &Worker) -> Run {
-        let engine = Arc::clone(&worker.engine);
-        let hints = tokio::spawn(async move {
-            loop {
-                engine.store.changed().await;
-                engine.bell.notify_one();
-            }
-        });
-        let traffic = &worker.engine.traffic;
-        let now = Moment::now();
-        Run {
-            claim: Claim::At(now),
-            not_before: now,
-            changes: traffic.changes(),
-            hints,
-            engine: Arc::clone(&worker.engine),
-            under_way: UnderWay::new(&worker.engine),
-            _work: traffic.work(),
-        }
-    }
-
-    /// Claims no more; answers what is under way.
-    fn end(self) -> Arc<UnderWay> {
-        Arc::clone(&self.under_way)
-    }
-
-    /// Waits until there may be something to do, and looks.
-    async fn next_look(&mut self, worker: &Worker) -> Result<Option<Looked>, Error> {
-        self.wait(worker).await;
-        self.look(worker).await
-    }
-
-    /// Waits until there may be something to do.
-    async fn wait(&mut self, worker: &Worker) {
-        let now = Moment::now();
-        let poll = now + worker.poll;
-        let at = match self.claim {
-            Claim::WhenFree => poll,
-            Claim::At(moment) => moment.min(poll),
-        };
-        let look_at = worker
-            .engine
-            .traffic
-            .next_moment()
-            .map_or(at, |moment| moment.min(at))
-            .max(self.not_before);
-        tokio::select! {
-            biased;
-            () = worker.engine.bell.notified() => self.claim = Claim::At(now),
-            // The sender lives as long as the dispatcher.
-            _ = self.changes.changed() => {}
-            () = tokio::time::sleep(look_at.since(now)) => {}
-        }
-    }
-
-    /// Looks, if there is something to look for.
-    async fn look(&mut self, worker: &Worker) -> Result<Option<Looked>, Error> {
-        self.changes.mark_unchanged();
-        let now = Moment::now();
-        if now < self.not_before {
-            return Ok(None);
-        }
-        let claiming = match self.claim {
-            Claim::WhenFree => Claiming::All,
-            Claim::At(moment) if moment <= now => Claiming::All,
-            Claim::At(_) if worker.engine.traffic.has_old_work(now) => Claiming::PutOffOnly,
-            Claim::At(_) => return Ok(None),
-        };
-        let looked = worker.look(claiming, &self.under_way).await;
-        if looked.is_err() {
-            // The slots that were kept for it are free again, which would be a reason to look at once.
-            self.not_before = Moment::now() + AFTER_ERROR;
-        }
-        if claiming == Claiming::All {
-            let now = Moment::now();
-            self.claim = match &looked {
-                Ok(Looked {
-                    next: Next::WhenFree | Next::NotAsked,
-                    ..
-                }) => Claim::WhenFree,
-                // The moment is fixed here, and not when the wait begins: what else happens would put it off for ever.
-                Ok(Looked {
-                    next: Next::In(next),
-                    ..
-                }) => Claim::At(
-                    now + next.map_or(worker.poll, |next| next.max(LEAST).min(worker.poll)),
-                ),
-                Err(_) => Claim::At(now + AFTER_ERROR),
-            };
-        }
-        looked.map(Some)
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        self.hints.abort();
-        // It may have heard the bell, or kept what is due for itself, and claims nothing any more: others look.
-        self.engine.bell.notify_one();
-    }
 }
 
 impl std::fmt::Debug for Worker {

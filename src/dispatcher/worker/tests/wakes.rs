@@ -25,7 +25,8 @@ use crate::value::names::{OrderCode, Source, SupplierId};
 use crate::wire::request::Request;
 use crate::wire::send::Reply;
 
-use super::super::{Claim, Run, Worker};
+use super::super::Worker;
+use super::super::run::{Claim, Run};
 use super::world::{LIMIT, Manner, Plan, secs};
 
 /// Endpoints that all answer this status after this time.

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::support::*;
+use crate::value::secret::Secret;
 use crate::wire::send::*;
 
 /// Answers one request, and the next one with an alert, as the TLS library reports it.

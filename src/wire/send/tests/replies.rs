@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::support::*;
+use crate::wire::request::{Header, HeaderText};
 use crate::wire::send::*;
 
 #[tokio::test]

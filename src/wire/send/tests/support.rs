@@ -18,6 +18,7 @@ use crate::event::Body;
 pub(super) use crate::notification::outcome::Blocked;
 use crate::value::secret::Secret;
 pub(super) use crate::wire::dns::NoAddress;
+use crate::wire::request::{Header, HeaderText};
 pub(super) use crate::wire::send::*;
 pub(super) use std::net::{IpAddr, SocketAddr};
 
