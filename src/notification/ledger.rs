@@ -333,8 +333,54 @@ impl Ledger {
     }
 
     fn standing_after(&self, tried: &Tried) -> Standing {
-        let known = self.find_id(&tried.endpoint.id);
-        let (tries, first_at, interrupted_before) = match known {
+        let gave_up = |why| Standing::GivenUp { at: tried.at, why };
+        match tried.outcome {
+            Outcome::NotSent {
+                why: NotSent::Interrupted,
+            } => self.standing_after_a_cut(tried),
+            Outcome::Accepted { .. } => Standing::Accepted {
+                at: tried.at,
+                reference: tried.reference.clone(),
+            },
+            Outcome::Rejected { status: 410 } => gave_up(GaveUp::Gone),
+            Outcome::Unknown { .. } if tried.on_unknown == OnUnknown::Hold => {
+                gave_up(GaveUp::HeldUnknown)
+            }
+            _ => self
+                .standing_after_a_try(tried)
+                .unwrap_or_else(|| gave_up(GaveUp::Exhausted)),
+        }
+    }
+
+    /// We cut it ourselves before anything left: no try is spent, and it may be called again at once.
+    fn standing_after_a_cut(&self, tried: &Tried) -> Standing {
+        match self.find_id(&tried.endpoint.id) {
+            Some(Standing::Open {
+                tries,
+                first_at,
+                not_before,
+                interrupted,
+                last,
+            }) => Standing::Open {
+                tries: *tries,
+                first_at: *first_at,
+                not_before: (*not_before).max(tried.over),
+                interrupted: *interrupted,
+                last: *last,
+            },
+            _ => Standing::Open {
+                tries: 0,
+                first_at: tried.at,
+                not_before: tried.over,
+                interrupted: 0,
+                last: false,
+            },
+        }
+    }
+
+    /// One try more; `None` when the schedule has come to its end.
+    fn standing_after_a_try(&self, tried: &Tried) -> Option<Standing> {
+        let (tries, first_at, interrupted_before) = match self.find_id(&tried.endpoint.id) {
             Some(Standing::Open {
                 tries,
                 first_at,
@@ -343,56 +389,13 @@ impl Ledger {
             }) => (*tries, *first_at, *interrupted),
             _ => (0, tried.at, 0),
         };
-        match tried.outcome {
-            // We cut it ourselves before anything left: no try is spent, and it may be called again at once.
-            Outcome::NotSent {
-                why: NotSent::Interrupted,
-            } => {
-                let (not_before, last) = match known {
-                    Some(Standing::Open {
-                        not_before, last, ..
-                    }) => ((*not_before).max(tried.over), *last),
-                    _ => (tried.over, false),
-                };
-                return Standing::Open {
-                    tries,
-                    first_at,
-                    not_before,
-                    interrupted: interrupted_before,
-                    last,
-                };
-            }
-            Outcome::Accepted { .. } => {
-                return Standing::Accepted {
-                    at: tried.at,
-                    reference: tried.reference.clone(),
-                };
-            }
-            Outcome::Rejected { status: 410 } => {
-                return Standing::GivenUp {
-                    at: tried.at,
-                    why: GaveUp::Gone,
-                };
-            }
-            Outcome::Unknown { .. } if tried.on_unknown == OnUnknown::Hold => {
-                return Standing::GivenUp {
-                    at: tried.at,
-                    why: GaveUp::HeldUnknown,
-                };
-            }
-            _ => {}
-        }
         let tries = tries.saturating_add(1);
-        let not_before = tried.over.after(tried.policy.delay_asked(
-            tries,
-            tried.random,
-            tried.retry_after,
-        ));
+        let delay = tried
+            .policy
+            .delay_asked(tries, tried.random, tried.retry_after);
+        let not_before = tried.over.after(delay);
         if not_before.since(first_at) > tried.policy.give_up_after() {
-            return Standing::GivenUp {
-                at: tried.at,
-                why: GaveUp::Exhausted,
-            };
+            return None;
         }
         let interrupted = match tried.outcome {
             Outcome::Unknown {
@@ -403,13 +406,13 @@ impl Ledger {
         // At the end of the spread, for it is not known yet how the next delay will be spread: rather a word too early than none.
         let after_next = not_before.after(tried.policy.delay(tries.saturating_add(1), 1.0));
         let last = after_next.since(first_at) > tried.policy.give_up_after();
-        Standing::Open {
+        Some(Standing::Open {
             tries,
             first_at,
             not_before,
             interrupted,
             last,
-        }
+        })
     }
 
     fn set(&mut self, Named { id, shown }: Named, standing: Standing) {

@@ -238,39 +238,24 @@ impl Sender {
             Err(_) => return Some(Reply::of(TIMED_OUT, took)),
         };
         let (head, mut body) = response.into_parts();
-        let status = head.status.as_u16();
-        let retry_after = asked_to_wait(head.status, &head.headers);
-        let last = deadline.min(tokio::time::Instant::now() + READ_LIMIT);
+        let (status, retry_after) = (
+            head.status.as_u16(),
+            asked_to_wait(head.status, &head.headers),
+        );
+        let until = deadline.min(tokio::time::Instant::now() + READ_LIMIT);
         if !head.status.is_success() {
-            let mut rejection = Vec::new();
-            if let Some(limit) = rejection_limit {
-                // Whatever has come by then is kept.
-                tokio::select! {
-                    biased;
-                    _ = tokio::time::timeout_at(last, connection::read_start(&mut body, limit, &mut rejection)) => {}
-                    () = cut.cancelled() => {}
-                }
-            }
+            let rejection = beginning(&mut body, rejection_limit, until, cut).await;
             self.recover(host, connection, body).await;
             return Some(Reply {
                 outcome: Outcome::Rejected { status },
                 retry_after,
                 body: None,
-                rejection: rejection_limit.map(|_| rejection),
+                rejection,
                 took,
             });
         }
         // From here on nothing can undo the acceptance.
-        let wanted = match reply_limit {
-            Some(limit) => {
-                tokio::select! {
-                    biased;
-                    read = tokio::time::timeout_at(last, connection::read(&mut body, limit)) => read.ok().flatten(),
-                    () = cut.cancelled() => None,
-                }
-            }
-            None => None,
-        };
+        let wanted = whole(&mut body, reply_limit, until, cut).await;
         if wanted.is_some() || reply_limit.is_none() {
             self.recover(host, connection, body).await;
         }
@@ -355,6 +340,36 @@ impl Sender {
         }
         tokio::spawn(recovering);
     }
+}
+
+/// The body of an acceptance, if it is wanted and comes whole in time.
+async fn whole(
+    body: &mut Incoming,
+    limit: Option<usize>,
+    until: tokio::time::Instant,
+    cut: &CancellationToken,
+) -> Option<Vec<u8>> {
+    tokio::select! {
+        biased;
+        read = tokio::time::timeout_at(until, connection::read(body, limit?)) => read.ok().flatten(),
+        () = cut.cancelled() => None,
+    }
+}
+
+/// The beginning of the body of a rejection, if it is wanted: as much as comes in time.
+async fn beginning(
+    body: &mut Incoming,
+    limit: Option<usize>,
+    until: tokio::time::Instant,
+    cut: &CancellationToken,
+) -> Option<Vec<u8>> {
+    let mut beginning = Vec::new();
+    tokio::select! {
+        biased;
+        _ = tokio::time::timeout_at(until, connection::read_start(body, limit?, &mut beginning)) => {}
+        () = cut.cancelled() => {}
+    }
+    Some(beginning)
 }
 
 /// The client refused to take the request. Configuration has been parsed, so this is not expected of anything.

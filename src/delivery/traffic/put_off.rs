@@ -108,59 +108,10 @@ impl Traffic {
         random: f64,
     ) -> Vec<OldWork> {
         let mut undelivered = Undelivered::default();
-        let mut work = Vec::new();
         let mut state = self.lock();
-        let again = within(&state.pace.look_again, random);
-        while state.free() > 0
-            && let Some((endpoint, suppliers)) = state.health.call_due(now, again)
-        {
-            for supplier in suppliers {
-                let one = if state.has_room(&supplier, now) {
-                    state.free().min(1)
-                } else {
-                    0
-                };
-                work.extend(state.keep_for(self, supplier, one, Why::CallDue(endpoint.clone())));
-            }
-        }
-        while state.free() > 0
-            && let Some((due, supplier)) =
-                state.rests.first().filter(|(due, _)| *due <= now).cloned()
-        {
-            state.rests.remove(&(due, supplier.clone()));
-            // Once more, unless it turns out that nothing of it is put off: the claim may come to nothing.
-            let again = now + state.pace.rest;
-            if let Some(room) = state.rooms.get_mut(&supplier) {
-                room.look_at = Some(again);
-                state.rests.insert((again, supplier.clone()));
-            }
-            work.extend(state.keep_for(self, supplier, 1, Why::Rested));
-        }
-        let mut share = state.share_of_old(beside);
-        for supplier in state.with_old_in_turn() {
-            let mut wanted = 0;
-            while share > wanted
-                && state.free() > wanted
-                && state.has_room_beside(&supplier, wanted, now)
-            {
-                // One is claimed of a supplier with nothing under way: it learns how many may go on.
-                let room = state
-                    .rooms
-                    .entry(supplier.clone())
-                    .or_insert_with(|| Room::new(1));
-                if room.turn == Turn::New && !room.waiting.is_empty() {
-                    state.let_in(self, &supplier, &mut undelivered);
-                } else {
-                    room.turn = Turn::New;
-                    wanted += 1;
-                }
-            }
-            share -= wanted;
-            if wanted > 0 {
-                state.last_with_old = Some(supplier.clone());
-            }
-            work.extend(state.keep_for(self, supplier, wanted, Why::Room));
-        }
+        let mut work = state.work_of_due_calls(self, now, random);
+        work.extend(state.work_of_the_rested(self, now));
+        work.extend(state.work_with_room(self, beside, now, &mut undelivered));
         drop(state);
         work
     }
@@ -187,6 +138,83 @@ impl Traffic {
 }
 
 impl State {
+    /// One for each supplier that waits for the next call of a silent endpoint whose moment has come.
+    fn work_of_due_calls(
+        &mut self,
+        traffic: &Arc<Traffic>,
+        now: Moment,
+        random: f64,
+    ) -> Vec<OldWork> {
+        let mut work = Vec::new();
+        let again = within(&self.pace.look_again, random);
+        while self.free() > 0
+            && let Some((endpoint, suppliers)) = self.health.call_due(now, again)
+        {
+            for supplier in suppliers {
+                let has_room = self.has_room(&supplier, now);
+                let one = if has_room { self.free().min(1) } else { 0 };
+                work.extend(self.keep_for(traffic, supplier, one, Why::CallDue(endpoint.clone())));
+            }
+        }
+        work
+    }
+
+    /// One for each supplier that was paused, or could not be looked up, and is looked at again.
+    fn work_of_the_rested(&mut self, traffic: &Arc<Traffic>, now: Moment) -> Vec<OldWork> {
+        let mut work = Vec::new();
+        while self.free() > 0
+            && let Some((due, supplier)) =
+                self.rests.first().filter(|(due, _)| *due <= now).cloned()
+        {
+            self.rests.remove(&(due, supplier.clone()));
+            // Once more, unless it turns out that nothing of it is put off: the claim may come to nothing.
+            let again = now + self.pace.rest;
+            if let Some(room) = self.rooms.get_mut(&supplier) {
+                room.look_at = Some(again);
+                self.rests.insert((again, supplier.clone()));
+            }
+            work.extend(self.keep_for(traffic, supplier, 1, Why::Rested));
+        }
+        work
+    }
+
+    /// As much of each supplier as it has room for, within the share of what is put off.
+    fn work_with_room(
+        &mut self,
+        traffic: &Arc<Traffic>,
+        beside: Beside,
+        now: Moment,
+        undelivered: &mut Undelivered,
+    ) -> Vec<OldWork> {
+        let mut work = Vec::new();
+        let mut share = self.share_of_old(beside);
+        for supplier in self.with_old_in_turn() {
+            let mut wanted = 0;
+            while share > wanted
+                && self.free() > wanted
+                && self.has_room_beside(&supplier, wanted, now)
+            {
+                // One is claimed of a supplier with nothing under way: it learns how many may go on.
+                let room = self
+                    .rooms
+                    .entry(supplier.clone())
+                    .or_insert_with(|| Room::new(1));
+                if room.turn == Turn::New && !room.waiting.is_empty() {
+                    self.let_in(traffic, &supplier, undelivered);
+                } else {
+                    room.turn = Turn::New;
+                    wanted += 1;
+                }
+            }
+            share -= wanted;
+            if wanted > 0 {
+                self.last_with_old = Some(supplier.clone());
+            }
+            work.extend(self.keep_for(traffic, supplier, wanted, Why::Room));
+        }
+        work
+    }
+
     /// The supplier is not looked at again; says whether it was paused or could not be looked up.
     pub(super) fn has_rested(&mut self, supplier: &SupplierId) -> bool {
         let Some(room) = self.rooms.get_mut(supplier) else {
