@@ -6,7 +6,7 @@ use crate::store::StoreError;
 use crate::supplier::lookup::LookupError;
 use crate::value::names::SupplierId;
 
-/// Why a call of a [`Dispatcher`](crate::Dispatcher) could not be done. A POST that was refused or lost is no error: it
+/// The error of a call of a [`Dispatcher`](crate::Dispatcher) that could not be done. A POST that was refused or lost is no error: it
 /// is an [`Outcome`](crate::Outcome) in the report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

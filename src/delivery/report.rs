@@ -19,7 +19,7 @@ use crate::wire::send::Reached;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// One for each notification, in the order of the suppliers in the order.
+    /// The entries: one for each notification, in the sequence of the suppliers in the order.
     pub entries: Vec<Entry>,
 }
 
@@ -49,7 +49,7 @@ pub struct Entry {
     pub notification: Notification,
     /// Whether it was stored by this call, was there before, or is in conflict.
     pub inserted: Inserted,
-    /// For one that is in conflict, where it differs from what is stored.
+    /// The difference from what is stored, for a notification that is in conflict.
     pub difference: Option<Difference>,
 }
 
@@ -80,13 +80,13 @@ pub struct OrderReport {
     pub notifications: Vec<Notification>,
 }
 
-/// What [`Dispatcher::check`](crate::Dispatcher::check) found about one endpoint, without sending an event.
+/// The result of [`Dispatcher::check`](crate::Dispatcher::check) for one endpoint, to which no event was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointCheck {
-    /// Scheme, host, port and path.
+    /// The endpoint: scheme, host, port and path.
     pub endpoint: String,
-    /// What was found.
+    /// The verdict of the check.
     pub verdict: Verdict,
     /// The last moment at which the certificate of the server is valid; `None` when no TLS connection was made.
     pub certificate_until: Option<Timestamp>,

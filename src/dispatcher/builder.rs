@@ -180,8 +180,8 @@ impl DispatcherBuilder {
         self
     }
 
-    /// Calls this after a notification has ended and the end is durable, and when the next try of an endpoint may be its
-    /// last. It runs in the task of the delivery: be quick, hand long work on. A panic in it is logged and changes nothing.
+    /// Sets a listener: it is called after a notification has ended and the end is durable, and when the next try of an endpoint
+    /// may be its last. It runs in the task of the delivery: be quick, hand long work on. A panic in it is logged and changes nothing.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -70,23 +70,23 @@ pub struct Worker {
     poll: Duration,
 }
 
-/// How much a worker has done since it was made.
+/// The numbers of what a worker has done since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Notifications that were accepted.
+    /// The number of notifications that ended as notified.
     pub notified: u64,
-    /// Notifications that failed.
+    /// The number of notifications that failed.
     pub failed: u64,
 }
 
-/// What one [`tick`](Worker::tick) of a worker did.
+/// The result of one [`tick`](Worker::tick) of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tick {
-    /// How many notifications were claimed, and then delivered or handed back.
+    /// The number of notifications that were claimed, and then delivered or handed back.
     pub claimed: usize,
-    /// How long after the claim the next notification is due; `None` when none waits for its time.
+    /// The time from the claim until the next notification is due; `None` when none waits for its time.
     pub next_due: Option<Duration>,
 }
 

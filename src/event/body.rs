@@ -11,7 +11,7 @@ use super::EventError;
 pub struct Body(Arc<[u8]>);
 
 impl Body {
-    /// Takes the bytes as they are.
+    /// Creates it from bytes, which are kept as they are.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         Body(bytes.into())
     }
@@ -21,7 +21,7 @@ impl Body {
         &self.0
     }
 
-    /// The bytes, shared.
+    /// The bytes, as another owner of the same memory.
     pub fn shared(&self) -> Arc<[u8]> {
         Arc::clone(&self.0)
     }
@@ -48,7 +48,7 @@ impl Memo {
     /// The most bytes that a memo has: 2048.
     pub const LIMIT: usize = 2048;
 
-    /// Takes the bytes as they are.
+    /// Creates it from bytes, which are kept as they are.
     ///
     /// # Errors
     /// [`EventError::Memo`] when there are more than [`Memo::LIMIT`].

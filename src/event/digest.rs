@@ -9,7 +9,7 @@ use crate::value::names::SupplierId;
 
 use super::hex::hex;
 
-/// What an event says, in brief: two events under the same key are the same when their digests are.
+/// The digest of an event's content: two events under the same key are the same when their digests are.
 ///
 /// For `order.created` it is taken over the order's content for the supplier before privacy and without `built_at`, so
 /// that neither a changed privacy rule nor a rebuilt order counts as another content. It carries the version of the

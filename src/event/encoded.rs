@@ -7,7 +7,7 @@ use crate::value::names::SupplierId;
 
 use super::{Body, ContentDigest, EventError, EventKind, Memo, Occurrence};
 
-/// What is said to one supplier about one order, encoded once.
+/// An event: what one supplier receives about one order, encoded once.
 ///
 /// ```
 /// use orderhook::event::Occurrence;
@@ -73,41 +73,41 @@ impl Event {
         self
     }
 
-    /// With a note for the store.
+    /// The same event with a note that the store keeps beside it.
     #[must_use]
     pub fn with_memo(mut self, memo: Memo) -> Self {
         self.memo = Some(memo);
         self
     }
 
-    /// With a digest over something else than the bytes of the body.
+    /// The same event with a digest over something else than the bytes of the body.
     #[must_use]
     pub fn with_digest(mut self, digest: ContentDigest) -> Self {
         self.digest = digest;
         self
     }
 
-    /// What it is about.
+    /// The kind of the event.
     pub fn kind(&self) -> &EventKind {
         &self.kind
     }
 
-    /// Which of its kind.
+    /// The occurrence: which one of its kind the event is.
     pub fn occurrence(&self) -> &Occurrence {
         &self.occurrence
     }
 
-    /// Its JSON.
+    /// The body: the JSON that is sent.
     pub fn body(&self) -> &Body {
         &self.body
     }
 
-    /// Its content in brief.
+    /// The digest of the event's content.
     pub fn digest(&self) -> ContentDigest {
         self.digest
     }
 
-    /// Its note for the store.
+    /// The note that the store keeps beside the event.
     pub fn memo(&self) -> Option<&Memo> {
         self.memo.as_ref()
     }

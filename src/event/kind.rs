@@ -64,7 +64,7 @@ impl EventKind {
         }
     }
 
-    /// The stage that it is, if it is one.
+    /// The stage of fulfilment that the kind is; `None` for other kinds.
     pub fn stage(&self) -> Option<Stage> {
         match self {
             EventKind::Stage(stage) => Some(*stage),

@@ -13,12 +13,12 @@ use super::EventError;
 pub struct Occurrence(Arc<str>);
 
 impl Occurrence {
-    /// The only one of its kind.
+    /// The occurrence of an event that is the only one of its kind.
     pub fn only() -> Self {
         Occurrence(Arc::from(""))
     }
 
-    /// One of several, which this text distinguishes.
+    /// The occurrence of one of several events, which this text distinguishes.
     ///
     /// # Errors
     /// [`EventError::Occurrence`] for more than 200 characters, or one that cannot be seen.

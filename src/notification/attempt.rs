@@ -20,15 +20,15 @@ mod stored;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// Scheme, host, port and path of the endpoint; never the query.
+    /// The endpoint: scheme, host, port and path; never the query.
     pub endpoint: String,
     /// The endpoint's identity.
     pub endpoint_id: EndpointId,
     /// The outcome.
     pub outcome: Outcome,
-    /// When it began, on the store's timeline; for one that was interrupted, when the interruption was noticed.
+    /// The moment at which it began, on the store's timeline; for one that was interrupted, when the interruption was noticed.
     pub at: Timestamp,
-    /// How long it took, to the millisecond.
+    /// The time that it took, to the millisecond.
     pub took: Duration,
     /// The beginning of a reply that was not 2xx, where the supplier's configuration asks for it (`keep_reply`). What the
     /// request kept secret and what it said of people is `***` in it, and invisible characters are escaped. `None` in

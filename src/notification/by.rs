@@ -28,7 +28,7 @@ pub struct By {
 }
 
 impl By {
-    /// What a store kept of a decision, perhaps from a time when more characters were allowed. For stores only: what comes
+    /// A decision as a store kept it, perhaps from a time when more characters were allowed. For stores only: what comes
     /// from elsewhere goes through [`new`](Self::new).
     ///
     /// # Errors
@@ -59,11 +59,11 @@ impl By {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HistoryEntry {
-    /// When it was decided, on the store's timeline.
+    /// The moment of the decision, on the store's timeline.
     pub at: Timestamp,
-    /// What was decided.
+    /// The action that was decided.
     pub action: ActionName,
-    /// Who decided it, and why. `None` once the texts have been [erased](super::Action::Erase).
+    /// The person or program that decided it, and why. `None` once the texts have been [erased](super::Action::Erase).
     pub by: Option<By>,
 }
 

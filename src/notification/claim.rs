@@ -18,19 +18,19 @@ pub struct Claim {
     pub token: Token,
     /// The id that receivers deduplicate on.
     pub event_id: EventId,
-    /// Its place in the stream.
+    /// The place of the notification in its stream.
     pub position: u64,
     /// The bytes to send.
     pub body: Body,
-    /// What is known per endpoint.
+    /// The ledger: what is known per endpoint.
     pub ledger: Ledger,
-    /// How often the notification was reopened.
+    /// The number of times that the notification was reopened.
     pub reopened: u32,
-    /// How many attempts are recorded.
+    /// The number of attempts that are recorded.
     pub attempts: u32,
     /// Whether the notification was abandoned by another holder, whose last POST may have been received.
     pub taken_over: bool,
-    /// W3C trace context of the request that stored it.
+    /// The W3C trace context of the request that stored it.
     pub traceparent: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl Token {
         Token(number)
     }
 
-    /// Its number.
+    /// The number of the token.
     pub fn number(self) -> i64 {
         self.0
     }

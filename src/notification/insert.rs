@@ -14,11 +14,11 @@ pub struct NewNotification {
     pub key: Key,
     /// The id that receivers deduplicate on.
     pub event_id: EventId,
-    /// Its place in the stream.
+    /// The place that it gets in its stream.
     pub append: Append,
     /// The state in which it begins.
     pub start: Start,
-    /// What is known at the beginning, which is the endpoint that the first claim calls first. It is opaque to the
+    /// The ledger at the beginning, which is the endpoint that the first claim calls first. It is opaque to the
     /// store, like the ledger of a [`Step`](crate::store::Step), and empty when nothing is known.
     pub ledger: Ledger,
     /// The digest of the event's content, by which other content under the same key is found; without one there is no
@@ -26,7 +26,7 @@ pub struct NewNotification {
     pub content_digest: Option<ContentDigest>,
     /// A note that is kept as long as the row.
     pub memo: Option<Memo>,
-    /// W3C trace context of the request that stores it.
+    /// The W3C trace context of the request that stores it.
     pub traceparent: Option<String>,
 }
 
@@ -80,7 +80,7 @@ pub enum Start {
 }
 
 impl Start {
-    /// Pending and due now.
+    /// The start of a notification that is pending and due now.
     pub fn pending(body: Body) -> Self {
         Start::Pending {
             body,
@@ -89,7 +89,7 @@ impl Start {
     }
 }
 
-/// What became of one notification that was to be stored.
+/// The answer for one notification that was to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Inserted {

@@ -4,24 +4,24 @@ use crate::value::words::words;
 
 use super::by::By;
 
-/// What a person decides about notifications, and who that is. Exhaustive on purpose: a new field must break every store
+/// The decision of a person or program about notifications. Exhaustive on purpose: a new field must break every store
 /// at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intervention {
-    /// What is decided.
+    /// The action that is decided.
     pub action: Action,
-    /// Who decides it, and why. It becomes an entry of the history, in the same atomic step.
+    /// The person or program that decides it, and why. It becomes an entry of the history, in the same atomic step.
     pub by: By,
 }
 
 impl Intervention {
-    /// This action, decided by this person or program.
+    /// The decision for this action by this person or program.
     pub fn new(action: Action, by: By) -> Self {
         Intervention { action, by }
     }
 }
 
-/// What can be decided about a notification, and from which states. What is being sent under a live lease is left alone
+/// The actions that can be decided about a notification, and from which states. What is being sent under a live lease is left alone
 /// by all of them. Exhaustive on purpose: a new variant must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {

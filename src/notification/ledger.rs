@@ -9,7 +9,7 @@ use crate::supplier::{Endpoint, EndpointId, OnUnknown};
 use crate::value::invalid::InvalidValue;
 use crate::value::time::Timestamp;
 
-/// What is known per endpoint of a notification: whether it has accepted or was given up, or how often it was tried and when
+/// The ledger of a notification, which says what is known per endpoint: whether it has accepted or was given up, or how often it was tried and when
 /// it is tried again. An endpoint that is not in the ledger has not been called yet.
 ///
 /// [`Notification::endpoints`](crate::Notification::endpoints) shows what is in it. To a store it is opaque: it keeps the
@@ -92,7 +92,7 @@ impl Round {
     }
 }
 
-/// What is known of one endpoint of a notification.
+/// The standing of one endpoint of a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -133,7 +133,7 @@ pub enum Standing {
     },
 }
 
-/// Why an endpoint is not called again in a schedule.
+/// The reason for which an endpoint is not called again in a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -152,9 +152,9 @@ pub enum GaveUp {
 pub struct EndpointStanding {
     /// The endpoint's identity.
     pub id: EndpointId,
-    /// Scheme, host, port and path; never the query.
+    /// The endpoint: scheme, host, port and path; never the query.
     pub endpoint: String,
-    /// What is known of it.
+    /// The standing of the endpoint.
     pub standing: Standing,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::value::time::Timestamp;
 
-/// Why nothing was sent. Each is something that one of the two admins can act on.
+/// The cause of a POST that was not sent. Each is something that one of the two admins can act on.
 ///
 /// What the server's certificate and its alerts say is the server's own word: names are cut to visible ASCII, and there are
 /// at most [10](Self::MOST_NAMES).

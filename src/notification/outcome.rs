@@ -36,7 +36,7 @@ pub enum Outcome {
     /// This crate's own guard refused to dial the endpoint. It counts as a try and follows the schedule, so that a
     /// repair takes effect.
     Blocked {
-        /// What the guard objects to.
+        /// The objection of the guard to an endpoint.
         why: Blocked,
     },
 }
@@ -79,7 +79,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// How the answer to an event that may have been received was lost.
+/// The way in which the answer to an event that may have been received was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unknown {
@@ -125,7 +125,7 @@ impl fmt::Display for Unknown {
     }
 }
 
-/// What the guard objects to.
+/// The objection of the guard to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Blocked {

@@ -9,13 +9,13 @@ use crate::event::{Body, Difference, EventId};
 use super::insert::{Inserted, NewNotification, Start};
 use super::key::Key;
 
-/// What became of each notification of an order that was to be stored: the answer of
+/// The answers for the notifications of an order that were to be stored: the answer of
 /// [`Dispatcher::enqueue`](crate::Dispatcher::enqueue), and of the `insert_in` of a SQL store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[must_use = "conflicts are in it"]
 #[non_exhaustive]
 pub struct Enqueued {
-    /// One for each notification, in the order of the suppliers in the order.
+    /// The answers: one for each notification, in the sequence of the suppliers in the order.
     pub stored: Vec<Stored>,
 }
 
@@ -79,7 +79,7 @@ impl Prepared {
     }
 }
 
-/// What became of one notification that was to be stored.
+/// The answer for one notification that was to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stored {
@@ -89,7 +89,7 @@ pub struct Stored {
     pub event_id: EventId,
     /// Whether it was stored, was there before, or is in conflict.
     pub inserted: Inserted,
-    /// For one that is in conflict, where it differs from what is stored.
+    /// The difference from what is stored, for a notification that is in conflict.
     pub difference: Option<Difference>,
 }
 

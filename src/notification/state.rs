@@ -86,7 +86,7 @@ impl NotificationState {
         }
     }
 
-    /// From when it can be claimed, when it is the oldest unfinished of its stream: when it is due, or when its lease
+    /// The moment from which it can be claimed, when it is the oldest unfinished of its stream: when it is due, or when its lease
     /// runs out. `None` when time alone does not make it claimable.
     pub fn claimable_from(&self) -> Option<Timestamp> {
         match self {
@@ -142,7 +142,7 @@ impl StateName {
     }
 }
 
-/// Why a notification is closed without having been sent to the end.
+/// The reason for which a notification is closed without having been sent to the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Closed {
@@ -155,7 +155,7 @@ pub enum Closed {
     NotWanted,
 }
 
-/// Why a notification failed, and so what a person has to repair.
+/// The reason for which a notification failed, and so what a person has to repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FailureReason {

@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::state::FailureReason;
 use crate::supplier::StreamRule;
 
-/// What the holder of a claim records. Exhaustive on purpose: a new field must break every store at compile time.
+/// The record that the holder of a claim makes. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The key of the notification.
@@ -22,7 +22,7 @@ pub struct Step {
     pub attempts: Vec<Attempt>,
     /// The ledger as it is now, which replaces the stored one.
     pub ledger: Ledger,
-    /// What becomes of the notification.
+    /// The change that it makes of the notification.
     pub then: Then,
 }
 
@@ -48,7 +48,7 @@ impl Step {
     }
 }
 
-/// What a step makes of the notification. Exhaustive on purpose: a new variant must break every store at compile time.
+/// The change that a step makes of the notification. Exhaustive on purpose: a new variant must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Then {
     /// It is still being sent: the claim is kept and its lease begins anew.
@@ -82,7 +82,7 @@ pub enum Then {
     },
 }
 
-/// What became of a step.
+/// The answer of a store to a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Written {
     /// It is recorded.

@@ -17,9 +17,9 @@ pub struct Notification {
     pub position: u64,
     /// The state.
     pub state: NotificationState,
-    /// How often it was reopened after a failure; each reopening starts a new schedule.
+    /// The number of times that it was reopened after a failure; each reopening starts a new schedule.
     pub reopened: u32,
-    /// What is known per endpoint, in stored form; [`endpoints`](Self::endpoints) shows it.
+    /// The ledger: what is known per endpoint, in stored form; [`endpoints`](Self::endpoints) shows it.
     pub ledger: Ledger,
     /// Every POST that was made or may have been made, oldest first.
     pub attempts: Vec<Attempt>,
@@ -31,11 +31,11 @@ pub struct Notification {
     pub content_digest: Option<ContentDigest>,
     /// A note that is kept with it as long as the row: the fulfilment life cycle keeps its own there.
     pub memo: Option<Memo>,
-    /// W3C trace context of the request that stored it.
+    /// The W3C trace context of the request that stored it.
     pub traceparent: Option<String>,
-    /// What people and programs have decided about it, oldest first. Empty in listings.
+    /// The history: what people and programs have decided about it, oldest first. Empty in listings.
     pub history: Vec<HistoryEntry>,
-    /// When it was stored, on the store's timeline.
+    /// The moment at which it was stored, on the store's timeline.
     pub created_at: Timestamp,
 }
 
@@ -76,7 +76,7 @@ impl Notification {
         self
     }
 
-    /// What is known per endpoint, in the order in which the endpoints were first called.
+    /// The endpoints and what is known of each, in the order in which the endpoints were first called.
     pub fn endpoints(&self) -> Vec<EndpointStanding> {
         self.ledger.for_schedule(self.reopened).standings()
     }

@@ -31,11 +31,11 @@ pub enum Queue {
     PutOff,
 }
 
-/// What becomes of a notification. A store writes all of it in one atomic step.
+/// The change of a notification. A store writes all of it in one atomic step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// Where it stands from now on.
+    /// The state from now on.
     pub state: NotificationState,
     /// The queue that it waits in, if [`NotificationState::claimable_from`] names a moment; otherwise it waits in none.
     pub queue: Queue,
@@ -66,7 +66,7 @@ impl Change {
     }
 }
 
-/// Where a new notification begins.
+/// The beginning of a new notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Beginning<'a> {
@@ -78,7 +78,7 @@ pub struct Beginning<'a> {
     pub history: Option<HistoryEntry>,
 }
 
-/// Where a new notification begins.
+/// The beginning of a new notification.
 pub fn start(start: &Start, now: Timestamp) -> Beginning<'_> {
     let (mut kept, mut history) = (None, None);
     let state = match start {

@@ -10,7 +10,7 @@ use crate::order::error::{OrderError, filled};
 use crate::value::fields::{self, FieldError, Fields, UnknownKeys};
 use crate::value::json;
 
-/// Where an order goes.
+/// The address that an order goes to.
 ///
 /// All parts are texts that are passed on unchanged. In JSON: `name`?, `line1`, `line2`?, `city`, `state`?, `postal_code`,
 /// `country`, `phone`?; what is absent is left out. `Debug` shows none of it.
@@ -42,7 +42,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// An address of what every address has. `postal_code` may be empty: some countries have none.
+    /// Creates an address of what every address has. `postal_code` may be empty: some countries have none.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl Address {
         Ok(address)
     }
 
-    /// With the name of who receives the goods.
+    /// The same address with the name of the person who receives the goods.
     #[must_use]
     pub fn with_name(self, name: impl Into<String>) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Address {
         }
     }
 
-    /// With a second line.
+    /// The same address with a second line.
     #[must_use]
     pub fn with_line2(self, line2: impl Into<String>) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Address {
         }
     }
 
-    /// With a state, province or region.
+    /// The same address with a state, province or region.
     #[must_use]
     pub fn with_state(self, state: impl Into<String>) -> Self {
         Self {
@@ -96,7 +96,7 @@ impl Address {
         }
     }
 
-    /// With the telephone number of who receives the goods.
+    /// The same address with the telephone number of the person who receives the goods.
     #[must_use]
     pub fn with_phone(self, phone: impl Into<String>) -> Self {
         Self {
@@ -105,13 +105,13 @@ impl Address {
         }
     }
 
-    /// Who receives the goods.
+    /// The name of the person who receives the goods.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Street and number, or what stands for them.
+    /// The first line: street and number, or what stands for them.
     #[must_use]
     pub fn line1(&self) -> &str {
         &self.line1
@@ -123,31 +123,31 @@ impl Address {
         self.line2.as_deref()
     }
 
-    /// City or town.
+    /// The city or town.
     #[must_use]
     pub fn city(&self) -> &str {
         &self.city
     }
 
-    /// NotificationState, province or region.
+    /// The state, province or region.
     #[must_use]
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref()
     }
 
-    /// Postal code; empty where there is none.
+    /// The postal code; empty where there is none.
     #[must_use]
     pub fn postal_code(&self) -> &str {
         &self.postal_code
     }
 
-    /// Country, as the marketplace writes it.
+    /// The country, as the marketplace writes it.
     #[must_use]
     pub fn country(&self) -> &str {
         &self.country
     }
 
-    /// Telephone number of who receives the goods.
+    /// The telephone number of the person who receives the goods.
     #[must_use]
     pub fn phone(&self) -> Option<&str> {
         self.phone.as_deref()

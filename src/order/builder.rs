@@ -141,7 +141,7 @@ impl PaidOrderBuilder {
         self
     }
 
-    /// Checks everything.
+    /// Checks everything and builds the order.
     ///
     /// # Errors
     /// [`OrderError`] names the place and what would be right there: something that is needed is missing, a text is empty, an
@@ -256,7 +256,7 @@ impl LineBuilder {
         self
     }
 
-    /// Checks everything.
+    /// Checks everything and builds the order.
     ///
     /// # Errors
     /// [`OrderError`] names the place and what would be right there: something that is needed is missing, a text is empty, an

@@ -64,7 +64,7 @@ impl OrderCreated {
         self.built_at
     }
 
-    /// Whatever else the marketplace tells of the order.
+    /// What else the marketplace says of the order.
     #[must_use]
     pub fn extra(&self) -> &Extra {
         &self.extra

@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::value::fields::FieldError;
 
-/// Why something is not an order, or not a part of one.
+/// The error of a document or a builder that makes no order, or no part of one.
 ///
 /// It names the place and says what would be right. It never repeats a value: orders are personal data.
 ///

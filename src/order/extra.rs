@@ -30,13 +30,13 @@ use crate::value::json::{self, Object};
 pub struct Extra(Object);
 
 impl Extra {
-    /// Nothing.
+    /// No fields.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With this value under a key, in place of one that was there before.
+    /// The same fields with this value under a key, in place of one that was there before.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Extra {
         self.0.iter().map(|(key, raw)| (key, raw.get()))
     }
 
-    /// Whether there is nothing.
+    /// Whether there are no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -105,7 +105,7 @@ macro_rules! of_head {
             &self.head.order_code
         }
 
-        /// Who placed the order.
+        /// The name of the customer who placed the order.
         #[must_use]
         pub fn customer_name(&self) -> Option<&str> {
             self.head.customer.customer_name.as_deref()

@@ -107,7 +107,7 @@ impl PaidOrder {
         &self.lines
     }
 
-    /// Whatever else every supplier of the order is to know; not covered by privacy rules.
+    /// What else every supplier of the order is to know; not covered by privacy rules.
     #[must_use]
     pub fn extra(&self) -> &Extra {
         &self.extra

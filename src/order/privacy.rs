@@ -76,13 +76,13 @@ pub struct Privacy {
 }
 
 impl Privacy {
-    /// Everything is shared.
+    /// The rules of a supplier that sees every field.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With this rule for the customer's name.
+    /// The same rules with this one for the customer's name.
     #[must_use]
     pub fn with_customer_name(self, customer_name: Rule) -> Self {
         Self {
@@ -91,19 +91,19 @@ impl Privacy {
         }
     }
 
-    /// With this rule for the customer's e-mail address.
+    /// The same rules with this one for the customer's e-mail address.
     #[must_use]
     pub fn with_email(self, email: Rule) -> Self {
         Self { email, ..self }
     }
 
-    /// With this rule for the customer's mobile number.
+    /// The same rules with this one for the customer's mobile number.
     #[must_use]
     pub fn with_mobile(self, mobile: Rule) -> Self {
         Self { mobile, ..self }
     }
 
-    /// With this rule for the address.
+    /// The same rules with this one for the address.
     #[must_use]
     pub fn with_address(self, address: Rule) -> Self {
         Self { address, ..self }

@@ -13,11 +13,11 @@ use crate::value::time::Timestamp;
 pub struct ClaimRequest {
     /// The installation whose notifications are claimed.
     pub source: Source,
-    /// Which notifications of it.
+    /// The notifications of it that are selected.
     pub pick: Pick,
-    /// How many claims the answer has at most.
+    /// The most claims that the answer has.
     pub limit: u32,
-    /// How long the claims are held.
+    /// The length of the lease of each claim.
     pub lease: Duration,
     /// A moment of the store's timeline: what has become due after it is left alone. It narrows [`Pick::New`] and
     /// [`Pick::Due`], the other picks ignore it. `None` is no bound.
@@ -37,7 +37,7 @@ impl ClaimRequest {
     }
 }
 
-/// Which notifications are claimed. Exhaustive on purpose: a new variant must break every store at compile time.
+/// The notifications that are claimed. Exhaustive on purpose: a new variant must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pick {
     /// What is due and no holder has recorded anything of yet, oldest first: new orders.
@@ -58,7 +58,7 @@ pub enum Pick {
 }
 
 impl Pick {
-    /// How many suppliers a [`PutOff`](Self::PutOff) may name: 64.
+    /// The most suppliers that a [`PutOff`](Self::PutOff) may name: 64.
     pub const MOST_SUPPLIERS: usize = 64;
 }
 
@@ -93,9 +93,9 @@ impl Claims {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Refused {
-    /// Which row it is, in words that help to find it.
+    /// The row, in words that help to find it.
     pub row: String,
-    /// What is wrong with it; never its content.
+    /// The problem of the row; never its content.
     pub problem: String,
 }
 

@@ -9,7 +9,7 @@ use crate::notification::{FailureReason, Notification, NotificationState, StateN
 use crate::value::names::SupplierId;
 use crate::value::time::Timestamp;
 
-/// By what notifications are counted. Exhaustive on purpose: a new variant must break every store at compile time.
+/// The property by which notifications are counted. Exhaustive on purpose: a new variant must break every store at compile time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Group {
     /// One number for each state.
@@ -116,19 +116,19 @@ impl Counted {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Waiting for their time or their turn.
+    /// The number of those that wait for their time or their turn.
     pub pending: u64,
-    /// Being sent.
+    /// The number of those that are being sent.
     pub sending: u64,
-    /// Notified.
+    /// The number of those that are notified.
     pub notified: u64,
-    /// Failed, and waiting for a person.
+    /// The number of those that have failed and wait for a person.
     pub failed: u64,
-    /// Withdrawn by a person.
+    /// The number of those that a person has withdrawn.
     pub withdrawn: u64,
-    /// Not subscribed to.
+    /// The number of those that their supplier has not subscribed to.
     pub not_wanted: u64,
-    /// Set aside because they cannot be read.
+    /// The number of those that were set aside because they cannot be read.
     pub unreadable: u64,
 }
 
@@ -155,7 +155,7 @@ impl Counts {
         counts
     }
 
-    /// Adds to one state.
+    /// Adds to the number of one state.
     pub fn add(&mut self, state: StateName, number: u64) {
         let count = match state {
             StateName::Pending => &mut self.pending,
@@ -169,7 +169,7 @@ impl Counts {
         *count += number;
     }
 
-    /// The number of all together.
+    /// The sum over all states.
     pub fn total(&self) -> u64 {
         StateName::ALL.into_iter().map(|state| self.of(state)).sum()
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// Why a store failed, for the operator, who repairs it. Its text never has a value out of a row.
+/// The error of a store, for the operator, who repairs it. Its text never has a value out of a row.
 #[derive(Clone, Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,

@@ -22,15 +22,15 @@ use super::Refused;
 /// bulk change hit everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// Those of this installation.
+    /// The installation whose notifications are selected.
     pub source: Source,
-    /// Those of this order only, if one is given.
+    /// The order whose notifications are selected; `None` for any.
     pub order: Option<OrderCode>,
-    /// Those of this supplier only, if one is given.
+    /// The supplier whose notifications are selected; `None` for any.
     pub supplier: Option<SupplierId>,
-    /// Those of one of these kinds of events; empty means any.
+    /// The kinds of events that are selected; empty means any.
     pub kinds: Vec<EventKind>,
-    /// Those in one of these states; empty means any.
+    /// The states that are selected; empty means any.
     pub states: Vec<StateName>,
     /// Those that failed for one of these reasons; empty means those that failed for any reason, and those that have not
     /// failed.
@@ -40,7 +40,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Everything of an installation; narrow it by field.
+    /// The filter for everything of an installation; narrow it by field.
     pub fn of(source: Source) -> Self {
         Filter {
             source,
@@ -72,7 +72,7 @@ impl Filter {
         })
     }
 
-    /// Whether it selects a notification, given the store's time. For stores that look at one after another.
+    /// Whether the filter selects a notification, given the store's time. For stores that look at one after another.
     pub fn selects(&self, notification: &Notification, now: Timestamp) -> bool {
         let Filter {
             source,
@@ -103,7 +103,7 @@ impl Filter {
 /// The part of a listing that is asked for. Exhaustive on purpose: a new field must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Where the page before ended; `None` for the first page.
+    /// The cursor at which the page before ended; `None` for the first page.
     pub after: Option<Cursor>,
     /// How many notifications the page has at most.
     pub limit: u32,
@@ -174,7 +174,7 @@ impl<'de> Deserialize<'de> for Cursor {
 pub struct Listing {
     /// The notifications, without their bodies.
     pub notifications: Vec<Notification>,
-    /// Where to go on; `None` when this was the last page of a `list`. A `settled` always says where, to ask again
+    /// The cursor from which to go on; `None` when this was the last page of a `list`. A `settled` always says where, to ask again
     /// later.
     pub next: Option<Cursor>,
     /// Rows of this page that cannot be read, which are no notifications of it.
@@ -182,7 +182,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The page with these, and without refused rows.
+    /// The page with these notifications, and without refused rows.
     pub fn new(notifications: Vec<Notification>, next: Option<Cursor>) -> Self {
         Listing {
             notifications,

@@ -16,7 +16,7 @@ pub enum Selection {
     Matching(Filter),
 }
 
-/// What an intervention did.
+/// The result of an intervention.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Intervened {

@@ -36,17 +36,17 @@ impl ConfigError {
         }
     }
 
-    /// Whose configuration; `None` when the document could not be read so far.
+    /// The supplier whose configuration it is; `None` when the document could not be read so far.
     pub fn supplier(&self) -> Option<&SupplierId> {
         self.supplier.as_ref()
     }
 
-    /// Which setting, as in `webhook_urls[1]` or `custom_headers[0].name`.
+    /// The setting that is wrong, as in `webhook_urls[1]` or `custom_headers[0].name`.
     pub fn setting(&self) -> &str {
         &self.setting
     }
 
-    /// What would be right.
+    /// The problem: what would be right there.
     pub fn problem(&self) -> &str {
         &self.problem
     }

@@ -88,12 +88,12 @@ impl Endpoint {
         &self.url
     }
 
-    /// Its identity: the digest of the parsed URL.
+    /// The identity of the endpoint: the digest of the parsed URL.
     pub fn id(&self) -> &EndpointId {
         &self.id
     }
 
-    /// Scheme, host, port unless it is 443, and path.
+    /// The endpoint as it may be shown: scheme, host, port unless it is 443, and path.
     pub fn shown(&self) -> &str {
         &self.shown
     }

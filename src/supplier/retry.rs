@@ -24,7 +24,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// 5 s, doubling, at most 12 h, 72 h in all.
+    /// The default schedule: a first delay of 5 s, doubling, at most 12 h, 72 h in all.
     pub const DEFAULT: RetryPolicy = RetryPolicy {
         first_delay: Duration::from_secs(5),
         max_delay: Duration::from_secs(12 * 3600),
@@ -34,7 +34,7 @@ impl RetryPolicy {
     /// How far a delay is spread to either side.
     const SPREAD: f64 = 0.2;
 
-    /// Another first delay; at least a millisecond. A first delay above the cap raises the cap.
+    /// The same schedule with another first delay; at least a millisecond. A first delay above the cap raises the cap.
     #[must_use]
     pub fn with_first_delay(mut self, delay: Duration) -> Self {
         self.first_delay = delay.max(Duration::from_millis(1));
@@ -42,14 +42,14 @@ impl RetryPolicy {
         self
     }
 
-    /// Another cap for a single delay; never below the first delay.
+    /// The same schedule with another cap for a single delay; never below the first delay.
     #[must_use]
     pub fn with_max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay.max(self.first_delay);
         self
     }
 
-    /// Another end of the schedule, counted from its first attempt. Zero means that nothing is tried twice.
+    /// The same schedule with another end, counted from its first attempt. Zero means that nothing is tried twice.
     #[must_use]
     pub fn with_give_up_after(mut self, after: Duration) -> Self {
         self.give_up_after = after;

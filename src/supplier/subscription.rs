@@ -28,7 +28,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// These stages, and of the rejections among them these.
+    /// A subscription to these stages, and of the rejections among them to these.
     pub fn new(stages: Stages, rejections: Rejections) -> Self {
         Subscription { stages, rejections }
     }
@@ -81,7 +81,7 @@ words! {
 pub struct Stages(u16);
 
 impl Stages {
-    /// All ten.
+    /// The set of all ten stages.
     pub fn all() -> Self {
         Stage::ALL.into_iter().collect()
     }
@@ -91,7 +91,7 @@ impl Stages {
         self.0 & bit(stage) != 0
     }
 
-    /// Its stages, in published order.
+    /// The stages of the set, in published order.
     pub fn iter(self) -> impl Iterator<Item = Stage> {
         Stage::ALL
             .into_iter()

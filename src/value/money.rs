@@ -41,7 +41,7 @@ use crate::value::json;
 pub struct Money(Decimal);
 
 impl Money {
-    /// Nothing, without decimals.
+    /// The amount of zero, without decimals.
     pub const ZERO: Self = Self(Decimal::ZERO);
 
     /// An amount in the smallest unit: `from_minor(1431, 2)` is `14.31`.

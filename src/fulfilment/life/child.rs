@@ -32,7 +32,7 @@ impl ChildId {
     /// The most bytes that an id has.
     pub const LIMIT: usize = 128;
 
-    /// An id out of text.
+    /// Checks the text of an id.
     ///
     /// # Errors
     /// [`InvalidValue`] when it is empty, longer than [`ChildId::LIMIT`] bytes, has a character that cannot be seen, or

@@ -10,7 +10,7 @@ use super::table::{self, Node, Step};
 use super::transition::{Transition, What};
 use crate::event::Stage;
 
-/// Where a parent order and its child orders stand, and what may come next.
+/// The life cycle of a parent order and its child orders: where they stand, and what may come next.
 ///
 /// It has neither clock nor storage: [`apply`](Lifecycle::apply) takes one event after another and refuses what the
 /// table in the [module's documentation](crate::fulfilment) does not have. Flow and prescription are fixed by the first event (an
@@ -83,7 +83,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// Its id.
+    /// The id of the child order.
     pub fn id(&self) -> &ChildId {
         &self.id
     }
@@ -102,12 +102,12 @@ struct Move {
 }
 
 impl Lifecycle {
-    /// A parent order of which nothing is known yet.
+    /// The life of a parent order of which nothing is known yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A parent order whose flow and prescription are known from elsewhere.
+    /// The life of a parent order whose flow and prescription are known from elsewhere.
     pub fn of(flow: Flow, prescription: Prescription) -> Self {
         let told = Some(Terms { flow, prescription });
         Lifecycle {

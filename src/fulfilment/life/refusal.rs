@@ -45,7 +45,7 @@ impl NotAllowed {
         &self.allowed
     }
 
-    /// What is in the way.
+    /// The reason: what is in the way.
     pub fn why(&self) -> &Refusal {
         &self.why
     }

@@ -55,32 +55,32 @@ impl Transition {
     /// The most bytes that the memo of an event has: 2048.
     pub const MEMO_LIMIT: usize = 2048;
 
-    /// Digitization Completed, of the parent order.
+    /// The event Digitization Completed, of the parent order.
     pub fn digitization_completed() -> Self {
         Self::of(Stage::DigitizationCompleted, What::Parent)
     }
 
-    /// Digitization Rejected, of the parent order.
+    /// The event Digitization Rejected, of the parent order.
     pub fn digitization_rejected() -> Self {
         Self::of(Stage::DigitizationRejected, What::Parent)
     }
 
-    /// Order Assigned.
+    /// The event Order Assigned: the child order has been assigned to a pharmacy.
     pub fn assigned(child: ChildId) -> Self {
         Self::of(Stage::Assigned, What::Child(child))
     }
 
-    /// Order Accepted.
+    /// The event Order Accepted: the pharmacist has accepted the child order.
     pub fn accepted(child: ChildId) -> Self {
         Self::of(Stage::Accepted, What::Child(child))
     }
 
-    /// Order Rejected.
+    /// The event Order Rejected: the child order was rejected.
     pub fn rejected(child: ChildId, finality: Finality) -> Self {
         Self::of(Stage::Rejected, What::Rejected(child, finality))
     }
 
-    /// Order Re-Assign: `successors` take the place of the rejected child.
+    /// The event Order Re-Assign: `successors` take the place of the rejected child.
     ///
     /// # Errors
     /// [`TransitionError`] when no successor is named, when an id is named twice (the rejected one counts), or when the
@@ -93,22 +93,22 @@ impl Transition {
         Self::succeeded(Stage::Reassigned, rejected, successors)
     }
 
-    /// Order Shipped.
+    /// The event Order Shipped: the child order is packed.
     pub fn shipped(child: ChildId) -> Self {
         Self::of(Stage::Shipped, What::Child(child))
     }
 
-    /// Order Picked Up.
+    /// The event Order Picked Up: the rider has the child order.
     pub fn picked_up(child: ChildId) -> Self {
         Self::of(Stage::PickedUp, What::Child(child))
     }
 
-    /// Order Delivered.
+    /// The event Order Delivered: the patient has the child order.
     pub fn delivered(child: ChildId) -> Self {
         Self::of(Stage::Delivered, What::Child(child))
     }
 
-    /// Order Split: several child orders take the place of the rejected one. They need not be named.
+    /// The event Order Split: several child orders take the place of the rejected one. They need not be named.
     ///
     /// # Errors
     /// [`TransitionError`] when an id is named twice (the rejected one counts), or when the ids are too long together
@@ -150,7 +150,7 @@ impl Transition {
         }
     }
 
-    /// What a rejection says of itself; `None` for every other stage.
+    /// The finality of a rejection; `None` for every other stage.
     pub fn finality(&self) -> Option<Finality> {
         match &self.what {
             What::Rejected(_, finality) => Some(*finality),

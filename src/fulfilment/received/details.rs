@@ -49,7 +49,7 @@ impl fmt::Debug for Pharmacy {
     }
 }
 
-/// Who brings the order.
+/// The rider who brings the order.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rider {
@@ -75,7 +75,7 @@ impl fmt::Debug for Rider {
     }
 }
 
-/// Why an order or a prescription was rejected, and what that means.
+/// The rejection of an order or a prescription: why, and what it means.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejection {

@@ -9,7 +9,7 @@ use crate::fulfilment::portal_json as json;
 use crate::value::json::{Object, Reading};
 use crate::value::money::Money;
 
-/// One line: a medicine and how much of it. It keeps all that it was read with, and writes it again.
+/// One line of a fulfilment event: a medicine and how much of it. It keeps all that it was read with, and writes it again.
 ///
 /// Portals have three shapes: the full line of `items`; the short one of `item_details`, with other names for the same
 /// (`name`, `qty`, amounts as texts); and lines that are not in a list but in an object under their ids. The accessors
@@ -35,31 +35,31 @@ impl FulfilmentLine {
         FulfilmentLine(line)
     }
 
-    /// With `medicine_id`.
+    /// The same line with `medicine_id`.
     #[must_use]
     pub fn with_medicine_id(self, id: &str) -> Self {
         self.with_text("medicine_id", id)
     }
 
-    /// With `price`: after discount, for one pack.
+    /// The same line with `price`: after discount, for one pack.
     #[must_use]
     pub fn with_price(self, price: Money) -> Self {
         self.with_text("price", &price.to_string())
     }
 
-    /// With `mrp`: the maximum retail price of one pack.
+    /// The same line with `mrp`: the maximum retail price of one pack.
     #[must_use]
     pub fn with_mrp(self, mrp: Money) -> Self {
         self.with_text("mrp", &mrp.to_string())
     }
 
-    /// With `amount`: of the whole line.
+    /// The same line with `amount`: of the whole line.
     #[must_use]
     pub fn with_amount(self, amount: Money) -> Self {
         self.with_text("amount", &amount.to_string())
     }
 
-    /// With a text under any other name: `batch`, `expiry`, `hsn_code`, ...
+    /// The same line with a text under any other name: `batch`, `expiry`, `hsn_code`, ...
     #[must_use]
     pub fn with_text(mut self, key: &str, text: &str) -> Self {
         self.0.put(key, json::raw(text));
@@ -81,7 +81,7 @@ impl FulfilmentLine {
         json::text_under(&self.0, &["medicine_name", "item_name", "name"])
     }
 
-    /// How many units; `None` when it is not a whole number.
+    /// The number of units; `None` when it is not a whole number.
     pub fn quantity(&self) -> Option<u32> {
         let text = json::text_under(&self.0, &["quantity", "qty"])?;
         let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));

@@ -29,12 +29,12 @@ impl WrittenDate {
         &self.0
     }
 
-    /// `YYYY-MM-DD`.
+    /// The date, as `YYYY-MM-DD`.
     pub fn date(&self) -> &str {
         self.0.split(' ').next().unwrap_or(&self.0)
     }
 
-    /// `HH:MM:SS`, if there is a time of day.
+    /// The time of day, as `HH:MM:SS`, if there is one.
     pub fn time(&self) -> Option<&str> {
         self.0.split_once(' ').map(|(_, time)| time)
     }

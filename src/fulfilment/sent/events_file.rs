@@ -14,7 +14,7 @@ use crate::value::fields::{self, FieldError, Fields};
 use crate::value::json::{Object, deserialize, document};
 
 impl StageEvent {
-    /// One line of an events file.
+    /// Reads one line of an events file.
     ///
     /// For `reject`, `data.is_final_rejection` may be `true`, `1`, `"true"` and the like; without it the rejection is not
     /// final. For `reassign` and `split`, `data.rejected_order_id` is the rejected child order (`child_order` will do, but

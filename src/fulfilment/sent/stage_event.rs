@@ -90,39 +90,39 @@ impl StageEvent {
         self
     }
 
-    /// Saying whether the order came with a prescription.
+    /// The same event, saying whether the order came with a prescription.
     #[must_use]
     pub fn with_prescription(mut self, prescription: Prescription) -> Self {
         self.event = self.event.with_prescription(prescription);
         self
     }
 
-    /// With the moment at which it happened.
+    /// The same event with the moment at which it happened.
     #[must_use]
     pub fn with_occurred_at(mut self, at: OffsetTimestamp) -> Self {
         self.occurred_at = Some(at);
         self
     }
 
-    /// With the client's own reference: `partner_order_id`.
+    /// The same event with the client's own reference: `partner_order_id`.
     #[must_use]
     pub fn with_partner_ref(self, reference: &str) -> Self {
         self.with_text("partner_order_id", Some(reference))
     }
 
-    /// With `reject_reason`: for people.
+    /// The same event with `reject_reason`: for people.
     #[must_use]
     pub fn with_reason(self, reason: &str) -> Self {
         self.with_text("reject_reason", Some(reason))
     }
 
-    /// With `reject_slug`: for programs.
+    /// The same event with `reject_slug`: for programs.
     #[must_use]
     pub fn with_slug(self, slug: &str) -> Self {
         self.with_text("reject_slug", Some(slug))
     }
 
-    /// With the pharmacy: `chemist_id`, `chemist_code`, `chemist_details`.
+    /// The same event with the pharmacy: `chemist_id`, `chemist_code`, `chemist_details`.
     #[must_use]
     pub fn with_pharmacy(self, pharmacy: &Pharmacy) -> Self {
         let mut details = Object::default();
@@ -148,26 +148,26 @@ impl StageEvent {
         event
     }
 
-    /// With the rider: `delivery_person_name`, `delivery_person_mobile`.
+    /// The same event with the rider: `delivery_person_name`, `delivery_person_mobile`.
     #[must_use]
     pub fn with_rider(self, rider: &Rider) -> Self {
         self.with_text("delivery_person_name", rider.name.as_deref())
             .with_text("delivery_person_mobile", rider.mobile.as_deref())
     }
 
-    /// With `tracking_url`.
+    /// The same event with `tracking_url`.
     #[must_use]
     pub fn with_tracking_url(self, url: &str) -> Self {
         self.with_text("tracking_url", Some(url))
     }
 
-    /// With `delivery_pin`: who has it gets the order.
+    /// The same event with `delivery_pin`: who has it gets the order.
     #[must_use]
     pub fn with_delivery_pin(self, pin: &str) -> Self {
         self.with_text("delivery_pin", Some(pin))
     }
 
-    /// With the amounts, as exact decimal texts.
+    /// The same event with the amounts, as exact decimal texts.
     #[must_use]
     pub fn with_amounts(self, amounts: &Amounts) -> Self {
         [
@@ -182,7 +182,7 @@ impl StageEvent {
         })
     }
 
-    /// With the lines: `item_details` for Digitization Completed, `items` for every other stage.
+    /// The same event with the lines: `item_details` for Digitization Completed, `items` for every other stage.
     #[must_use]
     pub fn with_lines(mut self, lines: &[FulfilmentLine]) -> Self {
         let digitized = self.stage() == Stage::DigitizationCompleted;
@@ -193,7 +193,7 @@ impl StageEvent {
         self
     }
 
-    /// With anything else under its wire name, held to the same rules as the `data` of an events file.
+    /// The same event with anything else under its wire name, held to the same rules as the `data` of an events file.
     ///
     /// # Errors
     /// [`StageEventError`] when the key belongs to the envelope, or the value does not serialise or make sense there.
@@ -227,12 +227,12 @@ impl StageEvent {
         self.event.stage()
     }
 
-    /// What the life cycle takes, and what is kept as the memo.
+    /// The transition: what the life cycle takes, and what is kept as the memo.
     pub fn transition(&self) -> &Transition {
         &self.event
     }
 
-    /// When it happened, if it is said.
+    /// The moment at which it happened, if the event says it.
     pub fn occurred_at(&self) -> Option<OffsetTimestamp> {
         self.occurred_at
     }
@@ -338,7 +338,7 @@ impl Serialize for Wire<'_> {
     }
 }
 
-/// Why something is not an event of a fulfilment order.
+/// The error of a line or of data that makes no event of a fulfilment order.
 ///
 /// It names the place and says what would be right. It never repeats a value: events are personal data.
 ///

@@ -67,7 +67,7 @@ impl SuppliersFile {
         })
     }
 
-    /// Everything that is in force.
+    /// The suppliers that are in force.
     pub fn suppliers(&self) -> Arc<BTreeMap<SupplierId, Supplier>> {
         self.look();
         Arc::clone(&locked(&self.loaded).suppliers)
