@@ -304,4 +304,29 @@ mod tests {
         assert_eq!(hidden.hide("a\u{202e}b\n", 40), "a\\u{202e}b\\u{a}");
         assert_eq!(hidden.hide("a\u{202e}b\n", 9), "a\\u{202e}");
     }
+
+    proptest::proptest! {
+        /// Whatever a supplier answers: no panic, no more than was asked for, and nothing that is hidden.
+        #[test]
+        fn no_text_shows_a_secret_or_more_than_was_asked_for(
+            before in "[ -~é\\\\%&\"]{0,40}",
+            secret in "[a-zA-Z0-9_=+/.-]{8,40}",
+            after in "\\PC{0,40}",
+            coding in 0..4_usize,
+            limit in 0..200_usize,
+        ) {
+            let coded = match coding {
+                0 => secret.clone(),
+                1 => secret.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+                2 => secret.chars().map(|c| format!("\\u{:04X}", u32::from(c))).collect(),
+                _ => secret.chars().map(|c| format!("&#{};", u32::from(c))).collect(),
+            };
+            let mut hidden = Hidden::default();
+            hidden.secret(&secret);
+            let shown = hidden.hide(&format!("{before} {coded} {after}"), limit);
+            proptest::prop_assert!(shown.len() <= limit);
+            proptest::prop_assert!(!shown.contains(&coded), "{shown}");
+            proptest::prop_assert!(!shown.contains(&secret), "{shown}");
+        }
+    }
 }
