@@ -38,8 +38,10 @@ impl Engine {
         }
     }
 
+    /// One notification as reports have it: without what suppliers answered, which is for those who ask for it.
     pub(crate) async fn get(&self, key: &Key) -> Result<Notification, Error> {
         let found = self.store.get(key).await.map_err(Error::Store)?;
+        let found = found.map(Notification::without_replies);
         found.ok_or_else(|| Error::NotFound {
             key: Box::new(key.clone()),
         })

@@ -31,8 +31,8 @@ pub struct Attempt {
     /// The time that it took, to the millisecond.
     pub took: Duration,
     /// The beginning of a reply that was not 2xx, where the supplier's configuration asks for it (`keep_reply`). What the
-    /// request kept secret and what it said of people is `***` in it, and invisible characters are escaped. `None` in
-    /// listings.
+    /// request kept secret and what it said of people is `***` in it, and invisible characters are escaped. Only
+    /// [`Dispatcher::notification`](crate::Dispatcher::notification) has it; `None` in reports and listings.
     pub reply: Option<String>,
 }
 

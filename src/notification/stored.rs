@@ -70,6 +70,12 @@ impl Notification {
     pub fn as_listed(mut self) -> Self {
         self.body = None;
         self.history = Vec::new();
+        self.without_replies()
+    }
+
+    /// The same notification without what suppliers answered.
+    #[must_use]
+    pub(crate) fn without_replies(mut self) -> Self {
         for attempt in &mut self.attempts {
             attempt.reply = None;
         }

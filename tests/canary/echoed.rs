@@ -136,6 +136,8 @@ async fn what_a_supplier_repeats_of_a_request_is_hidden_before_it_is_kept_and_sh
             assert!(reply.contains(r#""order_code":"A-echo""#), "{reply}");
             assert!(reply.contains("authorization: Bearer ***"), "{reply}");
         }
+        let reported = &report.entries[0].notification.attempts;
+        assert!(reported.iter().all(|attempt| attempt.reply.is_none()));
         for shown in [format!("{report:?}"), format!("{stored:#?}")] {
             assert_clean("a report", &shown);
             assert!(!shown.contains(MARK), "{shown}");
@@ -148,6 +150,18 @@ async fn what_a_supplier_repeats_of_a_request_is_hidden_before_it_is_kept_and_sh
         .await
         .unwrap();
     assert_eq!(listed.notifications.len(), ECHOES.len());
+    let by = crate::support::by();
+    let retried = dispatcher
+        .retry(&key("north-0", "A-echo"), &by)
+        .await
+        .unwrap();
+    assert!(retried.attempts.len() > 1);
+    assert!(
+        retried
+            .attempts
+            .iter()
+            .all(|attempt| attempt.reply.is_none())
+    );
     let attempts = || listed.notifications.iter().flat_map(|item| &item.attempts);
     assert!(attempts().all(|attempt| attempt.reply.is_none()));
     assert_clean_debug("a listing", &listed);
@@ -170,9 +184,11 @@ async fn a_secret_at_the_end_of_what_is_kept_is_hidden_wherever_the_end_is() {
     for bytes in (1..1_800).step_by(7) {
         world.put(keeping(supplier("north", &[receiver.url("/in")]), bytes));
         let order = order(&format!("A-{bytes}"), &["north"]);
-        let report = world.dispatcher().notify(&order).await.unwrap();
-        let kept = report.entries[0].notification.attempts[0].reply.as_deref();
-        let reply = kept.expect("a report has what was kept");
+        let dispatcher = world.dispatcher();
+        let report = dispatcher.notify(&order).await.unwrap();
+        let key = &report.entries[0].notification.key;
+        let stored = dispatcher.notification(key).await.unwrap().unwrap();
+        let reply = stored.attempts[0].reply.as_deref().expect("it is kept");
         assert!(reply.len() <= bytes, "{bytes}: {reply}");
         assert_hides_everything("a kept reply", reply);
         assert_ends_clean("a kept reply", reply);
