@@ -34,7 +34,8 @@ use recipients::Recipients;
 /// - [`enqueue`](Self::enqueue) is for request handlers: it returns after one durable write, and a
 ///   [`Worker`](crate::Worker) delivers what is stored. [`prepare`](Self::prepare) is the same for the caller's own
 ///   transaction.
-/// - [`notify`](Self::notify) stores the order, calls its suppliers and waits for them, up to a minute per URL.
+/// - [`notify`](Self::notify) stores the order, calls its suppliers and waits for them, up to the
+///   [`timeout`](DispatcherBuilder::timeout) (60 s) per URL.
 /// - [`retry`](Self::retry), [`resume`](Self::resume), [`withdraw`](Self::withdraw) and
 ///   [`mark_notified`](Self::mark_notified) are what a person does about a notification that failed or waits.
 /// - [`order`](Self::order), [`notification`](Self::notification), [`list`](Self::list), [`count`](Self::count) and
@@ -290,14 +291,15 @@ impl Dispatcher {
     /// Stores what is new and makes one round of calls for what is new or due: suppliers side by side, the endpoints of
     /// each supplier one after another.
     ///
-    /// It waits for the suppliers, **up to a minute per URL**; in a request handler use [`enqueue`](Self::enqueue). The
-    /// work is done in a task of the dispatcher's own: dropping this future stops the waiting, not the delivery. A
-    /// notification that is not due, is being sent by another worker or process, has failed or is final is reported as
-    /// it is, and so is one for which there was no room within 5 s: see [the
+    /// It waits for the suppliers, **up to the [`timeout`](DispatcherBuilder::timeout) per URL, 60 s by default**; in a
+    /// request handler use [`enqueue`](Self::enqueue). The work is done in a task of the dispatcher's own: dropping this
+    /// future stops the waiting, not the delivery. A notification that is not due, is being sent by another worker or
+    /// process, has failed or is final is reported as it is, and so is one for which there was no room within 5 s: see [the
     /// limits](Self#limits-of-notify-retry-and-resume).
     ///
     /// # Errors
-    /// As [`enqueue`](Self::enqueue). A refused, lost or blocked POST is no error: it is in the report.
+    /// As [`enqueue`](Self::enqueue); and [`Error::Panicked`], after which the order may be stored: call again, or leave it
+    /// to a worker. A refused, lost or blocked POST is no error: it is in the report.
     pub async fn notify(&self, order: &PaidOrder) -> Result<Report, Error> {
         let (this, order) = (self.clone(), order.clone());
         self.run(async move |engine| {
@@ -386,7 +388,8 @@ impl Dispatcher {
     }
 
     /// Checks each endpoint of a configuration without sending an event: may it be dialled, does its name resolve, does
-    /// the TLS handshake succeed. It is the same guard that judges before each POST.
+    /// the TLS handshake succeed. Before each POST the address is judged in the same way: only public addresses and port 443
+    /// are dialled, unless [`allow_network`](DispatcherBuilder::allow_network) has named the network.
     ///
     /// When signing keys are configured and none of them is valid now, the verdict is
     /// [`NoValidSigningKey`](crate::report::Verdict::NoValidSigningKey): nothing would be sent. A server that asks for a client
@@ -408,8 +411,8 @@ impl Dispatcher {
     }
 
     /// Makes the workers of this dispatcher look at the store now: call it after the commit of a transaction in which
-    /// rows of [`prepare`](Self::prepare) were inserted. Without it they find the rows at their next look, within a
-    /// second.
+    /// rows of [`prepare`](Self::prepare) were inserted. Without it they find the rows at their next look, within
+    /// the second that is the default of [`with_poll`](crate::Worker::with_poll).
     pub fn wake(&self) {
         self.engine.bell.notify_one();
     }

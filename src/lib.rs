@@ -25,12 +25,13 @@
 //!
 //! # The nouns
 //!
-//! A [`PaidOrder`] has lines of several suppliers. A [`Supplier`] has [`Endpoint`](supplier::Endpoint)s, in order. An [`Event`] is what a
-//! supplier receives, encoded once. A [`Notification`] is the duty to tell ONE supplier ONE event of ONE order: it is
-//! what is stored, tried again, and done once. An [`Attempt`](notification::Attempt) is one POST and has an [`Outcome`]. The [`Ledger`](notification::Ledger) of a
-//! notification says per endpoint whether it has accepted. A [`Claim`](store::Claim) is the right to send one
-//! notification for a while, fenced by a token. An application stores orders through a [`Dispatcher`]; a [`Worker`]
-//! delivers what is due; a [`Store`](store::Store) keeps it all.
+//! A [`PaidOrder`] has lines of several suppliers. A [`Supplier`] has [`Endpoint`](supplier::Endpoint)s, in order. An
+//! [`Event`] is what a supplier receives, encoded once. A [`Notification`] is the duty to tell ONE supplier ONE event of ONE
+//! order: it is what is stored, tried again, and done once. An [`Attempt`](notification::Attempt) is one POST and has an
+//! [`Outcome`]. The [`Ledger`](notification::Ledger) of a notification says per endpoint whether it has accepted. A
+//! [`Claim`](store::Claim) is the right to send one notification for a while, fenced by a token. An application stores orders
+//! through a [`Dispatcher`]; a [`Worker`] delivers what is due, in rounds: a *round* calls, in order, each endpoint of one
+//! notification that has not accepted and may be called, once; a [`Store`](store::Store) keeps it all.
 //!
 //! # What is promised
 //!
@@ -48,7 +49,8 @@
 //!   which they were written.
 //! - **One sender at a time**, fenced: a holder that was overtaken changes nothing.
 //! - **In order.** The notifications of one order to one supplier are sent in the order in which they were stored.
-//! - **Never unsigned** once a supplier has signing keys, and never to an address that the guard does not allow.
+//! - **Never unsigned** once a supplier has signing keys, and never to an address that is not public,
+//!   unless [`allow_network`](DispatcherBuilder::allow_network) has named its network.
 //! - **No secret and no personal datum** in a log, an error, a `Debug` or a listing.
 //!
 //! # What is not promised
@@ -64,7 +66,8 @@
 //!
 //! - `sqlite`: [`SqliteStore`], one file on disk, durable, for the processes of one machine. SQLite is bundled and
 //!   built with a C compiler.
-//! - `fulfilment`: the ten stages of a pharmacy portal, as a life cycle, sent strictly in order.
+//! - `fulfilment`: the module of that name, with the ten [`Stage`](event::Stage)s that a pharmacy portal tells its clients of,
+//!   their life cycle, and a handle that sends them strictly in order.
 //! - `conformance`: the suite that tests the contract of [`Store`](store::Store), for stores of your own.
 //!
 //! # Where things are

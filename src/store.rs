@@ -33,8 +33,9 @@ pub use selection::{Intervened, Selection};
 ///
 /// [`MemoryStore`](crate::MemoryStore) and, with the feature `sqlite`, [`SqliteStore`](crate::SqliteStore) are stores.
 /// To write one for another database, implement the methods as `async fn`s and keep the contract below. What an insert,
-/// a claim, a step and an intervention make of a notification is written once, as pure functions, in [`transition`](crate::notification::transition);
-/// the feature `conformance` has a suite with one function per sentence of the contract.
+/// a claim, a step and an intervention make of a notification is written once, as pure functions, in
+/// [`transition`](crate::notification::transition); the feature `conformance` has a suite with one function per sentence of
+/// the contract.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -68,6 +69,8 @@ pub use selection::{Intervened, Selection};
 /// its holder is checked against it. What a holder records is a [`Step`]. A *stream* is all notifications of one order
 /// to one supplier, in the order of their *positions*. A notification is *abandoned* when it is being sent and its
 /// lease has run out. It is *put off* when its holder could not go on, and has handed it back with [`Then::HandBack`].
+/// Its *memo* is a note of the sender's that stays as long as the row ([`Memo`](crate::event::Memo)); its *trace* is the
+/// W3C trace context of the request that stored it ([`TraceParent`](crate::event::TraceParent)).
 ///
 /// # Contract
 ///
@@ -116,7 +119,8 @@ pub use selection::{Intervened, Selection};
 /// 17. `settled` lists everything that is notified or failed, in the order in which that became visible: what settles
 ///     after a page was read comes after its `next`. It may list a notification twice, and never leaves one out.
 /// 18. A notification that cannot be read when it is to be claimed is set aside: it becomes
-///     [`Unreadable`](crate::NotificationState::Unreadable), is reported in [`Claims::refused`] once, is counted, holds its stream
+///     [`Unreadable`](crate::NotificationState::Unreadable), is reported in [`Claims::refused`] once, is counted, holds its
+///     stream
 ///     as a failure with [`StreamRule::Hold`](crate::supplier::StreamRule::Hold) does, and waits for a person. It can be
 ///     withdrawn, and it can be reopened, after which the next claim reads it again. A store whose rows cannot be
 ///     damaged from outside, as one in memory, need not do this.
@@ -222,7 +226,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Counted>, StoreError>> + Send;
 
     /// Drops the bodies, attempts and replies of at most `limit` notifications of an installation that have been notified or
-    /// closed for at least so long; the number of those that had any.
+    /// closed for `older_than` at least; the number of those that had any.
     ///
     /// # Errors
     /// When the outcome is not certain to be durable. The call may be repeated.

@@ -20,13 +20,14 @@ impl Dispatcher {
     /// was set aside as unreadable, and also at endpoints that are silent. Endpoints that have accepted are not called
     /// again. A notification that another worker or process is sending is left alone and returned as it is; so is one
     /// for which there was no room within 5 s, which is then pending: see [the
-    /// limits](Self#limits-of-notify-retry-and-resume). One that is [delayed](crate::report::Prepared::delayed_by) stays pending until its
-    /// delay is over.
+    /// limits](Self#limits-of-notify-retry-and-resume). One that is [delayed](crate::report::Prepared::delayed_by) stays
+    /// pending until its delay is over.
     ///
     /// `by` says who asks for it and why; the [history](Notification::history) of the notification keeps it.
     ///
     /// # Errors
-    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::NotFound`], [`Error::Store`].
+    /// [`Error::AlreadyNotified`], [`Error::Closed`], [`Error::NotFound`], [`Error::Store`], [`Error::ShuttingDown`],
+    /// [`Error::Panicked`].
     pub async fn retry(&self, key: &Key, by: &By) -> Result<Notification, Error> {
         let (key, by) = (key.clone(), by.clone());
         self.run(async move |engine| {
@@ -47,7 +48,7 @@ impl Dispatcher {
     /// limits](Self#limits-of-notify-retry-and-resume).
     ///
     /// # Errors
-    /// [`Error::Store`]; what was reopened before stays pending.
+    /// [`Error::Store`], [`Error::Panicked`]; what was reopened before stays pending. [`Error::ShuttingDown`].
     pub async fn resume(&self, supplier: &SupplierId, by: &By) -> Result<Report, Error> {
         let (supplier, by) = (supplier.clone(), by.clone());
         self.run(async move |engine| engine.resume(supplier, by).await)

@@ -32,21 +32,27 @@ use run::Run;
 ///
 /// # Who is called when
 ///
-/// A new order is called at once at every endpoint of its supplier that answers, whatever the others do. An endpoint that has
-/// not answered for 2 s is *silent*: its call goes on for the full minute, but no longer takes one of the 256 slots
-/// ([`concurrency`](crate::DispatcherBuilder::concurrency)). Until it answers it gets one call at a time, with a pause after
-/// each that ran into the limit (5 s, doubling, at most a minute); meanwhile rounds leave it out, spend no try on it, and call
-/// the others. The first answer, whatever its status, ends that: what was put off is sent, as much at a time as the supplier
-/// allows (8, [`max_concurrent`](crate::SupplierBuilder::max_concurrent)), every second call going to new orders.
+/// The numbers here are those of the default settings: a [`timeout`](crate::DispatcherBuilder::timeout) of a minute, 256 slots
+/// ([`concurrency`](crate::DispatcherBuilder::concurrency)), 8 calls at once of one supplier
+/// ([`max_concurrent`](crate::SupplierBuilder::max_concurrent)).
 ///
-/// Silent calls have 15 places per slot (3,840), half of them for endpoints that are known to be silent. The last quarter of
-/// the slots is kept free of the calls at any single endpoint, of `notify`, `retry` and `resume`, and of first calls at
-/// endpoints that have not been called yet. With [`Acceptance::First`](crate::supplier::Acceptance::First) a silent endpoint is
-/// skipped; an order that comes after ten of its pauses calls it again first, and waits up to one exchange for that.
+/// A new order is called at once at every endpoint of its supplier that answers, whatever the others do. An endpoint that has
+/// not answered for 2 s is *silent*: its call goes on for the full minute, but no longer takes one of the slots. Until it
+/// answers it gets one call at a time, with a pause after each that ran into the limit (5 s, doubling, at most a minute);
+/// meanwhile rounds leave it out, which counts as no failed try of its [schedule](crate::RetryPolicy), and call the others.
+/// The first answer, whatever its status, ends that: what was put off is sent, as much at a time as the supplier allows,
+/// every second call going to new orders.
+///
+/// Silent calls have 15 places per slot (3,840), half of them for endpoints that are known to be silent. A quarter of the
+/// slots is kept for workers that call endpoints which have answered before: no single endpoint, no `notify`, `retry` or
+/// `resume`, and no first call of an endpoint gets that quarter. With
+/// [`Acceptance::First`](crate::supplier::Acceptance::First) a silent endpoint is skipped; once that has lasted for ten of
+/// its pauses, the next order calls it again first, and waits for that as long as the timeout at most.
 ///
 /// A notification that cannot be sent now, because its endpoints are silent or its supplier is paused, at its limit or
 /// cannot be looked up, is *put off*: it stays pending, no try is spent, and it is sent when the obstacle is gone, or looked
-/// at again after a minute to an hour. An endpoint that stays silent for 72 h is given up and the notification fails.
+/// at again after as long as that has lasted, a minute at least and an hour at most. An endpoint that has been silent for
+/// [`give_up_after`](crate::RetryPolicy::with_give_up_after) (72 h) is given up and the notification fails.
 ///
 /// Each process knows its own calls only: it finds out for itself which endpoints are silent, and when they answer again.
 ///
@@ -171,8 +177,8 @@ impl Worker {
     }
 
     /// Delivers until `shutdown` resolves; then claims nothing more, waits for what is being sent, and after the [grace
-    /// period](Self::with_grace) hands back the rest. It ends as [`run`](Self::run) does when the dispatcher is shut down
-    /// first.
+    /// period](Self::with_grace) cuts the POSTs that are left, as [`Dispatcher::shutdown`] does, and hands back the rest. It
+    /// ends as [`run`](Self::run) does when the dispatcher is shut down first.
     ///
     /// Dropping this future stops the claiming and lets what is being sent go on.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Summary {
@@ -203,8 +209,8 @@ impl Worker {
 
     /// Delivers until nothing is pending or being sent any more. It waits for what is not due yet and for what is put off; what
     /// has failed or cannot be read, and what is held behind it in its stream, is left. **It is meant for tests**: with an
-    /// endpoint that does not answer it takes up to 72 h, so a program that cron starts uses [`drain`](Self::drain). When the dispatcher is shut down it ends early, with nothing under
-    /// way.
+    /// endpoint that does not answer it takes as long as its schedule, 72 h by default, so a program that cron starts uses
+    /// [`drain`](Self::drain). When the dispatcher is shut down it ends early, with nothing under way.
     ///
     /// # Errors
     /// [`Error::Store`] when nothing can be claimed and the error is not transient.

@@ -40,7 +40,7 @@ impl fmt::Debug for Body {
 }
 
 /// A note that a store keeps with a notification as long as the row itself: at most 2048 bytes, and no personal data.
-/// The life cycle of a fulfilment order is folded from the memos of its stream.
+/// The feature `fulfilment` works out the life cycle of an order from the memos of its stages; other events need none.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Memo(Arc<[u8]>);
 

@@ -43,8 +43,8 @@ const DEPTH: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Difference {
-    /// In these places of the body, in the order in which they stand there; at most [20](Self::MOST_PLACES). What the
-    /// supplier is shown otherwise since its privacy rules were changed is among them.
+    /// In these places of the body, in the order in which they stand there; at most [20](Self::MOST_PLACES). When
+    /// the supplier's privacy rules were changed in between, places that differ only for that reason are among them.
     At(Vec<String>),
     /// In something that this supplier may not see.
     Withheld,

@@ -31,6 +31,9 @@ pub struct Event {
 impl Event {
     /// An event of the caller's own: `content` becomes its JSON body.
     ///
+    /// For `order.created` there is [`order_created`](Self::order_created), and for stages the handle of the feature
+    /// `fulfilment`, which checks what may follow; with their kinds this makes an event that nothing has checked.
+    ///
     /// # Errors
     /// [`EventError::Encode`] when `content` does not serialise to JSON.
     pub fn new(

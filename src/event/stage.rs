@@ -2,7 +2,8 @@
 
 use crate::value::words::words;
 
-/// One of the ten stages of an order that are sent to its client.
+/// One of the ten stages of an order of a pharmacy portal. Its client, the one who ordered, is the supplier that they are
+/// sent to. A *parent order* is what the client placed; its *child orders* are the parts that went to one pharmacy each.
 ///
 /// Its text, in JSON and everywhere else, is what the wire calls `transaction_nature`.
 ///
@@ -28,7 +29,8 @@ pub enum Stage {
     Assigned,
     /// Order Accepted: the pharmacist took it on.
     Accepted,
-    /// Order Rejected: the pharmacist declined, or the order was cancelled. The event says whether that is final.
+    /// Order Rejected: the pharmacist declined, or the order was cancelled. Whether that is final stands in the event
+    /// (`is_final_rejection`; `fulfilment::Finality`).
     Rejected,
     /// Order Re-Assign: other child orders take the place of a rejected one.
     Reassigned,
@@ -38,7 +40,7 @@ pub enum Stage {
     PickedUp,
     /// Order Delivered: the patient has it.
     Delivered,
-    /// Order Split: several child orders take the place of a rejected one; being superseded by Re-Assign.
+    /// Order Split: several child orders take the place of a rejected one; the older form of Re-Assign, still accepted.
     Split,
 }
 

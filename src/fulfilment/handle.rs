@@ -79,7 +79,8 @@ impl Fulfilment {
     /// # Errors
     /// [`FulfilmentError::NotAllowed`] when the stage may not follow now; it names those that may.
     /// [`FulfilmentError::Unreadable`] when the life cycle cannot be read. A transient [`Error::Store`] also when other
-    /// processes were first 256 times in a row. The others are those of [`Dispatcher::enqueue`].
+    /// processes took the next position of the order 256 times in a row; call again then. The others are those of
+    /// [`Dispatcher::enqueue`].
     pub async fn enqueue(
         &self,
         client: &SupplierId,

@@ -26,11 +26,13 @@ pub struct Attempt {
     pub endpoint_id: EndpointId,
     /// The outcome.
     pub outcome: Outcome,
-    /// The moment at which it began, on the store's timeline; for one that was interrupted, when the interruption was noticed.
+    /// The moment at which it began, by the store's time ([`Claims::now`](crate::store::Claims::now)); for one that was
+    /// interrupted, when the interruption was noticed.
     pub at: Timestamp,
     /// The time that it took, to the millisecond.
     pub took: Duration,
-    /// The beginning of a reply that was not 2xx, where the supplier's configuration asks for it (`keep_reply`). What the
+    /// The beginning of a reply that was not 2xx, where the supplier's configuration asks for it, of at most so
+    /// many bytes ([`keep_reply`](crate::SupplierBuilder::keep_reply)). What the
     /// request kept secret and what it said of people is `***` in it, and invisible characters are escaped. Only
     /// [`Dispatcher::notification`](crate::Dispatcher::notification) has it; `None` in reports and listings.
     pub reply: Option<String>,

@@ -18,7 +18,7 @@ pub struct NewNotification {
     pub append: Append,
     /// The state in which it begins.
     pub start: Start,
-    /// The ledger at the beginning, which is the endpoint that the first claim calls first. It is opaque to the
+    /// The ledger to begin with: it says only which endpoint the first claim calls first. It is opaque to the
     /// store, like the ledger of a [`Step`](crate::store::Step), and empty when nothing is known.
     pub ledger: Ledger,
     /// The digest of the event's content, by which other content under the same key is found; without one there is no
@@ -72,7 +72,7 @@ pub enum Start {
     NotWanted,
     /// Notified: the supplier knows of it from elsewhere, by phone or from the system before this one.
     Notified {
-        /// The external reference.
+        /// The supplier's own reference for the order, as it was told; the order code where there is none.
         reference: String,
         /// Who says so, and why: the first entry of the history.
         by: By,

@@ -21,21 +21,22 @@ impl Intervention {
     }
 }
 
-/// The actions that can be decided about a notification, and from which states. What is being sent under a live lease is left alone
-/// by all of them. Exhaustive on purpose: a new variant must break every store at compile time.
+/// The actions that can be decided about a notification, and from which states. What is being sent under a live lease is left
+/// alone by all of them. Exhaustive on purpose: a new variant must break every store at compile time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Makes a failed or unreadable notification pending and due now; `reopened` is one more, ledger and attempts stay.
+    /// Makes a failed or [unreadable](crate::NotificationState::Unreadable) notification pending and due now, with a fresh
+    /// schedule. Ledger and attempts stay: endpoints that have accepted are not called again. `reopened` is one more.
     Reopen,
-    /// The same for a failed or unreadable notification. One that is pending, or is being sent under a lease that has run
-    /// out, stays as it is: only the history says that a person asked for a try.
+    /// The same as [`Reopen`](Self::Reopen) for a failed or unreadable notification. One that is pending, or is being sent
+    /// under a lease that has run out, stays as it is: only the history says that a person asked for a try.
     Retry,
     /// Closes a notification that is pending, failed, unreadable, or being sent under a lease that has run out. The reason
     /// of the decision becomes the reason of the state.
     Withdraw,
     /// Makes a notification notified that is pending, failed, unreadable, or being sent under a lease that has run out.
     MarkNotified {
-        /// The external reference.
+        /// The supplier's own reference for the order, as it was told; the order code where there is none.
         reference: String,
     },
     /// Blanks what a notified or closed notification holds about people: body, attempts, replies, ledger, digest, trace,

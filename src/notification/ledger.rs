@@ -9,8 +9,8 @@ use crate::supplier::{Endpoint, EndpointId, OnUnknown};
 use crate::value::invalid::InvalidValue;
 use crate::value::time::Timestamp;
 
-/// The ledger of a notification, which says what is known per endpoint: whether it has accepted or was given up, or how often it was tried and when
-/// it is tried again. An endpoint that is not in the ledger has not been called yet.
+/// The ledger of a notification, which says what is known per endpoint: whether it has accepted or was given up, or how often
+/// it was tried and when it is tried again. An endpoint that is not in the ledger has not been called yet.
 ///
 /// [`Notification::endpoints`](crate::Notification::endpoints) shows what is in it. To a store it is opaque: it keeps the
 /// bytes of [`encode`](Self::encode) and gives them back.
@@ -100,9 +100,10 @@ pub enum Standing {
     /// It has not accepted yet, and is called again.
     #[non_exhaustive]
     Open {
-        /// Failed tries of this schedule.
+        /// Failed tries of the present [schedule](crate::RetryPolicy).
         tries: u32,
-        /// When the first of them began, or when the endpoint was first left out because it was silent. The schedule's end
+        /// When the first of them began, or when the endpoint was first left out because it was
+        /// [silent](crate::Worker#who-is-called-when). The schedule's end
         /// counts from here.
         first_at: Timestamp,
         /// Not to be called earlier than that.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::value::time::Timestamp;
 
-/// The cause of a POST that was not sent. Each is something that one of the two admins can act on.
+/// The cause of a POST that was not sent. Each is something that either the operator of the sender or the admin of
+/// the receiver can repair.
 ///
 /// What the server's certificate and its alerts say is the server's own word: names are cut to visible ASCII, and there are
 /// at most [10](Self::MOST_NAMES).

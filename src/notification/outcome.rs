@@ -36,7 +36,8 @@ pub enum Outcome {
     /// This crate's own guard refused to dial the endpoint. It counts as a try and follows the schedule, so that a
     /// repair takes effect.
     Blocked {
-        /// The objection of the guard to an endpoint.
+        /// The objection to an endpoint's address, before anything was sent. Dialled are public addresses on port 443, and what
+        /// [`allow_network`](crate::DispatcherBuilder::allow_network) has named: the operator's allow-list.
         why: Blocked,
     },
 }
@@ -136,7 +137,8 @@ pub enum Blocked {
     LocalName,
     /// A port other than 443, outside the operator's allow-list.
     Port,
-    /// The name resolves to at least one address that may not be dialled.
+    /// The name resolves to at least one address that is not public (private, loopback, link-local, ..) and not on the
+    /// operator's allow-list.
     Address,
     /// A cloud's metadata address: never dialled, whatever the allow-list says.
     Metadata,

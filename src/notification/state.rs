@@ -12,7 +12,8 @@ use super::Notification;
 pub enum NotificationState {
     /// It is sent when it is due and is the first unfinished one of its stream.
     Pending {
-        /// From when a worker may send it, on the store's timeline. When it is put off, it may be sent earlier.
+        /// From when a worker may send it, by the store's time. One that is put off, because its supplier or an endpoint could
+        /// not be called, is sent earlier when that is over.
         due: Timestamp,
     },
     /// A worker holds the claim to send it.
@@ -86,8 +87,8 @@ impl NotificationState {
         }
     }
 
-    /// The moment from which it can be claimed, when it is the oldest unfinished of its stream: when it is due, or when its lease
-    /// runs out. `None` when time alone does not make it claimable.
+    /// The moment from which it can be claimed, when it is the oldest unfinished of its stream: when it is due, or when its
+    /// lease runs out. `None` when time alone does not make it claimable.
     pub fn claimable_from(&self) -> Option<Timestamp> {
         match self {
             NotificationState::Pending { due } => Some(*due),

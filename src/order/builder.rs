@@ -256,7 +256,7 @@ impl LineBuilder {
         self
     }
 
-    /// Checks everything and builds the order.
+    /// Checks everything and builds the line.
     ///
     /// # Errors
     /// [`OrderError`] names the place and what would be right there: something that is needed is missing, a text is empty, an

@@ -99,7 +99,7 @@ impl Head {
 /// What can be asked of everything that has a head, as methods of that type.
 macro_rules! of_head {
     () => {
-        /// The stable external reference of the order.
+        /// The marketplace's code of the order.
         #[must_use]
         pub fn order_code(&self) -> &OrderCode {
             &self.head.order_code

@@ -16,7 +16,8 @@ use crate::value::json;
 use crate::value::money::Money;
 use crate::value::names::SupplierId;
 
-/// One line of a [`PaidOrder`](crate::PaidOrder): a supplier, and the [`Item`] that the supplier gets.
+/// One line of a [`PaidOrder`](crate::PaidOrder): a supplier, and the [`Item`] that the supplier gets. In JSON: one object with
+/// `supplier` and the keys of the item.
 ///
 /// ```
 /// use orderhook::Line;
@@ -83,7 +84,8 @@ impl fmt::Debug for Line {
 
 /// The part of a [`Line`] that its supplier gets: everything but the supplier.
 ///
-/// In JSON: `sku`, `codes`?, `name`, `quantity`, `unit_price`, `total`?, `extra`?; what is absent or empty is left out.
+/// In JSON: `sku`, `codes`?, `name`, `quantity`, `unit_price`, `total`?, `extra`?; keys with a question mark may be absent, and
+/// are left out when they are empty.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Item {
     pub(super) sku: String,

@@ -25,7 +25,9 @@ use super::privacy::Privacy;
 /// A paid order of the marketplace, with the lines of all its suppliers.
 ///
 /// In JSON: `order_code`, `customer_name`?, `email`?, `mobile`?, `channel`, `currency`, `shipping_charges`, `address`?,
-/// `built_at`, `lines`, `extra`?; see [`Address`] and [`Line`] for theirs. Keys that are not known are an error, so
+/// `built_at`, `lines`, `extra`?; see [`Address`] and [`Line`] for theirs. Keys with a question mark may be absent, and the
+/// others have no default here, other than in the builder. `built_at` is RFC 3339 with an offset, amounts are
+/// [`Money`](crate::Money). Keys that are not known are an error, so
 /// that a typing slip is not a loss; what is extra goes under `extra`. A null is the same as an absent key. An order
 /// without an address is one of tickets or downloads. `Debug` shows no personal data.
 ///

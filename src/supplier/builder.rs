@@ -47,7 +47,12 @@ impl SupplierBuilder {
         self
     }
 
-    /// Adds a header that is sent with every POST; at most 32.
+    /// Adds a header that is sent with every POST; at most 32. The name has 1 to 128 characters, the value 1 to 4096 visible
+    /// ASCII ones.
+    ///
+    /// Reserved are `content-*`, `proxy-*`, `webhook-*`, `accept-encoding`, `connection`, `date`, `expect`, `host`,
+    /// `keep-alive`, `te`, `traceparent`, `tracestate`, `trailer`, `transfer-encoding`, `upgrade` and `user-agent`; and
+    /// `authorization` where there is a [`bearer_token`](Self::bearer_token).
     #[must_use]
     pub fn custom_header(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
         self.custom_headers.push((name.into(), value.into()));
@@ -84,10 +89,11 @@ impl SupplierBuilder {
     /// [4096](Supplier::MAX_KEEP_REPLY).
     ///
     /// What a supplier answers may repeat what it was sent. Before it is stored, these become `***`, in plain text and in the
-    /// escapes of JSON, URLs and HTML: the token, the values of headers, the query of the URL, and every text and longer
-    /// number of the body but those under keys that name things, such as `order_code`, `sku` or `total`. A part of eight
-    /// letters is recognised, or a word of a name or an address. An echo in a code of another kind, such as base64 or a digest, is not.
-    /// For the body of a reply there are 2 s, within the limit of the POST.
+    /// escapes of JSON, URLs and HTML: the token, the values of headers, the query of the URL, and every text, and every
+    /// number of seven digits or more, of the body but those under keys that name things, such as `order_code`, `sku` or
+    /// `total`. Of such a text, eight letters or digits that stand side by side are recognised, and so is a single word of a
+    /// name or an address. An echo in a code of another kind, such as base64 or a digest, is not. For the body of a reply
+    /// there are 2 s, within the limit of the POST.
     #[must_use]
     pub fn keep_reply(mut self, bytes: usize) -> Self {
         self.supplier.keep_reply = bytes;
@@ -97,8 +103,8 @@ impl SupplierBuilder {
     /// Adds a key that events are signed with. When several keys are valid, each event carries a signature by each.
     ///
     /// Once there is a key, nothing is sent unsigned. While none of the keys is valid, a notification waits for one
-    /// that begins within the hour; when none does, it fails for [`config`](crate::notification::FailureReason::Config): repair the
-    /// keys and [`resume`](crate::Dispatcher::resume) the supplier.
+    /// that begins within the hour; when none does, it fails for [`config`](crate::notification::FailureReason::Config):
+    /// repair the keys and [`resume`](crate::Dispatcher::resume) the supplier.
     #[must_use]
     pub fn signing_key(mut self, key: SigningKey) -> Self {
         self.supplier.signing_keys.push(key);
@@ -131,14 +137,14 @@ impl SupplierBuilder {
         self
     }
 
-    /// Sets whether notifications are sent to the supplier at the moment.
+    /// Sets whether notifications are sent to the supplier at the moment. Default [`Activity::Active`].
     #[must_use]
     pub fn activity(mut self, activity: Activity) -> Self {
         self.supplier.activity = activity;
         self
     }
 
-    /// Sets which stages of fulfilment are sent to the supplier.
+    /// Sets which stages of fulfilment are sent to the supplier. Default: those of [`Subscription::default`].
     #[must_use]
     pub fn subscription(mut self, subscription: Subscription) -> Self {
         self.supplier.subscription = subscription;
@@ -156,9 +162,11 @@ impl SupplierBuilder {
     /// Checks the settings and builds the supplier.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first setting that is wrong: a URL that is not https, has a user name, a fragment, port
-    /// 0, no host or one that cannot be, or is listed twice; a token that is empty or has white space; a header that is
-    /// invalid, reserved or listed twice; an invalid JSON pointer; more than 4096 bytes of a reply; a signing key that ends before it begins.
+    /// [`ConfigError`] for the first setting that is wrong: a URL that is not https, has more than 2048 characters, white
+    /// space, a user name, a fragment, port 0, no host or one that cannot be, or is listed twice; a token that is empty, has
+    /// white space or more than 8192 characters; a header that is invalid, reserved or listed twice, or one too many; a JSON
+    /// pointer that is invalid or has more than 512 characters; more than 4096 bytes of a reply; a signing key that ends
+    /// before it begins.
     pub fn build(self) -> Result<Supplier, ConfigError> {
         let id = self.supplier.id.clone();
         let wrong =

@@ -13,7 +13,8 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// For a lookup of the host's own: which supplier, which setting, and what would be right; never a value.
+    /// An error for an application's own [`Suppliers`](crate::Suppliers). `setting` is the place, and `problem` says what
+    /// would be right there; put a value in neither, for it may be a secret.
     ///
     /// ```
     /// use orderhook::SupplierId;

@@ -25,9 +25,10 @@ pub use file::SuppliersFile;
 /// It is asked when a notification is stored (does the supplier exist, what may it see) and each time it is sent
 /// (endpoints, secrets, policy). So a repaired URL or a rotated token takes effect at the next attempt.
 ///
-/// `HashMap`, `BTreeMap`, `RwLock<HashMap>`, an `Arc` of any, and [`SuppliersFile`](crate::SuppliersFile) are such sources; for a table of your own,
-/// write one. `None` means that there is no such supplier. A configuration that cannot be used is an error by `?`; when the
-/// table cannot be asked at the moment, say so with [`LookupError::unavailable`]: notifications then wait.
+/// `HashMap`, `BTreeMap`, `RwLock<HashMap>`, an `Arc` of any, and [`SuppliersFile`](crate::SuppliersFile) are such sources;
+/// for a table of your own, write one. `None` means that there is no such supplier. A configuration that cannot be used is an
+/// error by `?`; when the table cannot be asked at the moment, say so with [`LookupError::unavailable`]: notifications then
+/// wait.
 ///
 /// ```
 /// use orderhook::{Supplier, SupplierId, Suppliers};
@@ -68,7 +69,8 @@ pub trait Suppliers: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`LookupError::Unavailable`] when the configuration cannot be read now: nothing is stored, or the notification
-    /// is put off without a try. No answer within the limit of an exchange (60 s), and a panic, count as that.
+    /// is put off without a try. No answer within the dispatcher's
+    /// [`timeout`](crate::DispatcherBuilder::timeout) (60 s), and a panic, count as that.
     /// [`LookupError::Invalid`] when the supplier exists and its configuration cannot be used: when storing, nothing is
     /// stored for any supplier of the order, because it is not known what this one may see; when sending, the
     /// notification fails for [`config`](crate::notification::FailureReason::Config).

@@ -81,8 +81,8 @@ impl RetryPolicy {
             .unwrap_or(self.max_delay)
     }
 
-    /// The delay when the receiver has asked for one (`Retry-After`, RFC 9110 section 10.2.3): never earlier than asked,
-    /// never earlier than the schedule, clamped to the cap.
+    /// The delay when the receiver has asked for one (`Retry-After`, RFC 9110 section 10.2.3): the longer one
+    /// of that, cut to [`max_delay`](Self::max_delay), and of the schedule's.
     pub fn delay_asked(&self, failures: u32, random: f64, asked: Option<Duration>) -> Duration {
         let scheduled = self.delay(failures, random);
         asked.map_or(scheduled, |asked| asked.min(self.max_delay).max(scheduled))

@@ -102,7 +102,7 @@ macro_rules! name {
 }
 
 name! {
-    /// The stable external reference of an order, given once the order is bound.
+    /// The marketplace's own code of an order: one for each order of a [`Source`], and never changed.
     ///
     /// ```
     /// # fn main() -> Result<(), orderhook::value::InvalidValue> {

@@ -26,9 +26,11 @@ impl Worker {
     /// Delivers what is due now, and ends: for a program that is started every minute, by cron for example.
     ///
     /// Everything that is due at the store's time of the call gets one round of calls at most, and so does what follows it
-    /// in its stream. What needs another try is left for the next run; so is what is put off for a silent endpoint or for a
-    /// supplier that is paused, what others are sending, and what becomes due meanwhile. What finds its supplier at its
-    /// limit has its turn in this run. It ends with the last round: after at most one limit for each URL that hangs.
+    /// in its stream. What needs another try is left for the next run; so is what is [put
+    /// off](Worker#who-is-called-when) for a silent endpoint or for a supplier that is
+    /// [paused](crate::supplier::Activity::Paused), what others are sending, and what becomes due meanwhile. What finds as
+    /// many calls under way as its supplier takes has its turn in this run. It ends with the last round: after at most one
+    /// [`timeout`](crate::DispatcherBuilder::timeout) (60 s) for each URL that hangs.
     ///
     /// When the dispatcher is shut down it ends early, with nothing under way. Dropping this future stops the claiming and
     /// lets what is being sent go on.

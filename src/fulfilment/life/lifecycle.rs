@@ -13,15 +13,16 @@ use crate::event::Stage;
 /// The life cycle of a parent order and its child orders: where they stand, and what may come next.
 ///
 /// It has neither clock nor storage: [`apply`](Lifecycle::apply) takes one event after another and refuses what the
-/// table in the [module's documentation](crate::fulfilment) does not have. Flow and prescription are fixed by the first event (an
-/// event that does not say counts as delivery, without prescription), or by [`Lifecycle::of`]; a later event may leave
+/// table in the [module's documentation](crate::fulfilment) does not have. Flow and prescription are fixed by the first event
+/// (an event that does not say counts as delivery, without prescription), or by [`Lifecycle::of`]; a later event may leave
 /// them out, but not say otherwise.
 ///
-/// A receiver can keep one per parent order too. It sees a whole life only if it is sent every stage but the two that
-/// are off by default, and every rejection: see [`Subscription`](crate::supplier::Subscription).
+/// A receiver can keep one per parent order too. It sees a whole life only if it is sent every stage but
+/// Digitization Completed and Order Assigned, which are off by default, and every rejection: see
+/// [`Subscription`](crate::supplier::Subscription).
 ///
-/// Serialised it is the list of its events, and deserialising applies them again: a `Lifecycle` that exists is
-/// possible.
+/// Serialised it is the list of its events, and deserialising applies them again: it fails for a sequence that is not
+/// allowed.
 ///
 /// ```
 /// use orderhook::event::Stage;
@@ -171,8 +172,8 @@ impl Lifecycle {
         self.lead(event).map(|_| ())
     }
 
-    /// The stages that may come next, in published order, for this child order, seen or not; for `None` those of the
-    /// parent itself and those with which another child order may start. [`Stage::Rejected`] after
+    /// The stages that may come next, in the order of [`Stage::ALL`], for this child order, seen or not; for `None` those of
+    /// the parent itself and those with which another child order may start. [`Stage::Rejected`] after
     /// [`Stage::Delivered`] is a final one only. While the flow is not fixed, what any flow would allow.
     pub fn allowed(&self, child: Option<&ChildId>) -> Vec<Stage> {
         match self.terms {

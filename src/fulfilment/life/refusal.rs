@@ -40,7 +40,8 @@ impl NotAllowed {
         self.child.as_ref()
     }
 
-    /// What might have come for that child, in published order; empty when nothing more can.
+    /// What might have come for that child, in the order of [`Stage::ALL`](crate::event::Stage::ALL); empty when nothing more
+    /// can.
     pub fn allowed(&self) -> &[Stage] {
         &self.allowed
     }

@@ -108,7 +108,8 @@ pub struct Reassignment {
     pub successors: Vec<String>,
 }
 
-/// The amounts of a child order. Zero cannot be distinguished from "absent" and is `None`.
+/// The amounts of a child order, in the currency of the portal, which the event does not name. Zero cannot be distinguished
+/// from "absent" and is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Amounts {

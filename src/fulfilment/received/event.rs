@@ -273,7 +273,7 @@ impl FulfilmentEvent {
         json::money(self.fields.get(key)?)
     }
 
-    /// The JSON text under any key, exactly as it was read; of twins the last one.
+    /// The JSON text under any key, exactly as it was read; of a key that is there twice, the last one.
     pub fn field(&self, key: &str) -> Option<&str> {
         self.fields.get(key).map(RawValue::get)
     }

@@ -27,7 +27,7 @@ use crate::value::money::Money;
 pub struct FulfilmentLine(Object);
 
 impl FulfilmentLine {
-    /// A line to be sent.
+    /// A line to be sent, with so many of the portal's units.
     pub fn new(medicine_name: &str, quantity: u32) -> Self {
         let mut line = Object::default();
         line.put("medicine_name", json::raw(medicine_name));
@@ -81,7 +81,7 @@ impl FulfilmentLine {
         json::text_under(&self.0, &["medicine_name", "item_name", "name"])
     }
 
-    /// The number of units; `None` when it is not a whole number.
+    /// The number, in the unit of the portal, which the event does not name; `None` when it is not a whole number.
     pub fn quantity(&self) -> Option<u32> {
         let text = json::text_under(&self.0, &["quantity", "qty"])?;
         let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));

@@ -21,9 +21,11 @@ use crate::value::time::OffsetTimestamp;
 ///
 /// Made from a [`Transition`] and typed data, or read from the JSON of an events file ([`StageEvent::from_json`], or
 /// `Deserialize`): `{"client"?, "parent_order", "child_order"?, "flow", "prescription"?, "stage", "occurred_at"?,
-/// "data"?}`. Unknown keys are refused there; in `data` they are passed on as they are. What has a meaning in `data`
-/// must make sense: texts are texts, amounts are amounts (numbers become exact decimal texts), lines are lists of
-/// objects, and `""`, `0`, `{}`, `[]` and null are left out; an amount of 0 stays.
+/// "data"?}`, of which those with a question mark may be absent. `flow` is `delivery` or `pickup`, `prescription` true or
+/// false, `stage` the text of a [`Stage`], `occurred_at` RFC 3339 with an offset. Unknown keys are refused there; in `data`
+/// they are passed on as they are. What has a meaning in `data` must make sense: texts are texts, amounts are amounts
+/// (numbers become exact decimal texts), lines are lists of objects, and `""`, `0`, `{}`, `[]` and null are left out; an
+/// amount of 0 stays.
 ///
 /// `Debug` shows ids, stage and time only.
 ///
@@ -83,7 +85,8 @@ impl StageEvent {
         }
     }
 
-    /// The same event with the client that gets it.
+    /// The same event with the client that gets it, for programs that read files of events.
+    /// [`Fulfilment::enqueue`](crate::fulfilment::Fulfilment::enqueue) sends to the client that it is given.
     #[must_use]
     pub fn with_client(mut self, client: SupplierId) -> Self {
         self.client = Some(client);

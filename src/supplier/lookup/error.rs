@@ -32,7 +32,8 @@ impl LookupError {
         }
     }
 
-    /// The same error with its cause. The cause of a [`ConfigError`] is the configuration itself.
+    /// The same error with this cause, for one that is [`Unavailable`](Self::Unavailable). One that is
+    /// [`Invalid`](Self::Invalid) stays as it is, and `cause` is dropped.
     #[must_use]
     pub fn caused_by(self, cause: impl Error + Send + Sync + 'static) -> Self {
         match self {

@@ -18,7 +18,45 @@ use super::{LookupError, Suppliers};
 /// How long a lookup waits for the file. After that the last good configuration answers.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The suppliers of a JSON file `{"suppliers": [{"id": .., "webhook_urls": [..], ..}]}`.
+/// The suppliers of a JSON file.
+///
+/// Every key but `id` may be left out. What each of them sets, with its limits and its default, stands at the method of
+/// [`SupplierBuilder`](crate::SupplierBuilder) that is named here where it has another name.
+///
+/// | key | value |
+/// |---|---|
+/// | `id` | text |
+/// | `webhook_urls` | list of texts ([`endpoint`](crate::SupplierBuilder::endpoint)) |
+/// | `bearer_token` | text |
+/// | `custom_headers` | list of `{"name": .., "value": ..}` ([`custom_header`](crate::SupplierBuilder::custom_header)) |
+/// | `acceptance` | `every`, `first` or `any` |
+/// | `privacy` | `{"customer_name"?, "email"?, "mobile"?, "address"?}`, each `share`, `mask` or `omit` |
+/// | `reference_pointer` | text, a JSON pointer |
+/// | `keep_reply` | number of bytes |
+/// | `signing_keys` | list of `{"key": .., "from"?, "until"?}`, moments as RFC 3339 ([`signing_key`](crate::SupplierBuilder::signing_key)) |
+/// | `retry` | `{"first_delay_ms"?, "max_delay_ms"?, "give_up_after_s"?}` |
+/// | `max_concurrent` | number |
+/// | `on_unknown` | `resend` or `hold` |
+/// | `paused` | `true` or `false` ([`activity`](crate::SupplierBuilder::activity)) |
+/// | `stages`, `rejections` | list of stages, and a word ([`subscription`](crate::SupplierBuilder::subscription)) |
+/// | `stages_that_fail` | `hold` or `pass` |
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("suppliers.json");
+/// std::fs::write(&path, r#"{"suppliers": [{
+///     "id": "north-books",
+///     "webhook_urls": ["https://hooks.north-books.example/orders", "https://backup.north-books.example/orders"],
+///     "bearer_token": "tok_5f2a",
+///     "custom_headers": [{"name": "x-shop", "value": "bookfair"}],
+///     "privacy": {"email": "omit", "mobile": "mask"}
+/// }]}"#)?;
+/// let suppliers = orderhook::SuppliersFile::open(&path)?.suppliers();
+/// assert_eq!(suppliers["north-books"].endpoints().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// The file is looked at in every lookup and read again when it has changed, also when length and modification time are as
 /// before. When the new one is wrong, cannot be read, or does not answer within 2 s, the last good one stays in force and
@@ -67,7 +105,8 @@ impl SuppliersFile {
         })
     }
 
-    /// The suppliers that are in force.
+    /// The suppliers that are in force. It looks at the file and may block the thread for up to 2 s; in asynchronous code use
+    /// [`find`](crate::Suppliers::find).
     pub fn suppliers(&self) -> Arc<BTreeMap<SupplierId, Supplier>> {
         self.look();
         Arc::clone(&locked(&self.loaded).suppliers)
