@@ -41,12 +41,13 @@ impl Event {
         occurrence: Occurrence,
         content: &impl Serialize,
     ) -> Result<Self, EventError> {
-        let body = serde_json::to_vec(content).map_err(|_| EventError::Encode)?;
+        let body = encoded(content)?;
+        let digest = ContentDigest::of(body.as_bytes());
         Ok(Event {
             kind,
             occurrence,
-            digest: ContentDigest::of(&body),
-            body: Body::new(body),
+            body,
+            digest,
             memo: None,
         })
     }
@@ -61,12 +62,16 @@ impl Event {
         supplier: &SupplierId,
         privacy: &Privacy,
     ) -> Result<Option<Self>, EventError> {
-        let Some(created) = order.for_supplier(supplier, privacy) else {
+        let Some(told) = order.told(supplier, privacy) else {
             return Ok(None);
         };
-        let mut event = Event::new(EventKind::OrderCreated, Occurrence::only(), &created)?;
-        event.digest = ContentDigest::of_order(order, supplier);
-        Ok(Some(event))
+        Ok(Some(Event {
+            kind: EventKind::OrderCreated,
+            occurrence: Occurrence::only(),
+            body: encoded(&told)?,
+            digest: ContentDigest::of_order(order, supplier),
+            memo: None,
+        }))
     }
 
     /// The same event as another occurrence: the caller says the same kind again about the same order.
@@ -114,4 +119,11 @@ impl Event {
     pub fn memo(&self) -> Option<&Memo> {
         self.memo.as_ref()
     }
+}
+
+fn encoded(content: &impl Serialize) -> Result<Body, EventError> {
+    // Most bodies fit: it does not grow step by step.
+    let mut bytes = Vec::with_capacity(2048);
+    serde_json::to_writer(&mut bytes, content).map_err(|_| EventError::Encode)?;
+    Ok(Body::new(bytes))
 }

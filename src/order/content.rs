@@ -37,7 +37,8 @@ pub(crate) fn is_same_content(one: &RawValue, other: &RawValue) -> bool {
 impl Content {
     pub(in crate::order) fn new() -> Self {
         Self {
-            bytes: Vec::new(),
+            // Most orders fit: it does not grow step by step.
+            bytes: Vec::with_capacity(2048),
             numbers: Numbers::Short,
         }
     }

@@ -1,8 +1,9 @@
 //! The part of an order that one supplier gets.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::order::address::Address;
@@ -38,15 +39,37 @@ use crate::value::time::OffsetTimestamp;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OrderCreated {
-    // The order of the fields is the order on the wire.
-    #[serde(flatten)]
     pub(in crate::order) head: Head,
     pub(in crate::order) items: Vec<Item>,
     pub(in crate::order) built_at: OffsetTimestamp,
-    #[serde(skip_serializing_if = "Extra::is_empty")]
     pub(in crate::order) extra: Extra,
+}
+
+/// The same, borrowed from an order: its one way to JSON.
+#[derive(Serialize)]
+pub(crate) struct Told<'a, I> {
+    // The order of the fields is the order on the wire.
+    #[serde(flatten)]
+    pub(in crate::order) head: Cow<'a, Head>,
+    /// Items, or references to them.
+    pub(in crate::order) items: I,
+    pub(in crate::order) built_at: OffsetTimestamp,
+    #[serde(skip_serializing_if = "Extra::is_empty")]
+    pub(in crate::order) extra: &'a Extra,
+}
+
+impl Serialize for OrderCreated {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let told = Told {
+            head: Cow::Borrowed(&self.head),
+            items: &self.items,
+            built_at: self.built_at,
+            extra: &self.extra,
+        };
+        told.serialize(serializer)
+    }
 }
 
 impl OrderCreated {

@@ -89,7 +89,7 @@ impl Head {
         content.optional("mobile", mobile.as_deref());
         content.record("channel", channel);
         content.record("currency", currency.as_str());
-        content.record("shipping_charges", &shipping_charges.normalized());
+        content.record("shipping_charges", shipping_charges.normalized().as_str());
         if let Some(address) = address {
             address.describe(content);
         }

@@ -199,10 +199,10 @@ impl Item {
             content.record("code", code);
         }
         content.record("name", name);
-        content.record("quantity", &quantity.to_string());
-        content.record("unit_price", &unit_price.normalized());
+        content.record("quantity", quantity.digits().as_str());
+        content.record("unit_price", unit_price.normalized().as_str());
         if let Some(total) = total {
-            content.record("total", &total.normalized());
+            content.record("total", total.normalized().as_str());
         }
         content.extra("extra", extra);
     }

@@ -1,5 +1,6 @@
 //! A paid order, with the lines of all its suppliers.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -15,7 +16,7 @@ use crate::value::time::OffsetTimestamp;
 use super::address::Address;
 use super::builder::PaidOrderBuilder;
 use super::content::{Content, Numbers};
-use super::created::OrderCreated;
+use super::created::{OrderCreated, Told};
 use super::error::OrderError;
 use super::extra::Extra;
 use super::head::{Head, of_head};
@@ -126,15 +127,30 @@ impl PaidOrder {
     /// `None` when it has no line.
     #[must_use]
     pub fn for_supplier(&self, supplier: &SupplierId, privacy: &Privacy) -> Option<OrderCreated> {
-        let items: Vec<_> = self.items_of(supplier).cloned().collect();
-        if items.is_empty() {
-            return None;
-        }
+        let told = self.told(supplier, privacy)?;
         Some(OrderCreated {
-            head: self.head.told(*privacy),
+            head: told.head.into_owned(),
+            items: told.items.into_iter().cloned().collect(),
+            built_at: told.built_at,
+            extra: told.extra.clone(),
+        })
+    }
+
+    /// The same without a copy of what is told as it is.
+    pub(crate) fn told(
+        &self,
+        supplier: &SupplierId,
+        privacy: &Privacy,
+    ) -> Option<Told<'_, Vec<&Item>>> {
+        let items: Vec<_> = self.items_of(supplier).collect();
+        (!items.is_empty()).then(|| Told {
+            head: match *privacy == Privacy::new() {
+                true => Cow::Borrowed(&self.head),
+                false => Cow::Owned(self.head.told(*privacy)),
+            },
             items,
             built_at: self.built_at,
-            extra: self.extra.clone(),
+            extra: &self.extra,
         })
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::order::error::OrderError;
-use crate::value::decimal;
+use crate::value::decimal::{self, Digits};
 use crate::value::fields::FieldError;
 use crate::value::json;
 
@@ -50,6 +50,11 @@ impl Quantity {
         number
             .filter(|number| *number > Decimal::ZERO)
             .map(|number| Self(number.normalize()))
+    }
+
+    /// Its digits, without zeros at the end.
+    pub(in crate::order) fn digits(self) -> Digits {
+        Digits::of(self.0)
     }
 
     pub(in crate::order) fn read(raw: &RawValue, place: &str) -> Result<Self, FieldError> {

@@ -21,6 +21,77 @@ pub(crate) fn exact(units: i128, scale: u32) -> Option<Decimal> {
     Decimal::try_from_i128_with_scale(units, scale).ok()
 }
 
+/// The digits of a number with their sign and their point, as [`Display`](std::fmt::Display) has them, without its detours.
+#[derive(Clone, Copy)]
+pub(crate) struct Digits {
+    bytes: [u8; Digits::MOST],
+    start: usize,
+}
+
+impl Digits {
+    /// 29 digits, a sign, a point, and a zero in front of it.
+    const MOST: usize = 32;
+
+    /// With all the decimals of the number.
+    pub(crate) fn of(number: Decimal) -> Self {
+        let scale = number.scale() as usize;
+        Digits::write(number.mantissa(), scale)
+    }
+
+    /// The same for equal numbers: without zeros at the end.
+    pub(crate) fn normalized(number: Decimal) -> Self {
+        let (mut mantissa, mut scale) = (number.mantissa(), number.scale() as usize);
+        while scale > 0 && mantissa % 10 == 0 {
+            mantissa /= 10;
+            scale -= 1;
+        }
+        Digits::write(mantissa, scale)
+    }
+
+    fn write(mantissa: i128, scale: usize) -> Self {
+        let mut digits = Digits {
+            bytes: [b'0'; Digits::MOST],
+            start: Digits::MOST,
+        };
+        let mut left = mantissa.unsigned_abs();
+        for place in 0.. {
+            if left == 0 && place > scale {
+                break;
+            }
+            if place == scale && scale > 0 {
+                digits.put(b'.');
+            }
+            // What fits into 64 bits is divided faster, and nearly everything does.
+            let digit = match u64::try_from(left) {
+                Ok(small) => {
+                    left = u128::from(small / 10);
+                    (small % 10) as u8
+                }
+                Err(_) => {
+                    let digit = (left % 10) as u8;
+                    left /= 10;
+                    digit
+                }
+            };
+            digits.put(b'0' + digit);
+        }
+        if mantissa < 0 {
+            digits.put(b'-');
+        }
+        digits
+    }
+
+    fn put(&mut self, byte: u8) {
+        self.start = self.start.saturating_sub(1);
+        self.bytes[self.start] = byte;
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Digits, a sign and a point, so the default is never taken.
+        std::str::from_utf8(&self.bytes[self.start..]).unwrap_or_default()
+    }
+}
+
 /// `[+-]digits[.digits]` times ten to the power of `exponent`.
 fn scaled(text: &str, exponent: i32) -> Option<Decimal> {
     let (sign, digits) = match text.as_bytes().first()? {
@@ -52,6 +123,24 @@ fn scaled(text: &str, exponent: i32) -> Option<Decimal> {
         Err(_) => {
             let zeros = 10_i128.checked_pow(scale.unsigned_abs())?;
             exact(sign * units.checked_mul(zeros)?, 0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn digits_are_those_of_display(units in -79_228_162_514_264_337_593_543_950_335_i128..=79_228_162_514_264_337_593_543_950_335, shift in 0_u32..96, scale in 0_u32..=28) {
+            for units in [units, units >> shift, units % 1_000, 0] {
+                let number = exact(units, scale).unwrap();
+                let (all, fewest) = (Digits::of(number), Digits::normalized(number));
+                prop_assert_eq!(all.as_str(), number.to_string());
+                prop_assert_eq!(fewest.as_str(), number.normalize().to_string());
+            }
         }
     }
 }

@@ -18,6 +18,9 @@ use crate::value::fields::{FieldError, member};
 
 pub(crate) use from_serde::{FLOAT, deserialize, deserialize_scalar};
 
+/// From so many keys on they are compared by their hashes.
+const MANY: usize = 32;
+
 /// How deep lists and objects may be nested, as with serde_json.
 const DEEPEST: usize = 127;
 
@@ -141,14 +144,28 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let (mut keys, mut members) = (HashSet::new(), Vec::new());
+        let mut members: Vec<(String, &RawValue)> = Vec::new();
+        let mut keys = HashSet::new();
         loop {
             let key = match self.reading {
                 Reading::Strict => access.next_key::<String>()?,
                 Reading::Lenient => access.next_key_seed(Lossy)?,
             };
             let Some(key) = key else { return Ok(members) };
-            if self.reading == Reading::Strict && !keys.insert(key.clone()) {
+            let is_twin = match self.reading {
+                Reading::Lenient => false,
+                // A set is worth its while only for many.
+                Reading::Strict if members.len() < MANY => {
+                    members.iter().any(|(other, _)| *other == key)
+                }
+                Reading::Strict => {
+                    if keys.is_empty() {
+                        keys.extend(members.iter().map(|(key, _)| key.clone()));
+                    }
+                    !keys.insert(key.clone())
+                }
+            };
+            if is_twin {
                 *self.twin.borrow_mut() = Some(key);
                 return Err(de::Error::custom("a key is there twice"));
             }

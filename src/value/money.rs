@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
-use crate::value::decimal;
+use crate::value::decimal::{self, Digits};
 use crate::value::fields::FieldError;
 use crate::value::invalid::InvalidValue;
 use crate::value::json;
@@ -80,8 +80,8 @@ impl Money {
     }
 
     /// One text for equal amounts, whatever their scale.
-    pub(crate) fn normalized(self) -> String {
-        self.0.normalize().to_string()
+    pub(crate) fn normalized(self) -> Digits {
+        Digits::normalized(self.0)
     }
 
     /// A decimal string, or a number taken by its digits.
@@ -116,7 +116,7 @@ impl fmt::Display for Money {
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        serializer.serialize_str(Digits::of(self.0).as_str())
     }
 }
 
@@ -219,7 +219,9 @@ mod tests {
 
     fn json(text: &str) -> Result<String, String> {
         let money = serde_json::from_str::<Money>(text);
-        money.map(|m| m.normalized()).map_err(|e| e.to_string())
+        money
+            .map(|m| m.normalized().as_str().to_owned())
+            .map_err(|e| e.to_string())
     }
 
     #[test]
@@ -238,7 +240,10 @@ mod tests {
         assert_eq!(money("007").to_string(), "7");
         assert_eq!(money("-0.00").to_string(), "0.00");
         assert_eq!(money("10.0"), money("10.00"));
-        assert_eq!(money("10.0").normalized(), money("10.00").normalized());
+        assert_eq!(
+            money("10.0").normalized().as_str(),
+            money("10.00").normalized().as_str()
+        );
         assert!(money("-0.01").is_negative());
         assert!(!money("-0.00").is_negative() && !Money::ZERO.is_negative());
     }
