@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use orderhook::event::{Body, Occurrence};
-use orderhook::store::{NewNotification, Start, Store};
+use orderhook::store::{ClaimNew, NewNotification, Start, Store};
 use orderhook::{
     Dispatcher, Event, EventKind, Key, OrderCode, Source, Supplier, SupplierId, Worker,
 };
@@ -256,7 +256,7 @@ async fn backlog(store: &impl Store) {
             )
         };
         let rows: Vec<_> = (0..1000).map(row).collect();
-        store.insert(&rows).await.unwrap();
+        store.insert(&rows, &ClaimNew::NONE).await.unwrap();
     }
 }
 
@@ -276,7 +276,7 @@ async fn idle(for_long: Duration) {
             NewNotification::new(key(n % IDLE_SUPPLIERS, &format!("done-{n}")), start)
         };
         let rows: Vec<_> = (0..1000).map(row).collect();
-        store.insert(&rows).await.unwrap();
+        store.insert(&rows, &ClaimNew::NONE).await.unwrap();
     }
     let suppliers: HashMap<_, _> = (0..IDLE_SUPPLIERS)
         .map(|n| (id(n), Supplier::builder(id(n)).build().unwrap()))

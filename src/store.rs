@@ -1,5 +1,6 @@
 //! The storage contract, the values that go in and out of a store, and the stores themselves.
 
+mod answers;
 mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -22,6 +23,7 @@ pub use crate::notification::claim::{Claim, Token};
 pub use crate::notification::insert::{Append, Inserted, NewNotification, Start};
 pub use crate::notification::intervention::{Action, ActionName, Intervention};
 pub use crate::notification::step::{Step, Then, Written};
+pub use answers::{ClaimNew, Insertion, Recorded};
 pub use claim::{ClaimRequest, Claims, Pick, Refused};
 pub use counts::{Counted, Counts, Group};
 pub(crate) use erased::{AnyStore, erase};
@@ -43,13 +45,14 @@ pub use selection::{Intervened, Selection};
 /// use std::time::Duration;
 ///
 /// use orderhook::event::Body;
-/// use orderhook::store::{ClaimRequest, NewNotification, Pick, Start, Step, Store, Then, Written};
+/// use orderhook::store::{ClaimNew, ClaimRequest, NewNotification, Pick, Start, Step, Store, Then, Written};
 /// use orderhook::{Key, MemoryStore, OrderCode, Source, SupplierId};
 ///
 /// // What the dispatcher and its workers do with a store: insert, claim, record.
 /// let (store, shop) = (MemoryStore::new(), Source::new("shop")?);
 /// let key = Key::order_created(shop.clone(), SupplierId::new("north-books")?, OrderCode::new("A-1")?);
-/// store.insert(&[NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")))]).await?;
+/// let new = NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")));
+/// store.insert(&[new], &ClaimNew::NONE).await?;
 ///
 /// let request = ClaimRequest::new(shop, Pick::New, 1, Duration::from_secs(65));
 /// let claim = store.claim(&request).await?.claims.remove(0);
@@ -57,8 +60,8 @@ pub use selection::{Intervened, Selection};
 ///
 /// let notified = Then::Notified { reference: "NB-17".to_owned() };
 /// let step = Step::new(key, claim.token, claim.ledger, notified);
-/// assert_eq!(store.write(&[step.clone()]).await?, [Written::Applied]);
-/// assert_eq!(store.write(&[step]).await?, [Written::Stale], "the token is spent");
+/// assert_eq!(store.write(&[step.clone()]).await?.answers, [Written::Applied]);
+/// assert_eq!(store.write(&[step]).await?.answers, [Written::Stale], "the token is spent");
 /// # Ok(())
 /// # }
 /// ```
@@ -78,14 +81,17 @@ pub use selection::{Intervened, Selection};
 /// 2. `insert` of a present key changes nothing: `Existing`, or `Differs` when both digests are known and
 ///    [differ](crate::event::ContentDigest::differs_from). The whole slice is one atomic step: all of it is stored or none of
 ///    it, and a key that stands twice in it is new once.
-/// 3. Of any number of concurrent inserts of one key exactly one is `New`.
+/// 3. Of any number of concurrent inserts of one key exactly one is `New`. It hands out the claim, if its [`ClaimNew`] names
+///    the key and nothing keeps it from being claimed: it is pending without a delay, and the first unfinished one of its
+///    stream. What is present, delayed, not pending or behind another gets no claim by an insert.
 /// 4. `claim` returns only what is due or abandoned; with [`Pick::PutOff`] also what is put off, and with
 ///    [`Pick::NowOf`] also what is pending, before its time has come. It never returns what is failed, unreadable,
 ///    final, under a live lease, of another source, behind another notification of its stream, or new and not over its
 ///    first delay. What was abandoned is marked [`taken_over`](Claim::taken_over). With
 ///    [`due_by`](ClaimRequest::due_by), [`Pick::New`] and [`Pick::Due`] return nothing that became due later.
 /// 5. Of any number of concurrent claimers each notification goes to one.
-/// 6. Every claim has a token that no claim had before.
+/// 6. Every claim has a token that no claim had before. One that an insert hands out is a claim like any other: it is
+///    abandoned when its lease has run out, and its notification is new until its holder records a step.
 /// 7. A token is stale once a newer claim, an end or an intervention has replaced it, and not because its lease has run
 ///    out: a late outcome is still recorded when no other holder took over. A stale step changes nothing and answers
 ///    `Stale`.
@@ -135,7 +141,8 @@ pub use selection::{Intervened, Selection};
 ///
 /// The methods may be dropped at any await: what they do then either happened or did not. A store that has a queue of
 /// its own does what stands in it, also when the caller is gone, because a step is the record of something that has
-/// happened. Only a claim is not made for a caller that is gone, or is taken back: a dropped claim holds nothing.
+/// happened. Only a claim is not made for a caller that is gone, or is taken back, that of an insert too: a dropped claim
+/// holds nothing.
 ///
 /// When it is not certain whether a change has become durable, the call fails with an error that is
 /// [transient](StoreError::is_transient), and nothing is handed out. Calls may then be repeated: what was stored
@@ -143,14 +150,16 @@ pub use selection::{Intervened, Selection};
 pub trait Store: Send + Sync + 'static {
     /// Stores notifications, all in one atomic and durable step; one answer each, in their order. When an
     /// [`Append::At`] of the slice is stale, nothing of the slice is stored, and the others answer as if it had been.
+    /// What `claim` names of it is handed out in the same step.
     ///
     /// # Errors
-    /// When the outcome is not certain to be durable. Nothing is half-stored; the call may be repeated, and answers
-    /// `Existing` for what it had stored.
+    /// When the outcome is not certain to be durable. Nothing is half-stored, and nothing is handed out; the call may be
+    /// repeated, and answers `Existing` for what it had stored.
     fn insert(
         &self,
         new: &[NewNotification],
-    ) -> impl Future<Output = Result<Vec<Inserted>, StoreError>> + Send;
+        claim: &ClaimNew,
+    ) -> impl Future<Output = Result<Insertion, StoreError>> + Send;
 
     /// Hands out claims: the right to send some of the notifications that the request selects.
     ///
@@ -167,10 +176,7 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When it is not certain that the steps are durable. The call may be repeated: a step that was recorded before
     /// then answers `Stale`, and the notification shows what happened.
-    fn write(
-        &self,
-        steps: &[Step],
-    ) -> impl Future<Output = Result<Vec<Written>, StoreError>> + Send;
+    fn write(&self, steps: &[Step]) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
 
     /// Applies what a person has decided, to at most `limit` of the selected notifications, oldest first.
     ///

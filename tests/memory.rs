@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use orderhook::event::Body;
 use orderhook::notification::Attempt;
 use orderhook::store::{
-    ClaimRequest, Counts, Filter, Group, NewNotification, Page, Pick, Start, Step, Store, Then,
+    ClaimNew, ClaimRequest, Counts, Filter, Group, NewNotification, Page, Pick, Start, Step, Store,
+    Then,
 };
 use orderhook::supplier::EndpointId;
 use orderhook::{
@@ -34,10 +35,13 @@ async fn insert(store: &MemoryStore, suppliers: u32, orders: std::ops::Range<u32
     for order in orders {
         let body = Body::new(vec![b' '; body]);
         store
-            .insert(&[NewNotification::new(
-                key(order % suppliers, order),
-                Start::pending(body),
-            )])
+            .insert(
+                &[NewNotification::new(
+                    key(order % suppliers, order),
+                    Start::pending(body),
+                )],
+                &ClaimNew::NONE,
+            )
             .await
             .unwrap();
     }

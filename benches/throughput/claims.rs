@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use orderhook::event::Body;
-use orderhook::store::{ClaimRequest, NewNotification, Pick, Start, Store};
+use orderhook::store::{ClaimNew, ClaimRequest, NewNotification, Pick, Start, Store};
 use orderhook::{Key, SqliteStore};
 
 use super::orders::{code, source, supplier_id};
@@ -28,7 +28,7 @@ pub(crate) async fn fill(store: &impl Store, number: usize, waits: impl Fn(usize
     let all: Vec<_> = (0..number).collect();
     for some in all.chunks(1_000) {
         let rows: Vec<_> = some.iter().copied().map(row).collect();
-        store.insert(&rows).await.unwrap();
+        store.insert(&rows, &ClaimNew::NONE).await.unwrap();
     }
 }
 

@@ -7,7 +7,7 @@ use crate::delivery::error::Error;
 use crate::delivery::report::Report;
 use crate::notification::{By, Closed, Key, Notification, NotificationState};
 use crate::store::{
-    Action, Filter, Inserted, Intervened, Intervention, NewNotification, Selection, Start,
+    Action, ClaimNew, Filter, Inserted, Intervened, Intervention, NewNotification, Selection, Start,
 };
 use crate::value::names::{OrderCode, SupplierId};
 use crate::value::visible::is_visible;
@@ -90,8 +90,8 @@ impl Dispatcher {
                 by: by.clone(),
             };
             let new = NewNotification::new(key.clone(), start);
-            let inserted = self.engine.store.insert(&[new]).await?;
-            if let [Inserted::New { .. }] = inserted[..] {
+            let inserted = self.engine.store.insert(&[new], &ClaimNew::NONE).await?;
+            if let [Inserted::New { .. }] = inserted.answers[..] {
                 return self.engine.get(key).await;
             }
         }

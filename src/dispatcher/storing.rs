@@ -8,7 +8,7 @@ use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::{Entry, Report};
 use crate::notification::prepared::{Enqueued, Stored};
-use crate::store::{Inserted, NewNotification};
+use crate::store::{ClaimNew, Inserted, NewNotification};
 use crate::supplier::Supplier;
 use crate::value::names::SupplierId;
 
@@ -48,7 +48,12 @@ impl Engine {
     }
 
     pub(crate) async fn insert(&self, new: &[NewNotification]) -> Result<Enqueued, Error> {
-        let inserted = self.store.insert(new).await.map_err(Error::Store)?;
+        let inserted = self
+            .store
+            .insert(new, &ClaimNew::NONE)
+            .await
+            .map_err(Error::Store)?;
+        let inserted = inserted.answers;
         if inserted.len() != new.len() {
             return Err(Error::Store(no_answer()));
         }

@@ -50,6 +50,7 @@
     reason = "a library of tests: a panic is how it reports, and the names it makes up are right"
 )]
 
+mod at_once;
 mod bytes;
 mod case;
 mod claim;
@@ -75,6 +76,7 @@ use std::time::Duration;
 
 use super::Store;
 
+pub use at_once::*;
 pub use bytes::*;
 pub use claim::*;
 pub use claimers::*;
@@ -189,6 +191,10 @@ macro_rules! conformance_tests {
             of_concurrent_slices_each_key_is_new_in_one
             a_dropped_call_has_happened_or_has_not
             a_dropped_claim_strands_nothing
+            an_insert_hands_out_what_it_is_asked_for
+            an_insert_hands_out_nothing_that_cannot_be_claimed
+            the_claim_of_an_insert_is_one_like_any_other
+            a_dropped_insert_strands_nothing
             what_is_due_is_claimed_oldest_first
             what_is_not_due_yet_is_not_claimed
             what_is_not_due_yet_is_claimed_when_asked_for_now

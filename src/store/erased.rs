@@ -10,8 +10,8 @@ use crate::notification::{Key, Notification};
 use crate::value::names::Source;
 
 use super::{
-    ClaimRequest, Claims, Counted, Filter, Group, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Selection, Step, Store, StoreError, Written,
+    ClaimNew, ClaimRequest, Claims, Counted, Filter, Group, Insertion, Intervened, Intervention,
+    Listing, NewNotification, Page, Recorded, Selection, Step, Store, StoreError,
 };
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -20,9 +20,10 @@ trait DynStore: Send + Sync {
     fn insert<'a>(
         &'a self,
         new: &'a [NewNotification],
-    ) -> Boxed<'a, Result<Vec<Inserted>, StoreError>>;
+        claim: &'a ClaimNew,
+    ) -> Boxed<'a, Result<Insertion, StoreError>>;
     fn claim<'a>(&'a self, request: &'a ClaimRequest) -> Boxed<'a, Result<Claims, StoreError>>;
-    fn write<'a>(&'a self, steps: &'a [Step]) -> Boxed<'a, Result<Vec<Written>, StoreError>>;
+    fn write<'a>(&'a self, steps: &'a [Step]) -> Boxed<'a, Result<Recorded, StoreError>>;
     fn intervene<'a>(
         &'a self,
         selection: &'a Selection,
@@ -58,15 +59,16 @@ impl<S: Store> DynStore for S {
     fn insert<'a>(
         &'a self,
         new: &'a [NewNotification],
-    ) -> Boxed<'a, Result<Vec<Inserted>, StoreError>> {
-        Box::pin(Store::insert(self, new))
+        claim: &'a ClaimNew,
+    ) -> Boxed<'a, Result<Insertion, StoreError>> {
+        Box::pin(Store::insert(self, new, claim))
     }
 
     fn claim<'a>(&'a self, request: &'a ClaimRequest) -> Boxed<'a, Result<Claims, StoreError>> {
         Box::pin(Store::claim(self, request))
     }
 
-    fn write<'a>(&'a self, steps: &'a [Step]) -> Boxed<'a, Result<Vec<Written>, StoreError>> {
+    fn write<'a>(&'a self, steps: &'a [Step]) -> Boxed<'a, Result<Recorded, StoreError>> {
         Box::pin(Store::write(self, steps))
     }
 
@@ -133,15 +135,16 @@ impl AnyStore {
     pub(crate) async fn insert(
         &self,
         new: &[NewNotification],
-    ) -> Result<Vec<Inserted>, StoreError> {
-        self.0.insert(new).await
+        claim: &ClaimNew,
+    ) -> Result<Insertion, StoreError> {
+        self.0.insert(new, claim).await
     }
 
     pub(crate) async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
         self.0.claim(request).await
     }
 
-    pub(crate) async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+    pub(crate) async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
         self.0.write(steps).await
     }
 
@@ -198,7 +201,9 @@ mod tests {
 
     use crate::event::Body;
     use crate::notification::{By, Ledger, NotificationState};
-    use crate::store::{Action, Pick, Refused, Start, StoreErrorKind, Then, Token};
+    use crate::store::{
+        Action, Inserted, Pick, Refused, Start, StoreErrorKind, Then, Token, Written,
+    };
     use crate::value::names::{OrderCode, Source, SupplierId};
     use crate::value::time::Timestamp;
 
@@ -221,9 +226,15 @@ mod tests {
     }
 
     impl Store for Echo {
-        async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
+        async fn insert(
+            &self,
+            new: &[NewNotification],
+            claim: &ClaimNew,
+        ) -> Result<Insertion, StoreError> {
             self.called(0);
-            Ok(vec![Inserted::Existing; new.len()])
+            assert_eq!(claim.lease, Duration::from_secs(3));
+            let answers = vec![Inserted::Existing; new.len()];
+            Ok(Insertion::new(Timestamp::UNIX_EPOCH, answers))
         }
 
         async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
@@ -231,9 +242,10 @@ mod tests {
             Ok(Claims::at(Timestamp::from_micros(i64::from(request.limit))))
         }
 
-        async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+        async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
             self.called(2);
-            Ok(vec![Written::Stale; steps.len()])
+            let answers = vec![Written::Stale; steps.len()];
+            Ok(Recorded::new(Timestamp::UNIX_EPOCH, answers))
         }
 
         async fn intervene(
@@ -319,10 +331,12 @@ mod tests {
         let store = erase(echo.clone()).clone();
 
         let new = NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")));
-        assert_eq!(
-            store.insert(&[new.clone(), new]).await.unwrap(),
-            [Inserted::Existing; 2]
-        );
+        let claim = ClaimNew {
+            keys: Vec::new(),
+            lease: Duration::from_secs(3),
+        };
+        let inserted = store.insert(&[new.clone(), new], &claim).await.unwrap();
+        assert_eq!(inserted.answers, [Inserted::Existing; 2]);
         let request = ClaimRequest::new(source.clone(), Pick::Due, 5, Duration::from_secs(1));
         assert_eq!(
             store.claim(&request).await.unwrap().now,
@@ -340,7 +354,8 @@ mod tests {
             store
                 .write(&[step.clone(), step.clone(), step])
                 .await
-                .unwrap(),
+                .unwrap()
+                .answers,
             [Written::Stale; 3]
         );
         let selection = Selection::Keys(vec![key.clone()]);

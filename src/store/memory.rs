@@ -17,8 +17,8 @@ use crate::value::names::Source;
 use crate::value::time::Timestamp;
 
 use super::{
-    ClaimRequest, Claims, Counted, Filter, Group, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Selection, Step, Store, StoreError, Then, Written,
+    ClaimNew, ClaimRequest, Claims, Counted, Filter, Group, Insertion, Intervened, Intervention,
+    Listing, NewNotification, Page, Recorded, Selection, Step, Store, StoreError, Then,
 };
 use table::Table;
 
@@ -40,13 +40,14 @@ use table::Table;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use orderhook::store::{NewNotification, Start, Store};
+/// use orderhook::store::{ClaimNew, NewNotification, Start, Store};
 /// use orderhook::{Key, MemoryStore, OrderCode, Source, SupplierId};
 /// use orderhook::event::Body;
 ///
 /// let store = MemoryStore::new();
 /// let key = Key::order_created(Source::new("shop")?, SupplierId::new("north-books")?, OrderCode::new("A-1")?);
-/// store.insert(&[NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")))]).await?;
+/// let new = NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")));
+/// store.insert(&[new], &ClaimNew::NONE).await?;
 /// store.advance(Duration::from_secs(3 * 86_400));
 /// assert!(store.get(&key).await?.is_some());
 /// # Ok(())
@@ -101,9 +102,15 @@ impl Default for MemoryStore {
 }
 
 impl Store for MemoryStore {
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
-        let inserted = self.lock().insert(new);
-        self.shared.changed.notify_waiters();
+    async fn insert(
+        &self,
+        new: &[NewNotification],
+        claim: &ClaimNew,
+    ) -> Result<Insertion, StoreError> {
+        let inserted = self.lock().insert(new, claim);
+        if inserted.claims.len() < new.len() {
+            self.shared.changed.notify_waiters();
+        }
         Ok(inserted)
     }
 
@@ -111,7 +118,7 @@ impl Store for MemoryStore {
         Ok(self.lock().claim(request))
     }
 
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+    async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
         let written = self.lock().write(steps);
         // A claim that is kept makes nothing claimable.
         if steps

@@ -34,8 +34,9 @@ use crate::notification::{Key, Notification};
 use crate::value::names::Source;
 
 use super::{
-    ClaimRequest, Claims, Counted, Filter, Group, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Selection, Step, Store, StoreError, StoreErrorKind, Written,
+    ClaimNew, ClaimRequest, Claims, Counted, Filter, Group, Inserted, Insertion, Intervened,
+    Intervention, Listing, NewNotification, Page, Recorded, Selection, Step, Store, StoreError,
+    StoreErrorKind,
 };
 use batch::Batch;
 use clock::Clock;
@@ -73,7 +74,7 @@ use writer::{Shared, Writer};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use orderhook::store::{NewNotification, Start, Store};
+/// use orderhook::store::{ClaimNew, NewNotification, Start, Store};
 /// use orderhook::{Key, OrderCode, Source, SqliteStore, SupplierId};
 /// use orderhook::event::Body;
 ///
@@ -82,7 +83,8 @@ use writer::{Shared, Writer};
 /// let key = Key::order_created(Source::new("shop")?, SupplierId::new("north-books")?, OrderCode::new("A-1")?);
 /// {
 ///     let store = SqliteStore::open(&path).await?;
-///     store.insert(&[NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")))]).await?;
+///     let new = NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")));
+///     store.insert(&[new], &ClaimNew::NONE).await?;
 /// }
 /// let store = SqliteStore::open(&path).await?;
 /// assert!(store.get(&key).await?.is_some());
@@ -274,9 +276,11 @@ impl SqliteStore {
         // Dropped halfway, the savepoint takes back what was done so far and nothing of the application's.
         let mut savepoint = connection.begin().await?;
         let mut batch = Batch::join(&mut savepoint, &shared.clock, file_id).await?;
-        let inserted = insert::insert(&mut batch, &[prepared.rows()]).await?;
+        let slices = [(prepared.rows(), &ClaimNew::NONE)];
+        let inserted = insert::insert(&mut batch, &slices).await?;
         batch.leave().await?;
-        let mut enqueued = Enqueued::of(prepared.rows(), inserted.into_iter().flatten());
+        let answers = inserted.into_iter().flat_map(|inserted| inserted.answers);
+        let mut enqueued = Enqueued::of(prepared.rows(), answers);
         for (stored, new) in enqueued.stored.iter_mut().zip(prepared.rows()) {
             if stored.inserted == Inserted::Differs {
                 let found = queries::get(&mut savepoint, &stored.key).await?;
@@ -320,15 +324,20 @@ async fn prepare(connection: &mut SqliteConnection, shared: &Shared) -> Result<S
 }
 
 impl Store for SqliteStore {
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
-        self.inner.writer.ask(Job::Insert, new.to_vec()).await
+    async fn insert(
+        &self,
+        new: &[NewNotification],
+        claim: &ClaimNew,
+    ) -> Result<Insertion, StoreError> {
+        let question = (new.to_vec(), claim.clone());
+        self.inner.writer.ask(Job::Insert, question).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
         self.inner.writer.ask(Job::Claim, request.clone()).await
     }
 
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+    async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
         self.inner.writer.ask(Job::Write, steps.to_vec()).await
     }
 

@@ -10,6 +10,13 @@ macro_rules! text {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The text, as another owner of the same memory.
+            #[cfg(feature = "sqlite")]
+            #[allow(dead_code, reason = "not every one of these types is a column")]
+            pub(crate) fn shared(&self) -> ::std::sync::Arc<str> {
+                ::std::sync::Arc::clone(&self.0)
+            }
         }
 
         impl ::std::fmt::Display for $name {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use orderhook::SqliteStore;
-use orderhook::store::{Filter, Store};
+use orderhook::store::{ClaimNew, Filter, Store};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::task::JoinSet;
@@ -62,7 +62,10 @@ async fn two_hundred_dropped_counts_do_not_become_as_many_that_read_at_the_same_
     let path = directory.path().join("orderhook.db");
     let store = SqliteStore::open(&path).await.unwrap();
     // So many that a count takes far longer than it takes to open a connection.
-    store.insert(&[pending(&key("A-1", 0))]).await.unwrap();
+    store
+        .insert(&[pending(&key("A-1", 0))], &ClaimNew::NONE)
+        .await
+        .unwrap();
     multiply(&path, 40_000).await;
     let mut filter = Filter::of(source());
     filter.older_than = Some(Duration::from_secs(1));

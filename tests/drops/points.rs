@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use orderhook::store::{
-    ClaimRequest, Claims, Filter, Group, Inserted, Intervened, Intervention, Listing,
-    NewNotification, Page, Selection, Step, Store, StoreError, Written,
+    ClaimNew, ClaimRequest, Claims, Filter, Group, Insertion, Intervened, Intervention, Listing,
+    NewNotification, Page, Recorded, Selection, Step, Store, StoreError,
 };
 use orderhook::supplier::LookupError;
 use orderhook::{Key, Notification, Source, Supplier, SupplierId, Suppliers};
@@ -95,15 +95,19 @@ impl<S> Pointed<S> {
 }
 
 impl<S: Store> Store for Pointed<S> {
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
-        self.between(self.inner.insert(new)).await
+    async fn insert(
+        &self,
+        new: &[NewNotification],
+        claim: &ClaimNew,
+    ) -> Result<Insertion, StoreError> {
+        self.between(self.inner.insert(new, claim)).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
         self.between(self.inner.claim(request)).await
     }
 
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+    async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
         self.between(self.inner.write(steps)).await
     }
 

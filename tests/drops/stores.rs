@@ -5,8 +5,8 @@ use std::time::Duration;
 use orderhook::event::{Body, Occurrence};
 use orderhook::notification::{Attempt, NotSent};
 use orderhook::store::{
-    Action, Claim, ClaimRequest, Filter, NewNotification, Page, Pick, Selection, Start, Step,
-    Store, Then, Written,
+    Action, Claim, ClaimNew, ClaimRequest, Filter, NewNotification, Page, Pick, Selection, Start,
+    Step, Store, Then, Written,
 };
 use orderhook::supplier::EndpointId;
 use orderhook::{Key, MemoryStore, NotificationState, OrderCode, Outcome, Timestamp};
@@ -117,13 +117,13 @@ async fn an_insert_that_is_dropped_stores_all_or_nothing<S: Store>(store: S) {
     at_every_await(async |most| {
         let order = format!("A-{most}");
         let new: Vec<_> = (0..20).map(|n| pending(&key(&order, n))).collect();
-        let answer = drop_at(most, store.insert(&new)).await;
+        let answer = drop_at(most, store.insert(&new, &ClaimNew::NONE)).await;
         let there = stored(&store, &order).await;
         assert!(
             there == 20 || (there == 0 && answer.is_none()),
             "{there} after {most} awaits"
         );
-        store.insert(&new).await.unwrap();
+        store.insert(&new, &ClaimNew::NONE).await.unwrap();
         assert_eq!(stored(&store, &order).await, 20);
         answer.is_none()
     })
@@ -133,7 +133,10 @@ async fn an_insert_that_is_dropped_stores_all_or_nothing<S: Store>(store: S) {
 async fn a_claim_that_is_dropped_is_free_at_once<S: Store>(store: S) {
     at_every_await(async |most| {
         let key = key(&format!("A-{most}"), 0);
-        store.insert(&[pending(&key)]).await.unwrap();
+        store
+            .insert(&[pending(&key)], &ClaimNew::NONE)
+            .await
+            .unwrap();
         let request = request(Pick::New);
         if let Some(claims) = drop_at(most, store.claim(&request)).await {
             assert_eq!(claims.unwrap().claims.len(), 1);
@@ -158,7 +161,7 @@ async fn a_claim_that_is_dropped_is_free_at_once<S: Store>(store: S) {
             .expect("it would wait for its lease");
         assert!(!claim.taken_over, "nobody was interrupted");
         assert_eq!(
-            store.write(&[notified(&claim)]).await.unwrap(),
+            store.write(&[notified(&claim)]).await.unwrap().answers,
             [Written::Applied]
         );
         true
@@ -169,11 +172,14 @@ async fn a_claim_that_is_dropped_is_free_at_once<S: Store>(store: S) {
 async fn a_write_that_is_dropped_is_recorded_as_soon_as_it_was_begun<S: Store>(store: S) {
     at_every_await(async |most| {
         let key = key(&format!("A-{most}"), 0);
-        store.insert(&[pending(&key)]).await.unwrap();
+        store
+            .insert(&[pending(&key)], &ClaimNew::NONE)
+            .await
+            .unwrap();
         let steps = [notified(&claim_one(&store, &key).await)];
         let written = drop_at(most, store.write(&steps)).await;
         // Behind the write, in whatever queue that stands.
-        let repeated = store.write(&steps).await.unwrap();
+        let repeated = store.write(&steps).await.unwrap().answers;
         assert_eq!(
             repeated,
             [if most == 0 {
@@ -199,7 +205,10 @@ async fn an_intervention_that_is_dropped_has_happened_or_not<S: Store>(store: S)
     at_every_await(async |most| {
         let keys: Vec<_> = (0..3).map(|n| key(&format!("A-{most}"), n)).collect();
         store
-            .insert(&keys.iter().map(pending).collect::<Vec<_>>())
+            .insert(
+                &keys.iter().map(pending).collect::<Vec<_>>(),
+                &ClaimNew::NONE,
+            )
             .await
             .unwrap();
         let (selection, withdraw) = (
@@ -229,7 +238,10 @@ async fn an_intervention_that_is_dropped_has_happened_or_not<S: Store>(store: S)
 
 async fn reads_that_are_dropped_keep_nobody_from_reading<S: Store>(store: S) {
     let key = key("A-1", 0);
-    store.insert(&[pending(&key)]).await.unwrap();
+    store
+        .insert(&[pending(&key)], &ClaimNew::NONE)
+        .await
+        .unwrap();
     store
         .write(&[notified(&claim_one(&store, &key).await)])
         .await
@@ -273,7 +285,10 @@ async fn a_hint_that_is_dropped_is_heard_by_the_next<S: Store>(store: S) {
         drop_at(1, changed.as_mut()).await.is_none(),
         "nothing has changed"
     );
-    store.insert(&[pending(&key("A-1", 0))]).await.unwrap();
+    store
+        .insert(&[pending(&key("A-1", 0))], &ClaimNew::NONE)
+        .await
+        .unwrap();
     tokio::time::timeout(MINUTE, changed)
         .await
         .expect("it has changed");

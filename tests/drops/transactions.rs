@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use orderhook::SqliteStore;
-use orderhook::store::{Pick, Store, StoreErrorKind, Written};
+use orderhook::store::{ClaimNew, Pick, Store, StoreErrorKind, Written};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 
@@ -88,7 +88,7 @@ async fn an_insert_in_a_transaction_that_is_dropped_leaves_all_or_nothing_and_a_
             "{there} after {most} awaits"
         );
         // The store itself is not held up.
-        store.insert(&new).await.unwrap();
+        store.insert(&new, &ClaimNew::NONE).await.unwrap();
         assert_eq!(stored(&store, &order).await, 3);
         if answer.is_some() {
             break;
@@ -118,7 +118,10 @@ async fn an_open_that_is_dropped_leaves_a_file_that_can_be_opened() {
             tokio::time::timeout(Duration::from_secs(5), SqliteStore::open(&file.path)).await;
         let store = store.expect("nobody has the file locked").unwrap();
         let key = key("A-1", 0);
-        store.insert(&[pending(&key)]).await.unwrap();
+        store
+            .insert(&[pending(&key)], &ClaimNew::NONE)
+            .await
+            .unwrap();
         claim_one(&store, &key).await;
         if !is_dropped {
             break;
@@ -134,7 +137,10 @@ async fn a_close_that_is_dropped_has_begun_and_loses_nothing() {
         let file = File::new();
         let store = SqliteStore::open(&file.path).await.unwrap();
         let key = key("A-1", 0);
-        store.insert(&[pending(&key)]).await.unwrap();
+        store
+            .insert(&[pending(&key)], &ClaimNew::NONE)
+            .await
+            .unwrap();
         let steps = [notified(&claim_one(&store, &key).await)];
         let stranger = file.locked().await;
         // Waits for the lock, and the close behind it.
@@ -143,11 +149,12 @@ async fn a_close_that_is_dropped_has_begun_and_loses_nothing() {
         assert!(drop_at(1, writing.as_mut()).await.is_none());
         assert!(drop_at(most, store.clone().close()).await.is_none());
         unlock(stranger).await;
-        assert_eq!(writing.as_mut().await.unwrap(), [Written::Applied]);
+        let written = writing.as_mut().await.unwrap().answers;
+        assert_eq!(written, [Written::Applied]);
         if most == 1 {
             // What comes while the thread still finds it in its queue is written; from then on nothing is.
             let refused = loop {
-                match store.insert(&[pending(&key)]).await {
+                match store.insert(&[pending(&key)], &ClaimNew::NONE).await {
                     Ok(_) => tokio::task::yield_now().await,
                     Err(refused) => break refused,
                 }
@@ -173,7 +180,10 @@ async fn a_record_that_waits_for_the_lock_is_written_although_its_asker_is_gone(
     let file = File::new();
     let store = SqliteStore::open(&file.path).await.unwrap();
     let keys = [key("A-1", 0), key("A-2", 0), key("A-3", 0)];
-    store.insert(&keys.each_ref().map(pending)).await.unwrap();
+    store
+        .insert(&keys.each_ref().map(pending), &ClaimNew::NONE)
+        .await
+        .unwrap();
     let mut steps = Vec::new();
     for key in &keys {
         steps.push([notified(&claim_one(&store, key).await)]);
@@ -189,7 +199,7 @@ async fn a_record_that_waits_for_the_lock_is_written_although_its_asker_is_gone(
     unlock(stranger).await;
     for (key, step) in keys.iter().zip(&steps) {
         assert_eq!(
-            store.write(step).await.unwrap(),
+            store.write(step).await.unwrap().answers,
             [Written::Stale],
             "{key}: it was not recorded before"
         );

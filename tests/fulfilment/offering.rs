@@ -8,7 +8,7 @@ use orderhook::fulfilment::{
     Prescription, Refusal, StageEvent, Transition,
 };
 use orderhook::notification::StateName;
-use orderhook::store::{Inserted, NewNotification, Start, Store};
+use orderhook::store::{ClaimNew, Inserted, NewNotification, Start, Store};
 use orderhook::supplier::LookupError;
 use orderhook::{
     Dispatcher, Error, Event, EventKind, NotificationState, Supplier, SupplierId, Suppliers, Worker,
@@ -440,7 +440,7 @@ async fn an_unreadable_memo_stops_its_own_order_and_no_other<S: Store + Clone>(w
         stored("BAD-2", br#"{"v":2,"stage":"returned","child":"A"}"#),
         stored("BAD-3", br#"{"v":1,"stage":"shipped","child":"A"}"#),
     ];
-    world.store.insert(&rows).await.unwrap();
+    world.store.insert(&rows, &ClaimNew::NONE).await.unwrap();
 
     for (order, expected) in [
         ("BAD-1", Some(MemoError::Damaged)),

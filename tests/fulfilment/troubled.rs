@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use orderhook::MemoryStore;
-use orderhook::store::{Append, Inserted, NewNotification, Store, StoreError};
+use orderhook::store::{Append, ClaimNew, Inserted, Insertion, NewNotification, Store, StoreError};
 
 /// So many appends find their position taken.
 #[derive(Clone)]
@@ -23,7 +23,11 @@ impl Contended {
 }
 
 impl Store for Contended {
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
+    async fn insert(
+        &self,
+        new: &[NewNotification],
+        claim: &ClaimNew,
+    ) -> Result<Insertion, StoreError> {
         let taken = self
             .left
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
@@ -35,8 +39,11 @@ impl Store for Contended {
                     append: Append::At(position),
                     ..
                 },
-            ] if taken.is_ok() => Ok(vec![Inserted::Stale { next: position + 1 }]),
-            _ => self.inner.insert(new).await,
+            ] if taken.is_ok() => {
+                let answers = vec![Inserted::Stale { next: position + 1 }];
+                Ok(Insertion::new(self.inner.now(), answers))
+            }
+            _ => self.inner.insert(new, claim).await,
         }
     }
 

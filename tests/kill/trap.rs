@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use orderhook::store::{
-    ClaimRequest, Claims, Inserted, NewNotification, Step, Store, StoreError, Written,
+    ClaimNew, ClaimRequest, Claims, Insertion, NewNotification, Recorded, Step, Store, StoreError,
 };
 use orderhook::supplier::LookupError;
 use orderhook::{Supplier, SupplierId, Suppliers};
@@ -188,14 +188,18 @@ impl<S: Suppliers> Suppliers for Trapped<S> {
 }
 
 impl<S: Store> Store for Trapped<S> {
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
+    async fn insert(
+        &self,
+        new: &[NewNotification],
+        claim: &ClaimNew,
+    ) -> Result<Insertion, StoreError> {
         if self.trap.count(Counted::Insert) > 1 {
-            return self.inner.insert(new).await;
+            return self.inner.insert(new, claim).await;
         }
         self.trap.pass(Point::BeforeInsert).await;
         let inserted = self
             .trap
-            .through(Point::InInsert, self.inner.insert(new))
+            .through(Point::InInsert, self.inner.insert(new, claim))
             .await;
         self.trap.pass(Point::AfterInsert).await;
         inserted
@@ -213,7 +217,7 @@ impl<S: Store> Store for Trapped<S> {
         claims
     }
 
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+    async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
         let number = self.trap.count(Counted::Write);
         self.trap.pass(Point::BeforeWrite(number)).await;
         let written = self

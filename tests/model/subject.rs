@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use orderhook::notification::Closed;
 use orderhook::store::{
-    Action, ClaimRequest, Claims, Counts, Cursor, Filter, Group, Intervention, NewNotification,
-    Page, Pick as StorePick, Selection, Step, Store, Token,
+    Action, ClaimNew, ClaimRequest, Claims, Counts, Cursor, Filter, Group, Intervention,
+    NewNotification, Page, Pick as StorePick, Selection, Step, Store, Token,
 };
 use orderhook::{
     Key, MemoryStore, Notification, NotificationState as Stored, SqliteStore, Timestamp,
@@ -174,7 +174,9 @@ impl<S: Subject> StateMachineTest for Machine<S> {
                 Call::Insert(new) => {
                     let new: Vec<_> = new.iter().map(notification).collect();
                     assert_eq!(
-                        Answer::Inserted(store.insert(&new).await.unwrap()),
+                        Answer::Inserted(
+                            store.insert(&new, &ClaimNew::NONE).await.unwrap().answers
+                        ),
                         expected
                     );
                 }
@@ -200,7 +202,7 @@ impl<S: Subject> StateMachineTest for Machine<S> {
                         .map(|step| self::step(step, tokens))
                         .collect();
                     assert_eq!(
-                        Answer::Written(store.write(&steps).await.unwrap()),
+                        Answer::Written(store.write(&steps).await.unwrap().answers),
                         expected
                     );
                 }

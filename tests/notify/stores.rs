@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use orderhook::MemoryStore;
-use orderhook::store::{Step, Store, StoreError, StoreErrorKind, Written};
+use orderhook::store::{Recorded, Step, Store, StoreError, StoreErrorKind};
 use tokio::sync::Semaphore;
 
 /// What goes wrong with a write.
@@ -68,7 +68,7 @@ impl Troubled {
 }
 
 impl Store for Troubled {
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+    async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
         self.plan.writes.fetch_add(1, Ordering::SeqCst);
         let held = self.plan.held.lock().unwrap().clone();
         if let Some(gate) = held {

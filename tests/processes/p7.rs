@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use orderhook::notification::StateName;
-use orderhook::store::{Step, Store, StoreError, StoreErrorKind, Written};
+use orderhook::store::{Recorded, Step, Store, StoreError, StoreErrorKind};
 use orderhook::{Error, SqliteStore};
 
 use crate::world::*;
@@ -43,7 +43,7 @@ impl Failing {
 }
 
 impl Store for Failing {
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+    async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
         let left = self
             .left
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use orderhook::event::{ContentDigest, Memo};
 use orderhook::notification::{Closed, FailureReason, StateName};
 use orderhook::store::{
-    Action, Append, Claims, Filter, Inserted, NewNotification, Page, Pick, Selection, Start, Store,
-    Then, Written,
+    Action, Append, ClaimNew, Claims, Filter, Inserted, NewNotification, Page, Pick, Selection,
+    Start, Store, Then, Written,
 };
 use orderhook::supplier::StreamRule;
 use orderhook::{NotificationState, SupplierId};
@@ -23,7 +23,11 @@ async fn what_is_stored_comes_back_byte_for_byte() {
     new.memo = Some(Memo::new([0, 255, 7]).unwrap());
     new.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
     assert_eq!(
-        store.insert(&[new.clone()]).await.unwrap(),
+        store
+            .insert(&[new.clone()], &ClaimNew::NONE)
+            .await
+            .unwrap()
+            .answers,
         [Inserted::New { position: 1 }]
     );
 
@@ -32,7 +36,10 @@ async fn what_is_stored_comes_back_byte_for_byte() {
     let mut step =
         step(&claims.claims[0], Then::Again { after: MINUTE }).with_attempts(0, attempts.clone());
     step.ledger = ledger();
-    assert_eq!(store.write(&[step]).await.unwrap(), [Written::Applied]);
+    assert_eq!(
+        store.write(&[step]).await.unwrap().answers,
+        [Written::Applied]
+    );
 
     for store in [store, file.store().await] {
         let stored = store.get(&key).await.unwrap().unwrap();
@@ -75,9 +82,10 @@ async fn a_present_key_changes_nothing_and_a_stale_position_stores_nothing_of_th
         new
     };
     let twice = store
-        .insert(&[with(b"a"), with(b"b"), with(b"a")])
+        .insert(&[with(b"a"), with(b"b"), with(b"a")], &ClaimNew::NONE)
         .await
-        .unwrap();
+        .unwrap()
+        .answers;
     assert_eq!(
         twice,
         [
@@ -86,22 +94,34 @@ async fn a_present_key_changes_nothing_and_a_stale_position_stores_nothing_of_th
             Inserted::Existing
         ]
     );
-    let stored = store.insert(&[with(b"b"), at(&first, 9)]).await.unwrap();
+    let stored = store
+        .insert(&[with(b"b"), at(&first, 9)], &ClaimNew::NONE)
+        .await
+        .unwrap()
+        .answers;
     assert_eq!(stored, [Inserted::Differs, Inserted::Existing]);
 
     let answers = store
-        .insert(&[pending(&second), at(&later(&second, "x"), 3)])
+        .insert(
+            &[pending(&second), at(&later(&second, "x"), 3)],
+            &ClaimNew::NONE,
+        )
         .await
-        .unwrap();
+        .unwrap()
+        .answers;
     assert_eq!(
         answers,
         [Inserted::New { position: 1 }, Inserted::Stale { next: 2 }]
     );
     assert_eq!(store.get(&second).await.unwrap(), None);
     let answers = store
-        .insert(&[pending(&second), at(&later(&second, "x"), 2)])
+        .insert(
+            &[pending(&second), at(&later(&second, "x"), 2)],
+            &ClaimNew::NONE,
+        )
         .await
-        .unwrap();
+        .unwrap()
+        .answers;
     assert_eq!(
         answers,
         [Inserted::New { position: 1 }, Inserted::New { position: 2 }]
@@ -150,7 +170,10 @@ async fn only_the_head_of_a_stream_is_claimed_and_each_end_passes_it_on() {
     );
     assert_eq!(again.claims[0].reopened, 1);
     let hand_back = step(&second.claims[0], Then::HandBack { after: NOW });
-    assert_eq!(store.write(&[hand_back]).await.unwrap(), [Written::Applied]);
+    assert_eq!(
+        store.write(&[hand_back]).await.unwrap().answers,
+        [Written::Applied]
+    );
     assert_eq!(claim_all(&store).await.claims, []);
     store
         .write(&[step(&again.claims[0], notified())])
@@ -193,24 +216,31 @@ async fn a_token_is_new_at_every_claim_and_stale_once_it_is_replaced() {
     assert!(!first.taken_over);
     // Its lease has run out and nobody took over: the outcome is recorded.
     let late = step(&first, Then::Keep { lease: NOW }).with_attempts(0, vec![attempt("one")]);
-    assert_eq!(store.write(&[late]).await.unwrap(), [Written::Applied]);
+    assert_eq!(
+        store.write(&[late]).await.unwrap().answers,
+        [Written::Applied]
+    );
     let second = claim_for(&store, 1, NOW).await.claims.remove(0);
     assert!(second.taken_over && second.token != first.token);
     assert_eq!(second.attempts, 1);
     assert_eq!(
-        store.write(&[step(&first, notified())]).await.unwrap(),
+        store
+            .write(&[step(&first, notified())])
+            .await
+            .unwrap()
+            .answers,
         [Written::Stale]
     );
     // Repeated, because the first outcome was unclear: recorded once.
     let keep = step(&second, Then::Keep { lease: MINUTE })
         .with_attempts(1, vec![attempt("two"), attempt("three")]);
     assert_eq!(
-        store.write(&[keep.clone(), keep]).await.unwrap(),
+        store.write(&[keep.clone(), keep]).await.unwrap().answers,
         [Written::Applied; 2]
     );
     let end = step(&second, notified()).with_attempts(3, vec![attempt("four")]);
     assert_eq!(
-        store.write(&[end.clone(), end]).await.unwrap(),
+        store.write(&[end.clone(), end]).await.unwrap().answers,
         [Written::Applied, Written::Stale]
     );
     let stored = store.get(&key).await.unwrap().unwrap();
@@ -391,10 +421,13 @@ async fn pages_counts_and_what_has_settled() {
         },
     );
     store
-        .insert(&[
-            told,
-            NewNotification::new(key("west", "2"), Start::NotWanted),
-        ])
+        .insert(
+            &[
+                told,
+                NewNotification::new(key("west", "2"), Start::NotWanted),
+            ],
+            &ClaimNew::NONE,
+        )
         .await
         .unwrap();
     let claims = claim(&store, 2).await.claims;

@@ -1,7 +1,7 @@
 //! Files that are damaged, full, from the future, or no databases at all.
 
 use orderhook::SqliteStore;
-use orderhook::store::{Action, Filter, Page, Selection, Store, StoreErrorKind, Written};
+use orderhook::store::{Action, ClaimNew, Filter, Page, Selection, Store, StoreErrorKind, Written};
 
 use crate::support::*;
 
@@ -248,7 +248,11 @@ async fn a_name_that_would_be_refused_today_is_read_and_claimed() {
     let claims = claim_all(&store).await.claims;
     assert_eq!(claims[0].key.order.as_str(), "A\u{202e}1");
     assert_eq!(
-        store.write(&[step(&claims[0], notified())]).await.unwrap(),
+        store
+            .write(&[step(&claims[0], notified())])
+            .await
+            .unwrap()
+            .answers,
         [Written::Applied]
     );
 }
@@ -383,7 +387,7 @@ async fn a_full_disk_is_an_error_of_those_who_need_room_and_passes() {
     };
     let mut stored = 1;
     let error = loop {
-        match store.insert(&[large(stored)]).await {
+        match store.insert(&[large(stored)], &ClaimNew::NONE).await {
             Ok(_) => stored += 1,
             Err(error) => break error,
         }
@@ -400,13 +404,14 @@ async fn a_full_disk_is_an_error_of_those_who_need_room_and_passes() {
     // Together with one that needs no room: it is not spoiled.
     let (large, claims) = (large(stored), due_of(&[&first]));
     let large = [large];
-    let (full, claims) = tokio::join!(store.insert(&large), store.claim(&claims));
+    let no_claim = ClaimNew::NONE;
+    let (full, claims) = tokio::join!(store.insert(&large, &no_claim), store.claim(&claims));
     assert_eq!(full.unwrap_err().kind(), StoreErrorKind::Full);
     let claims = claims.unwrap();
     assert_eq!(orders(&claims), ["north 0"]);
     assert_eq!(store.get(&large[0].key).await.unwrap(), None);
     // With room again everything goes on.
     let roomy = file.store().await;
-    roomy.insert(&large).await.unwrap();
+    roomy.insert(&large, &ClaimNew::NONE).await.unwrap();
     assert!(store.get(&large[0].key).await.unwrap().is_some());
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orderhook::SqliteStore;
 use orderhook::notification::StateName;
-use orderhook::store::{Action, Selection, Store, StoreErrorKind, Then};
+use orderhook::store::{Action, ClaimNew, Selection, Store, StoreErrorKind, Then};
 use sqlx::SqliteConnection;
 
 use crate::support::*;
@@ -140,7 +140,7 @@ async fn a_file_that_was_replaced_is_noticed_by_the_next_claim_and_the_next_writ
 
 async fn refuses(store: &SqliteStore, held: &orderhook::store::Claim) {
     let inserted = store
-        .insert(&[pending(&key("north", "A-2"))])
+        .insert(&[pending(&key("north", "A-2"))], &ClaimNew::NONE)
         .await
         .map(drop);
     let claimed = store

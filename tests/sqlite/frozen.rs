@@ -3,7 +3,8 @@
 use orderhook::event::{ContentDigest, Memo};
 use orderhook::notification::{Closed, FailureReason, StateName};
 use orderhook::store::{
-    Action, Filter, Inserted, NewNotification, Page, Selection, Start, Store, Then, Written,
+    Action, ClaimNew, Filter, Inserted, NewNotification, Page, Selection, Start, Store, Then,
+    Written,
 };
 use orderhook::supplier::StreamRule;
 use orderhook::{Key, NotificationState, SqliteStore};
@@ -117,7 +118,11 @@ async fn a_file_of_version_1_is_read_and_goes_on() {
     assert!(claims[0].taken_over);
     assert!(claims[0].token.number() > 7);
     assert_eq!(
-        store.write(&[step(&claims[0], notified())]).await.unwrap(),
+        store
+            .write(&[step(&claims[0], notified())])
+            .await
+            .unwrap()
+            .answers,
         [Written::Applied]
     );
     assert_eq!(
@@ -185,7 +190,7 @@ async fn make_the_sample() {
         NewNotification::new(key("west", "not wanted"), Start::NotWanted),
         NewNotification::new(key("west", "told"), told),
     ];
-    store.insert(&new).await.unwrap();
+    store.insert(&new, &ClaimNew::NONE).await.unwrap();
     let failed = |reason, stream| Then::Failed { reason, stream };
     let no_endpoints = failed(FailureReason::NoEndpoints, StreamRule::Hold);
     let claim = store

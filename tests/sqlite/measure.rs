@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use orderhook::SqliteStore;
-use orderhook::store::{Append, Filter, Inserted, Page, Pick, Store, Written};
+use orderhook::store::{Append, ClaimNew, Filter, Inserted, Page, Pick, Store, Written};
 use tokio::task::JoinSet;
 
 use crate::support::*;
@@ -14,7 +14,10 @@ async fn round_trip(store: &SqliteStore, order: String) {
     add(store, &[&key]).await;
     let claims = store.claim(&due_of(&[&key])).await.unwrap().claims;
     let end = step(&claims[0], notified()).with_attempts(0, vec![attempt("x")]);
-    assert_eq!(store.write(&[end]).await.unwrap(), [Written::Applied]);
+    assert_eq!(
+        store.write(&[end]).await.unwrap().answers,
+        [Written::Applied]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -211,7 +214,11 @@ async fn measure_once(store: &SqliteStore, n: i64, times: &mut [Vec<f64>; 4]) {
         second.append = Append::At(2);
         let began = Instant::now();
         assert_eq!(
-            store.insert(&[second]).await.unwrap(),
+            store
+                .insert(&[second], &ClaimNew::NONE)
+                .await
+                .unwrap()
+                .answers,
             [Inserted::New { position: 2 }]
         );
         taken(3, began);

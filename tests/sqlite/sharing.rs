@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use orderhook::SqliteStore;
 use orderhook::notification::StateName;
-use orderhook::store::{Filter, Inserted, Page, Store, StoreErrorKind, Written};
+use orderhook::store::{ClaimNew, Filter, Inserted, Page, Store, StoreErrorKind, Written};
 use tokio::task::JoinSet;
 
 use crate::support::*;
@@ -29,7 +29,11 @@ async fn writes_that_wait_share_a_commit() {
             let key = key("north", &format!("many-{n}"));
             add(&store, &[&key]).await;
             let claims = store.claim(&due_of(&[&key])).await.unwrap().claims;
-            store.write(&[step(&claims[0], notified())]).await.unwrap()
+            store
+                .write(&[step(&claims[0], notified())])
+                .await
+                .unwrap()
+                .answers
         });
     }
     let written = tasks.join_all().await;
@@ -57,7 +61,11 @@ async fn two_handles_see_the_same_and_a_clone_is_the_same_handle() {
     let claim = claim_all(&other).await.claims.remove(0);
     assert_eq!(claim_all(&store.clone()).await.claims, []);
     assert_eq!(
-        store.write(&[step(&claim, notified())]).await.unwrap(),
+        store
+            .write(&[step(&claim, notified())])
+            .await
+            .unwrap()
+            .answers,
         [Written::Applied]
     );
     assert_eq!(
@@ -141,7 +149,7 @@ async fn a_closed_store_says_so_and_has_written_what_waited() {
     inserting.await.unwrap();
     store.close().await;
     let error = other
-        .insert(&[pending(&key("north", "2"))])
+        .insert(&[pending(&key("north", "2"))], &ClaimNew::NONE)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
@@ -197,7 +205,7 @@ async fn a_lock_that_lasts_is_an_error_that_says_so_and_nothing_is_stored() {
         .await
         .unwrap();
     let error = store
-        .insert(&[pending(&key("north", "1"))])
+        .insert(&[pending(&key("north", "1"))], &ClaimNew::NONE)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
@@ -328,7 +336,11 @@ async fn race(store: &SqliteStore) {
                 }
                 for claim in store.claim(&due_of(&[&key])).await.unwrap().claims {
                     assert_eq!(
-                        store.write(&[step(&claim, notified())]).await.unwrap(),
+                        store
+                            .write(&[step(&claim, notified())])
+                            .await
+                            .unwrap()
+                            .answers,
                         [Written::Applied]
                     );
                     println!("told {n}");
@@ -350,7 +362,10 @@ async fn commit(store: &SqliteStore) {
                 add(&store, &[&key]).await;
                 let claims = store.claim(&due_of(&[&key])).await.unwrap().claims;
                 let end = step(&claims[0], notified()).with_attempts(0, vec![attempt("x")]);
-                assert_eq!(store.write(&[end]).await.unwrap(), [Written::Applied]);
+                assert_eq!(
+                    store.write(&[end]).await.unwrap().answers,
+                    [Written::Applied]
+                );
                 println!("new {order}");
             }
         });
@@ -363,7 +378,7 @@ async fn count(store: &SqliteStore) {
     let rows: Vec<_> = (0..20_000)
         .map(|n| pending(&key("north", &format!("{n}"))))
         .collect();
-    store.insert(&rows).await.unwrap();
+    store.insert(&rows, &ClaimNew::NONE).await.unwrap();
     let mut most = 0;
     for _ in 0..200 {
         let counted = tokio::time::timeout(

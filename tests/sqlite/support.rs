@@ -6,7 +6,8 @@ use std::time::Duration;
 use orderhook::event::Body;
 use orderhook::notification::{Attempt, Ledger, NotSent};
 use orderhook::store::{
-    Claim, ClaimRequest, Claims, Inserted, NewNotification, Pick, Start, Step, Store, Then,
+    Claim, ClaimNew, ClaimRequest, Claims, Inserted, NewNotification, Pick, Start, Step, Store,
+    Then,
 };
 use orderhook::supplier::EndpointId;
 use orderhook::{Key, OrderCode, Outcome, Source, SqliteStore, SupplierId, Timestamp};
@@ -78,7 +79,7 @@ pub(crate) fn pending(key: &Key) -> NewNotification {
 
 pub(crate) async fn add(store: &SqliteStore, keys: &[&Key]) -> Vec<Inserted> {
     let new: Vec<_> = keys.iter().map(|key| pending(key)).collect();
-    store.insert(&new).await.unwrap()
+    store.insert(&new, &ClaimNew::NONE).await.unwrap().answers
 }
 
 pub(crate) fn of(pick: Pick, limit: u32) -> ClaimRequest {

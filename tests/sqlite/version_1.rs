@@ -243,7 +243,11 @@ async fn tokens_of_both_programs_fence_each_other() {
     let theirs = older.claim(front[0]).await;
     assert_ne!(mine.token.number(), theirs);
     assert_eq!(
-        store.write(&[step(mine, notified())]).await.unwrap(),
+        store
+            .write(&[step(mine, notified())])
+            .await
+            .unwrap()
+            .answers,
         [Written::Stale]
     );
     assert_eq!(older.write(&key, theirs, "notified", 0).await, 1);

@@ -38,6 +38,17 @@ faults! {
     CommitsRowByRow: a_dropped_call_has_happened_or_has_not;
     StrandsDroppedClaims: a_dropped_claim_strands_nothing;
 
+    // What an insert hands out.
+    HandsOutNothingNew: an_insert_hands_out_what_it_is_asked_for the_claim_of_an_insert_is_one_like_any_other;
+    HandsOutAllThatIsNew: an_insert_hands_out_what_it_is_asked_for;
+    HandsOutWithoutLedgers: an_insert_hands_out_what_it_is_asked_for;
+    HandsOutTheDelayed: an_insert_hands_out_nothing_that_cannot_be_claimed;
+    HandsOutOutOfTurn: an_insert_hands_out_nothing_that_cannot_be_claimed;
+    HandsOutThePresent: an_insert_hands_out_nothing_that_cannot_be_claimed;
+    HandsOutForEver: an_insert_hands_out_what_it_is_asked_for the_claim_of_an_insert_is_one_like_any_other;
+    HandsOutOneToken: the_claim_of_an_insert_is_one_like_any_other;
+    StrandsDroppedInserts: a_dropped_insert_strands_nothing;
+
     // Who may send.
     ClaimsNewestFirst: what_is_due_is_claimed_oldest_first;
     IgnoresDue: what_is_not_due_yet_is_not_claimed;

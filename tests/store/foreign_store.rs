@@ -15,9 +15,9 @@ use orderhook::event::ContentDigest;
 use orderhook::notification::{ActionName, Attempt, FailureReason, Ledger, StateName};
 use orderhook::store::conformance::Harness;
 use orderhook::store::{
-    Append, ClaimRequest, Claims, Counted, Cursor, Filter, Group, Inserted, Intervened,
-    Intervention, Listing, NewNotification, Page, Refused, Selection, Start, Step, Store,
-    StoreError, Then, Written,
+    Append, Claim, ClaimNew, ClaimRequest, Claims, Counted, Cursor, Filter, Group, Inserted,
+    Insertion, Intervened, Intervention, Listing, NewNotification, Page, Recorded, Refused,
+    Selection, Start, Step, Store, StoreError, Then, Token, Written,
 };
 use orderhook::supplier::StreamRule;
 use orderhook::{Key, Notification, OrderCode, Source, SupplierId, Timestamp};
@@ -235,6 +235,88 @@ impl ForeignStore {
         table.number_settled(table.rows.len() - 1);
     }
 
+    fn time(&self) -> Timestamp {
+        Timestamp::from_micros(self.lock().now())
+    }
+
+    fn store_and_hand_out(
+        &self,
+        new: &[NewNotification],
+        claim: &ClaimNew,
+        answers: &mut Vec<Inserted>,
+    ) -> Result<Insertion, StoreError> {
+        let mut table = self.lock();
+        if !self.has(Fault::ChecksThenInserts) {
+            *answers = self.judge(&table, new);
+        }
+        let stale = answers
+            .iter()
+            .any(|answer| matches!(answer, Inserted::Stale { .. }));
+        let mut claims = Vec::new();
+        let added = new.iter().zip(answers.iter());
+        let mut named = Vec::new();
+        for (new, answer) in added {
+            let is_new = match answer {
+                Inserted::New { position } if !stale || self.has(Fault::StoresBesideTheStale) => {
+                    self.add(&mut table, new, *position);
+                    true
+                }
+                Inserted::Existing => {
+                    self.insert_over(&mut table, new);
+                    self.has(Fault::HandsOutThePresent)
+                }
+                _ => false,
+            };
+            let is_named = claim.names(&new.key) || self.has(Fault::HandsOutAllThatIsNew);
+            if is_new && is_named && !self.has(Fault::HandsOutNothingNew) {
+                named.push(&new.key);
+            }
+        }
+        let now = table.now();
+        for key in named {
+            claims.extend(self.hand_out_new(&mut table, key, now, claim)?);
+        }
+        if self.has(Fault::AnswersBackwards) {
+            answers.reverse();
+        }
+        let mut inserted = Insertion::new(Timestamp::from_micros(now), answers.clone());
+        inserted.claims = claims;
+        Ok(inserted)
+    }
+
+    /// The claim on what has just been stored, if nothing keeps it from being claimed.
+    fn hand_out_new(
+        &self,
+        table: &mut Table,
+        key: &Key,
+        now: i64,
+        claim: &ClaimNew,
+    ) -> Result<Option<Claim>, StoreError> {
+        let Some(n) = self.find(table, key) else {
+            return Ok(None);
+        };
+        let row = &table.rows[n];
+        let is_behind = self.is_behind(table, row);
+        let is_early = row.at > now && !self.has(Fault::HandsOutTheDelayed);
+        if row.state != StateName::Pending
+            || is_early
+            || (is_behind && !self.has(Fault::HandsOutOutOfTurn))
+        {
+            return Ok(None);
+        }
+        let mut claim = self.hand_out(table, n, now, claim.lease)?;
+        match self.fault {
+            Fault::HandsOutForEver => table.rows[n].at = i64::MAX,
+            Fault::HandsOutWithoutLedgers => claim.ledger = Ledger::default(),
+            Fault::HandsOutOneToken => {
+                table.rows[n].token = Some(7);
+                claim.token = Token::new(7);
+            }
+            _ => {}
+        }
+        Ok(Some(claim))
+    }
+
     fn insert_over(&self, table: &mut Table, new: &NewNotification) {
         let Some(n) = self.find(table, &new.key) else {
             return;
@@ -422,7 +504,11 @@ impl Table {
 }
 
 impl Store for ForeignStore {
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
+    async fn insert(
+        &self,
+        new: &[NewNotification],
+        claim: &ClaimNew,
+    ) -> Result<Insertion, StoreError> {
         // The lock is given up in between only where that is the fault.
         let mut answers = self.judge(&self.lock(), new);
         self.in_between(Fault::ChecksThenInserts).await;
@@ -433,28 +519,12 @@ impl Store for ForeignStore {
                     tokio::task::yield_now().await;
                 }
             }
-            return Ok(answers);
+            let now = self.time();
+            return Ok(Insertion::new(now, answers));
         }
-        let mut table = self.lock();
-        if !self.has(Fault::ChecksThenInserts) {
-            answers = self.judge(&table, new);
-        }
-        let stale = answers
-            .iter()
-            .any(|answer| matches!(answer, Inserted::Stale { .. }));
-        for (new, answer) in new.iter().zip(&answers) {
-            match answer {
-                Inserted::New { position } if !stale || self.has(Fault::StoresBesideTheStale) => {
-                    self.add(&mut table, new, *position);
-                }
-                Inserted::Existing => self.insert_over(&mut table, new),
-                _ => {}
-            }
-        }
-        if self.has(Fault::AnswersBackwards) {
-            answers.reverse();
-        }
-        Ok(answers)
+        let inserted = self.store_and_hand_out(new, claim, &mut answers)?;
+        self.in_between(Fault::StrandsDroppedInserts).await;
+        Ok(inserted)
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
@@ -465,18 +535,18 @@ impl Store for ForeignStore {
         claims
     }
 
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+    async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
         if self.has(Fault::SplitsSteps) {
             let Some(step) = steps.first() else {
-                return Ok(Vec::new());
+                return Ok(Recorded::new(self.time(), Vec::new()));
             };
             let Some(n) = self.may_write(&self.lock(), step) else {
-                return Ok(vec![Written::Stale]);
+                return Ok(Recorded::new(self.time(), vec![Written::Stale]));
             };
             self.record_attempts(&mut self.lock().rows[n], step)?;
             tokio::task::yield_now().await;
             self.record_state(&mut self.lock(), n, step);
-            return Ok(vec![Written::Applied]);
+            return Ok(Recorded::new(self.time(), vec![Written::Applied]));
         }
         let mut table = self.lock();
         let mut written = Vec::new();
@@ -505,7 +575,8 @@ impl Store for ForeignStore {
             self.record_state(&mut table, n, step);
             written.push(Written::Applied);
         }
-        Ok(written)
+        let now = Timestamp::from_micros(table.now());
+        Ok(Recorded::new(now, written))
     }
 
     async fn intervene(

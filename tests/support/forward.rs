@@ -9,8 +9,9 @@ macro_rules! forward {
         async fn insert(
             &self,
             new: &[orderhook::store::NewNotification],
-        ) -> Result<Vec<orderhook::store::Inserted>, orderhook::store::StoreError> {
-            self.$inner.insert(new).await
+            claim: &orderhook::store::ClaimNew,
+        ) -> Result<orderhook::store::Insertion, orderhook::store::StoreError> {
+            self.$inner.insert(new, claim).await
         }
     };
     (@claim $inner:ident) => {
@@ -25,7 +26,7 @@ macro_rules! forward {
         async fn write(
             &self,
             steps: &[orderhook::store::Step],
-        ) -> Result<Vec<orderhook::store::Written>, orderhook::store::StoreError> {
+        ) -> Result<orderhook::store::Recorded, orderhook::store::StoreError> {
             self.$inner.write(steps).await
         }
     };

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use orderhook::notification::FailureReason;
 use orderhook::store::{
-    Action, ClaimRequest, Claims, Intervened, Intervention, Pick, Selection, Step, Store,
-    StoreError, StoreErrorKind, Then, Written,
+    Action, ClaimRequest, Claims, Intervened, Intervention, Pick, Recorded, Selection, Step, Store,
+    StoreError, StoreErrorKind, Then,
 };
 use orderhook::supplier::StreamRule;
 use orderhook::{Key, MemoryStore};
@@ -150,7 +150,7 @@ impl Store for Spy {
         claims
     }
 
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+    async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
         let keeps = steps
             .iter()
             .filter(|step| matches!(step.then, Then::Keep { .. }))

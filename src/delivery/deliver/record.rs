@@ -146,7 +146,7 @@ impl Delivery<'_> {
         loop {
             match self.engine.store.write(std::slice::from_ref(&step)).await {
                 Ok(written) => {
-                    let written = written.first().copied().ok_or_else(no_answer)?;
+                    let written = written.answers.first().copied().ok_or_else(no_answer)?;
                     self.recorded = self
                         .recorded
                         .saturating_add(u32::try_from(self.unrecorded.len()).unwrap_or(0));

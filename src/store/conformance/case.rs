@@ -12,9 +12,9 @@ use crate::event::{Body, EventKind, Occurrence};
 use crate::notification::outcome::{Outcome, Unknown};
 use crate::notification::{Attempt, By, FailureReason, Key, Ledger, Notification};
 use crate::store::{
-    Action, Claim, ClaimRequest, Claims, Counted, Counts, Filter, Group, Inserted, Intervened,
-    Intervention, Listing, NewNotification, Page, Pick, Selection, Start, Step, Store, StoreError,
-    Then, Written,
+    Action, Claim, ClaimNew, ClaimRequest, Claims, Counted, Counts, Filter, Group, Inserted,
+    Intervened, Intervention, Listing, NewNotification, Page, Pick, Selection, Start, Step, Store,
+    StoreError, Then, Written,
 };
 use crate::supplier::EndpointId;
 use crate::supplier::StreamRule;
@@ -118,7 +118,9 @@ impl<'h, H: Harness> Case<'h, H> {
     // What a store is asked for, with errors as failures.
 
     pub(super) async fn insert(&self, new: &[NewNotification]) -> Vec<Inserted> {
-        let answers = self.ok(self.store.insert(new).await);
+        let answers = self
+            .ok(self.store.insert(new, &ClaimNew::NONE).await)
+            .answers;
         self.same(
             "there is one answer for each that was to be stored",
             answers.len(),
@@ -183,7 +185,7 @@ impl<'h, H: Harness> Case<'h, H> {
     }
 
     pub(super) async fn write_all(&self, steps: &[Step]) -> Vec<Written> {
-        let written = self.ok(self.store.write(steps).await);
+        let written = self.ok(self.store.write(steps).await).answers;
         self.same(
             "there is one answer for each step",
             written.len(),

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::task::Poll;
 
 use crate::notification::NotificationState;
-use crate::store::{ClaimRequest, Inserted, Pick, Start, Store};
+use crate::store::{ClaimNew, ClaimRequest, Inserted, Pick, Start, Store};
 
 use super::Harness;
 use super::case::{Case, LIVE, attempt, body, key, keys_of, notified, pending, shop, step};
@@ -16,12 +16,12 @@ pub async fn of_concurrent_inserts_of_one_key_one_is_new(harness: &impl Harness)
     let answers = case.side_by_side(64, |number, store| {
         let mut new = pending(&key);
         new.start = Start::pending(body(&number.to_string()));
-        async move { store.insert(&[new]).await }
+        async move { store.insert(&[new], &ClaimNew::NONE).await }
     });
     let answers: Vec<_> = answers
         .await
         .into_iter()
-        .flat_map(|answer| case.ok(answer))
+        .flat_map(|answer| case.ok(answer).answers)
         .collect();
     let winners: Vec<_> = answers
         .iter()
@@ -56,7 +56,7 @@ pub async fn of_concurrent_slices_each_key_is_new_in_one(harness: &impl Harness)
             slice.reverse();
         }
         async move {
-            let answers = store.insert(&slice).await?;
+            let answers = store.insert(&slice, &ClaimNew::NONE).await?.answers;
             Ok(slice
                 .into_iter()
                 .map(|new| new.key)
@@ -93,7 +93,7 @@ pub async fn a_dropped_call_has_happened_or_has_not(harness: &impl Harness) {
             pending(&key("A-2")),
             pending(&key("A-3")),
         ];
-        drop_after(polls, case.store.insert(&slice)).await;
+        drop_after(polls, case.store.insert(&slice, &ClaimNew::NONE)).await;
         let answers = case.insert(&slice).await;
         let new = answers
             .iter()
@@ -157,7 +157,7 @@ pub async fn a_dropped_claim_strands_nothing(harness: &impl Harness) {
     }
 }
 
-async fn drop_after<T>(polls: u32, call: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn drop_after<T>(polls: u32, call: impl Future<Output = T>) -> Option<T> {
     let mut call = Box::pin(call);
     for _ in 0..polls {
         match poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {

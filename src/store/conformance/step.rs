@@ -229,7 +229,7 @@ pub async fn of_concurrent_ends_with_one_token_one_is_recorded(harness: &impl Ha
     let written: Vec<_> = written
         .await
         .into_iter()
-        .flat_map(|written| case.ok(written))
+        .flat_map(|written| case.ok(written).answers)
         .collect();
     let winners: Vec<_> = written
         .iter()

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::notification::{FailureReason, Key};
-use crate::store::{Append, ClaimRequest, Inserted, NewNotification, Pick, Start, Store, Then};
+use crate::store::{
+    Append, ClaimNew, ClaimRequest, Inserted, NewNotification, Pick, Start, Store, Then,
+};
 use crate::supplier::StreamRule;
 
 use super::Harness;
@@ -393,12 +395,12 @@ pub async fn concurrent_appends_leave_no_gap_and_no_twin(harness: &impl Harness)
     let of = |number: usize| stage("A-1", &number.to_string());
     let answers = case.side_by_side(48, |number, store| {
         let new = pending(&of(number));
-        async move { store.insert(&[new]).await }
+        async move { store.insert(&[new], &ClaimNew::NONE).await }
     });
     let mut positions = BTreeSet::new();
     for (number, answer) in answers.await.into_iter().enumerate() {
         let answer = case.ok(answer);
-        let [Inserted::New { position }] = answer[..] else {
+        let [Inserted::New { position }] = answer.answers[..] else {
             case.fails("each of them is new", answer)
         };
         case.holds(
@@ -434,12 +436,12 @@ pub async fn of_concurrent_appends_at_one_position_one_is_stored(harness: &impl 
     let answers = case.side_by_side(32, |number, store| {
         let mut new = pending(&stage("A-1", &number.to_string()));
         new.append = Append::At(1);
-        async move { store.insert(&[new]).await }
+        async move { store.insert(&[new], &ClaimNew::NONE).await }
     });
     let answers: Vec<_> = answers
         .await
         .into_iter()
-        .flat_map(|answer| case.ok(answer))
+        .flat_map(|answer| case.ok(answer).answers)
         .collect();
     let count = |wanted: Inserted| answers.iter().filter(|answer| **answer == wanted).count();
     case.holds(

@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::notification::transition::{self, Change, Judge, Present, Queue};
 use crate::notification::{Claim, Key, Notification, Stream, Token};
-use crate::store::{ClaimRequest, Claims, Inserted, NewNotification, Pick, Step, Written};
+use crate::store::{
+    ClaimNew, ClaimRequest, Claims, Inserted, Insertion, NewNotification, Pick, Recorded, Start,
+    Step, Written,
+};
 use crate::value::clock::Moment;
 use crate::value::names::{OrderCode, Source};
 use crate::value::time::Timestamp;
@@ -194,7 +197,7 @@ impl Table {
         self.read(self.find(key)?)
     }
 
-    pub(super) fn insert(&mut self, new: &[NewNotification]) -> Vec<Inserted> {
+    pub(super) fn insert(&mut self, new: &[NewNotification], claim: &ClaimNew) -> Insertion {
         let now = self.now();
         let present = new
             .iter()
@@ -205,14 +208,20 @@ impl Table {
             .iter()
             .any(|answer| matches!(answer, Inserted::Stale { .. }))
         {
-            return answers;
+            return Insertion::new(now, answers);
         }
+        let mut claims = Vec::new();
         for (new, answer) in new.iter().zip(&answers) {
             if let Inserted::New { position } = answer {
-                self.add(new, *position, now);
+                let id = self.add(new, *position, now);
+                if claim.names(&new.key) {
+                    claims.extend(self.hand_out_at_once(id, &new.start, now.after(claim.lease)));
+                }
             }
         }
-        answers
+        let mut inserted = Insertion::new(now, answers);
+        inserted.claims = claims;
+        inserted
     }
 
     /// What is there under a key.
@@ -230,7 +239,7 @@ impl Table {
         }
     }
 
-    fn add(&mut self, new: &NewNotification, position: u64, now: Timestamp) {
+    fn add(&mut self, new: &NewNotification, position: u64, now: Timestamp) -> u64 {
         let beginning = transition::start(&new.start, now);
         let change = beginning.change;
         let (key, state) = (new.key.clone(), change.state.clone());
@@ -263,6 +272,7 @@ impl Table {
         self.by_order.put(places.1, id);
         self.by_stream.put(places.2, id);
         self.change(id, change);
+        id
     }
 
     pub(super) fn claim(&mut self, request: &ClaimRequest) -> Claims {
@@ -320,20 +330,32 @@ impl Table {
     }
 
     fn hand_out(&mut self, id: u64, until: Timestamp) -> Option<Claim> {
+        let change = transition::hand_out(self.whole(id)?.queue, until);
+        self.hold(id, change)
+    }
+
+    /// The claim on what has just been stored, if it is the first of its stream.
+    fn hand_out_at_once(&mut self, id: u64, start: &Start, until: Timestamp) -> Option<Claim> {
+        let change = transition::hand_out_at_once(start, until)?;
+        self.whole(id)?.waits?;
+        self.hold(id, change)
+    }
+
+    fn hold(&mut self, id: u64, change: Change) -> Option<Claim> {
         let token = Token::new(self.last_token + 1);
         let row = self.whole_mut(id)?;
         let claim = transition::claim(&row.notification.state, row.claim(token)?)?;
-        let change = transition::hand_out(row.queue, until);
         row.token = Some(token);
         self.last_token += 1;
         self.change(id, change);
         Some(claim)
     }
 
-    pub(super) fn write(&mut self, steps: &[Step]) -> Vec<Written> {
+    pub(super) fn write(&mut self, steps: &[Step]) -> Recorded {
         // One commit is one moment.
         let now = self.now();
-        steps.iter().map(|step| self.write_one(step, now)).collect()
+        let answers = steps.iter().map(|step| self.write_one(step, now));
+        Recorded::new(now, answers.collect())
     }
 
     fn write_one(&mut self, step: &Step, now: Timestamp) -> Written {

@@ -1,7 +1,9 @@
 //! The one place where a state changes: keeps the indexes of what is ready in step with the streams.
 
+use std::collections::HashSet;
+
 use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite};
 
 use crate::notification::transition::{Change, Queue};
@@ -11,7 +13,7 @@ use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::error::Fault;
-use super::statement::Repeated;
+use super::statement::{ManyRows, keys_json};
 
 /// The words for a [`StreamRule`] in the column `stream_rule`, as version 1 of the schema has them.
 pub(super) const HOLDS: &str = "holds";
@@ -82,39 +84,61 @@ pub(super) enum Fence {
     Looked,
 }
 
-// ?1 to ?5 key, ?6 token or NULL, ?7 attempts, ?8 the number of the first, ?9 ledger, ?10 reopened more,
-// ?11 to ?19 the columns of the state, ?20 whether the token is kept, ?21 comes back when it was changed.
-static CHANGE: Repeated = Repeated::new(CHANGE_ONE, 21);
+/// Whether something unfinished of its stream stands before the row `n`, or behind it.
+macro_rules! beside_in_stream {
+    ($where:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM orderhook_notifications e INDEXED BY orderhook_notifications_unfinished \
+             WHERE e.source = n.source AND e.supplier = n.supplier AND e.order_code = n.order_code AND e.unfinished = 1 \
+                AND e.position ",
+            $where,
+            " n.position)"
+        )
+    };
+}
 
-pub(super) const CHANGE_ONE: &str = concat!(
-    // Under the condition of the change itself, and before the change: afterwards the token may be gone.
-    "INSERT OR IGNORE INTO orderhook_attempts (notification, number, attempt) \
-     SELECT n.id, min(?8, (SELECT count(*) FROM orderhook_attempts a WHERE a.notification = n.id)) + j.key, j.value \
-     FROM orderhook_notifications n INDEXED BY orderhook_notifications_key CROSS JOIN json_each(?7) j \
-     WHERE ",
-    of_key!(),
-    " AND (?6 IS NULL OR n.token = ?6); ",
-    "UPDATE orderhook_notifications AS n INDEXED BY orderhook_notifications_key SET \
-        token = CASE WHEN ?20 THEN n.token END, ledger = coalesce(?9, n.ledger), reopened = n.reopened + ?10, \
-        state = ?11, unfinished = ?12, due_at = ?13, reference = ?14, reason = ?15, stream_rule = ?16, \
-        settled_at = ?17, settled_seq = ?18, put_off_to = ?19, \
-        ready_at = CASE WHEN ?13 IS NOT NULL AND NOT EXISTS ( \
-            SELECT 1 FROM orderhook_notifications e INDEXED BY orderhook_notifications_unfinished \
-            WHERE e.source = ?1 AND e.supplier = ?3 AND e.order_code = ?2 AND e.unfinished = 1 \
-                AND e.position < n.position) THEN ?13 END \
-     WHERE ",
-    of_key!(),
-    " AND (?6 IS NULL OR n.token = ?6) RETURNING ?21; ",
-    // Only what is reopened can come to stand before others that were not held back.
-    "UPDATE orderhook_notifications INDEXED BY orderhook_notifications_unfinished SET ready_at = NULL \
-     WHERE ?10 = 1 AND source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1 AND ready_at IS NOT NULL \
-        AND position > (SELECT min(position) FROM orderhook_notifications INDEXED BY orderhook_notifications_unfinished \
-            WHERE source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1); ",
-    // The head itself waits for its time only. One that is there already keeps its moment.
-    "UPDATE orderhook_notifications SET ready_at = due_at \
-     WHERE ready_at IS NULL AND due_at IS NOT NULL AND id = (SELECT id FROM orderhook_notifications INDEXED BY orderhook_notifications_unfinished \
-        WHERE source = ?1 AND supplier = ?3 AND order_code = ?2 AND unfinished = 1 ORDER BY position LIMIT 1)"
+// Of an array of keys those that are there: the place in the array, id, token, number of attempts, and whether others of its
+// stream stand before it or behind it.
+pub(super) const FIND: &str = concat!(
+    "SELECT j.key, n.id, n.token, (SELECT count(*) FROM orderhook_attempts a WHERE a.notification = n.id), ",
+    beside_in_stream!("<"),
+    ", ",
+    beside_in_stream!(">"),
+    " FROM json_each(?1) j CROSS JOIN orderhook_notifications n INDEXED BY orderhook_notifications_key \
+        ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
+        AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
+     ORDER BY j.key"
 );
+
+pub(super) static ATTEMPTS: ManyRows = ManyRows::new(
+    "INSERT OR IGNORE INTO orderhook_attempts (notification, number, attempt) VALUES ",
+    3,
+    "",
+);
+
+pub(super) static UPDATE: ManyRows = ManyRows::new(
+    "WITH v (id, token, ledger, reopens, ready_at, state, unfinished, due_at, reference, reason, stream_rule, settled_at, \
+        settled_seq, put_off_to) AS (VALUES ",
+    14,
+    ") UPDATE orderhook_notifications AS n SET token = v.token, ledger = coalesce(v.ledger, n.ledger), \
+        reopened = n.reopened + v.reopens, ready_at = v.ready_at, state = v.state, unfinished = v.unfinished, \
+        due_at = v.due_at, reference = v.reference, reason = v.reason, stream_rule = v.stream_rule, \
+        settled_at = v.settled_at, settled_seq = v.settled_seq, put_off_to = v.put_off_to \
+     FROM v WHERE n.id = v.id",
+);
+
+// ?1 source, ?2 supplier, ?3 order code of a stream: the others, when one of it has been reopened and stands before them now.
+pub(super) const HOLD_BACK: &str = "UPDATE orderhook_notifications \
+        INDEXED BY orderhook_notifications_unfinished SET ready_at = NULL \
+    WHERE source = ?1 AND supplier = ?2 AND order_code = ?3 AND unfinished = 1 AND ready_at IS NOT NULL \
+        AND position > (SELECT min(position) FROM orderhook_notifications INDEXED BY orderhook_notifications_unfinished \
+            WHERE source = ?1 AND supplier = ?2 AND order_code = ?3 AND unfinished = 1)";
+
+// The head of the stream. It waits for its time only; one that is there already keeps its moment.
+pub(super) const LET_GO: &str = "UPDATE orderhook_notifications SET ready_at = due_at \
+    WHERE ready_at IS NULL AND due_at IS NOT NULL AND id = (SELECT id FROM orderhook_notifications \
+            INDEXED BY orderhook_notifications_unfinished \
+        WHERE source = ?1 AND supplier = ?2 AND order_code = ?3 AND unfinished = 1 ORDER BY position LIMIT 1)";
 
 /// What is to be changed of one notification.
 #[derive(Debug)]
@@ -122,8 +146,8 @@ pub(super) struct RowChange<'a> {
     pub(super) key: &'a Key,
     pub(super) fence: Fence,
     pub(super) change: Change,
-    /// A JSON array of attempts, and the number of the first.
-    pub(super) attempts: Option<(String, u32)>,
+    /// Attempts as they are stored, and the number of the first.
+    pub(super) attempts: (Vec<String>, u32),
     /// `None`: it stays as it is.
     pub(super) ledger: Option<Vec<u8>>,
 }
@@ -135,7 +159,7 @@ impl<'a> RowChange<'a> {
             key,
             fence,
             change,
-            attempts: None,
+            attempts: (Vec::new(), 0),
             ledger: None,
         }
     }
@@ -147,45 +171,149 @@ pub(super) async fn apply(
     changes: Vec<RowChange<'_>>,
 ) -> Result<Vec<bool>, Fault> {
     let mut changed = vec![false; changes.len()];
-    let mut left = changes.into_iter().enumerate();
-    while left.len() > 0 {
-        let (sql, times) = CHANGE.for_first_of(left.len());
-        let mut query = sqlx::query(sql);
-        for (number, change) in left.by_ref().take(times) {
-            query = bind(query, batch, number, change);
-        }
-        for row in query.fetch_all(&mut *batch.connection).await? {
-            let number = usize::try_from(row.try_get::<i64, _>(0)?).ok();
-            if let Some(changed) = number.and_then(|number| changed.get_mut(number)) {
-                *changed = true;
-                batch.touch();
-            }
-        }
+    let mut left: Vec<_> = changes.into_iter().enumerate().collect();
+    while !left.is_empty() {
+        // What is of one stream depends on what came before.
+        let mut streams = HashSet::new();
+        let (together, later) = left
+            .into_iter()
+            .partition(|(_, change): &(usize, RowChange<'_>)| streams.insert(change.key.stream()));
+        at_once(batch, together, &mut changed).await?;
+        left = later;
     }
     Ok(changed)
 }
 
-fn bind<'q>(
-    query: Bound<'q>,
+/// Makes changes of which no two are of one stream.
+async fn at_once(
     batch: &mut Batch<'_>,
-    number: usize,
-    change: RowChange<'_>,
-) -> Bound<'q> {
-    let columns = Columns::of(&change.change, batch);
-    let (attempts, first) = change.attempts.unzip();
-    let token = match change.fence {
-        Fence::Token(token) => Some(token),
-        Fence::Looked => None,
-    };
-    let query = bind_key(query, change.key)
-        .bind(token)
-        .bind(attempts.unwrap_or_else(|| "[]".to_owned()))
-        .bind(first.map_or(0, i64::from))
-        .bind(change.ledger)
-        .bind(i64::from(change.change.reopens));
-    bind_columns(query, columns)
-        .bind(change.change.keeps_token())
-        .bind(i64::try_from(number).unwrap_or(i64::MAX))
+    changes: Vec<(usize, RowChange<'_>)>,
+    changed: &mut [bool],
+) -> Result<(), Fault> {
+    let found = sqlx::query(FIND)
+        .bind(keys_json(changes.iter().map(|(_, change)| change.key)))
+        .fetch_all(&mut *batch.connection)
+        .await?;
+    let mut found = found.iter().map(Found::read).peekable();
+    let (mut updates, mut attempts) = (Vec::new(), Vec::new());
+    let (mut reopened, mut gone) = (Vec::new(), Vec::new());
+    for (place, (number, change)) in changes.into_iter().enumerate() {
+        let is_it = |found: &Result<Found, Fault>| match found {
+            Ok(found) => found.place == place,
+            Err(_) => true,
+        };
+        let Some(found) = found.next_if(is_it).transpose()? else {
+            continue;
+        };
+        if let Fence::Token(token) = change.fence
+            && found.token != Some(token)
+        {
+            continue;
+        }
+        if let Some(changed) = changed.get_mut(number) {
+            *changed = true;
+        }
+        let (lines, first) = change.attempts;
+        let first = i64::from(first).min(found.attempts);
+        attempts.extend((first..).zip(lines).map(|(n, line)| (found.id, n, line)));
+        let columns = Columns::of(&change.change, batch);
+        if found.has_others_behind {
+            reopened.extend(change.change.reopens.then_some(change.key));
+            gone.extend((!columns.unfinished).then_some(change.key));
+        }
+        updates.push(Update {
+            id: found.id,
+            token: found.token.filter(|_| change.change.keeps_token()),
+            ledger: change.ledger,
+            reopens: change.change.reopens,
+            ready_at: columns.due_at.filter(|_| !found.has_others_before),
+            columns,
+        });
+    }
+    add_attempts(batch, attempts).await?;
+    update(batch, updates).await?;
+    for (sql, streams) in [(HOLD_BACK, reopened), (LET_GO, gone)] {
+        for key in streams {
+            let query = sqlx::query(sql)
+                .bind(key.source.shared())
+                .bind(key.supplier.shared())
+                .bind(key.order.shared());
+            query.execute(&mut *batch.connection).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A row that is to be changed.
+struct Found {
+    place: usize,
+    id: i64,
+    token: Option<i64>,
+    attempts: i64,
+    has_others_before: bool,
+    has_others_behind: bool,
+}
+
+impl Found {
+    fn read(row: &SqliteRow) -> Result<Found, Fault> {
+        Ok(Found {
+            place: usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX),
+            id: row.try_get(1)?,
+            token: row.try_get(2)?,
+            attempts: row.try_get(3)?,
+            has_others_before: row.try_get(4)?,
+            has_others_behind: row.try_get(5)?,
+        })
+    }
+}
+
+async fn add_attempts(
+    batch: &mut Batch<'_>,
+    attempts: Vec<(i64, i64, String)>,
+) -> Result<(), Fault> {
+    let mut left = attempts.into_iter();
+    while left.len() > 0 {
+        let (sql, times) = ATTEMPTS.for_first_of(left.len());
+        let mut query = sqlx::query(sql);
+        for (id, number, line) in left.by_ref().take(times) {
+            query = query.bind(id).bind(number).bind(line);
+        }
+        query.execute(&mut *batch.connection).await?;
+    }
+    Ok(())
+}
+
+/// What becomes of one row.
+pub(super) struct Update {
+    pub(super) id: i64,
+    pub(super) token: Option<i64>,
+    /// `None`: it stays as it is.
+    pub(super) ledger: Option<Vec<u8>>,
+    pub(super) reopens: bool,
+    /// Its moment, while it is the head of its stream.
+    pub(super) ready_at: Option<i64>,
+    pub(super) columns: Columns,
+}
+
+/// Writes rows, each of which must be there.
+pub(super) async fn update(batch: &mut Batch<'_>, updates: Vec<Update>) -> Result<(), Fault> {
+    let mut left = updates.into_iter();
+    while left.len() > 0 {
+        batch.touch();
+        let (sql, times) = UPDATE.for_first_of(left.len());
+        let mut query = sqlx::query(sql);
+        for update in left.by_ref().take(times) {
+            query = query
+                .bind(update.id)
+                .bind(update.token)
+                .bind(update.ledger)
+                .bind(i64::from(update.reopens))
+                .bind(update.ready_at);
+            query = bind_columns(query, update.columns);
+        }
+        query.execute(&mut *batch.connection).await?;
+    }
+    Ok(())
 }
 
 /// A statement with some of its arguments.
@@ -194,11 +322,11 @@ pub(super) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 /// Binds the five names of a key, in the order of its index.
 pub(super) fn bind_key<'q>(query: Bound<'q>, key: &Key) -> Bound<'q> {
     query
-        .bind(key.source.as_str().to_owned())
-        .bind(key.order.as_str().to_owned())
-        .bind(key.supplier.as_str().to_owned())
+        .bind(key.source.shared())
+        .bind(key.order.shared())
+        .bind(key.supplier.shared())
         .bind(key.kind.as_str().to_owned())
-        .bind(key.occurrence.as_str().to_owned())
+        .bind(key.occurrence.shared())
 }
 
 /// Binds the nine columns of a state.

@@ -18,7 +18,7 @@ use crate::value::names::SupplierId;
 use crate::value::time::Timestamp;
 
 use super::batch::Batch;
-use super::change::{Columns, bind_columns};
+use super::change::{self, Columns, Update};
 use super::error::Fault;
 use super::row::{self, claim_column, column};
 use super::statement::{Repeated, keys_json};
@@ -66,13 +66,6 @@ pub(super) const READ_KEYS: &str = concat!(
      WHERE n.ready_at IS NOT NULL AND (n.ready_at <= ?2 OR n.state = 'pending' AND n.ledger IS NOT NULL) \
      ORDER BY j.key"
 );
-
-// ?1 to ?9 the columns of the state, ?10 id, ?11 token.
-static HAND_OUT: Repeated = Repeated::new(HAND_OUT_ONE, 11);
-pub(super) const HAND_OUT_ONE: &str = "UPDATE orderhook_notifications SET state = ?1, unfinished = ?2, due_at = ?3, \
-        ready_at = ?3, reference = ?4, reason = ?5, stream_rule = ?6, settled_at = ?7, settled_seq = ?8, \
-        put_off_to = ?9, token = ?11 \
-    WHERE id = ?10";
 
 /// A row that could be claimed: since when, and which.
 type Candidate = (i64, i64);
@@ -266,18 +259,19 @@ impl Given {
     }
 
     async fn record(self, batch: &mut Batch<'_>) -> Result<(), Fault> {
-        let mut left = self.rows.into_iter();
-        while left.len() > 0 {
-            batch.touch();
-            let (sql, times) = HAND_OUT.for_first_of(left.len());
-            let mut query = sqlx::query(sql);
-            for (id, token, change) in left.by_ref().take(times) {
-                query = bind_columns(query, Columns::of(&change, batch))
-                    .bind(id)
-                    .bind(token);
+        let update = |(id, token, change): (i64, Option<i64>, Change)| {
+            let columns = Columns::of(&change, batch);
+            Update {
+                id,
+                token,
+                ledger: None,
+                reopens: false,
+                // What could be claimed is the head of its stream, and stays it.
+                ready_at: columns.due_at,
+                columns,
             }
-            query.execute(&mut *batch.connection).await?;
-        }
-        Ok(())
+        };
+        let updates = self.rows.into_iter().map(update).collect();
+        change::update(batch, updates).await
     }
 }

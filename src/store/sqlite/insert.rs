@@ -1,82 +1,89 @@
 //! What is stored first: the insert, and what is found in its place.
 
+use std::collections::HashSet;
+
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::event::{Body, ContentDigest};
-use crate::notification::Ledger;
 use crate::notification::transition::{self, Beginning, Judge, Present};
-use crate::store::{Inserted, NewNotification};
+use crate::notification::{Claim, HistoryEntry, Key, Ledger, Stream, Token};
+use crate::store::{ClaimNew, Inserted, Insertion, NewNotification};
+use crate::value::time::Timestamp;
 
 use super::batch::Batch;
 use super::change::{Bound, Columns, bind_columns, bind_key};
 use super::error::Fault;
 use super::history;
-use super::statement::{Repeated, keys_json};
+use super::statement::{ManyRows, keys_json};
 
-// One row for each key in the order of the array: whether it is there, its digest, and the end of its stream.
+// One row for each key in the order of the array: whether it is there, its digest, the end of its stream, whether something of
+// that is unfinished, and the id that was given last.
 pub(super) const LOOK: &str = "SELECT n.id IS NOT NULL, n.digest, \
         (SELECT max(e.position) FROM orderhook_notifications e INDEXED BY orderhook_notifications_stream \
-         WHERE e.source = j.value ->> 0 AND e.supplier = j.value ->> 2 AND e.order_code = j.value ->> 1) \
+         WHERE e.source = j.value ->> 0 AND e.supplier = j.value ->> 2 AND e.order_code = j.value ->> 1), \
+        EXISTS (SELECT 1 FROM orderhook_notifications e INDEXED BY orderhook_notifications_unfinished \
+         WHERE e.source = j.value ->> 0 AND e.supplier = j.value ->> 2 AND e.order_code = j.value ->> 1 AND e.unfinished = 1), \
+        (SELECT seq FROM sqlite_sequence WHERE name = 'orderhook_notifications') \
     FROM json_each(?1) j LEFT JOIN orderhook_notifications n INDEXED BY orderhook_notifications_key \
         ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
         AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
     ORDER BY j.key";
 
-// ?1 to ?5 key, ?6 to ?14 the columns of the state, ?15 event id, ?16 position, ?17 memo, ?18 digest, ?19 traceparent,
-// ?20 now, ?21 first ledger, ?22 body.
-static ADD: Repeated = Repeated::new(ADD_ONE, 22);
-
-pub(super) const ADD_ONE: &str = "INSERT INTO orderhook_notifications (source, order_code, supplier, kind, occurrence, \
+pub(super) static ADD: ManyRows = ManyRows::new(
+    "INSERT INTO orderhook_notifications (source, order_code, supplier, kind, occurrence, \
         state, unfinished, due_at, reference, reason, stream_rule, settled_at, settled_seq, put_off_to, \
-        event_id, position, memo, digest, traceparent, created_at, first_ledger, reopened, ready_at) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, 0, \
-        CASE WHEN NOT EXISTS (SELECT 1 FROM orderhook_notifications e INDEXED BY orderhook_notifications_unfinished \
-            WHERE e.source = ?1 AND e.supplier = ?3 AND e.order_code = ?2 AND e.unfinished = 1) THEN ?8 END); \
-    INSERT INTO orderhook_bodies (notification, body) SELECT last_insert_rowid(), ?22 WHERE ?22 IS NOT NULL";
+        id, token, ready_at, event_id, position, memo, digest, traceparent, created_at, first_ledger, reopened) VALUES ",
+    25,
+    "",
+);
 
-/// Stores each slice whole or, when a position in it is stale, nothing of it.
+pub(super) static ADD_BODIES: ManyRows = ManyRows::new(
+    "INSERT INTO orderhook_bodies (notification, body) VALUES ",
+    2,
+    "",
+);
+
+/// Stores each slice whole or, when a position in it is stale, nothing of it; and hands out what is to be claimed of it.
 pub(super) async fn insert(
     batch: &mut Batch<'_>,
-    slices: &[&[NewNotification]],
-) -> Result<Vec<Vec<Inserted>>, Fault> {
-    let keys = keys_json(
-        slices
-            .iter()
-            .flat_map(|slice| slice.iter())
-            .map(|new| &new.key),
-    );
+    slices: &[(&[NewNotification], &ClaimNew)],
+) -> Result<Vec<Insertion>, Fault> {
+    let all = slices.iter().flat_map(|(slice, _)| slice.iter());
     let found = sqlx::query(LOOK)
-        .bind(keys)
+        .bind(keys_json(all.map(|new| &new.key)))
         .fetch_all(&mut *batch.connection)
         .await?;
-    let mut present = found
-        .iter()
-        .map(present)
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter();
+    let mut looked = found.iter();
+    let mut adding = Adding {
+        last_id: match found.first() {
+            Some(row) => row.try_get::<Option<i64>, _>(4)?.unwrap_or(0),
+            None => 0,
+        },
+        held: HashSet::new(),
+        rows: Vec::new(),
+        told: Vec::new(),
+    };
     let mut judge = Judge::new();
     let mut answers = Vec::with_capacity(slices.len());
-    let mut wanted = Vec::new();
-    for slice in slices {
-        let judged = judge.judge(slice, present.by_ref().take(slice.len()));
-        if !judged
-            .iter()
-            .any(|answer| matches!(answer, Inserted::Stale { .. }))
-        {
-            wanted.extend(
-                slice
-                    .iter()
-                    .zip(&judged)
-                    .filter_map(|(new, answer)| match answer {
-                        Inserted::New { position } => Some((new, *position)),
-                        _ => None,
-                    }),
-            );
+    for (slice, claim) in slices {
+        let rows: Vec<_> = looked.by_ref().take(slice.len()).collect();
+        let present = rows.iter().map(|row| present(row));
+        let judged = judge.judge(slice, present.collect::<Result<Vec<_>, _>>()?);
+        let mut insertion = Insertion::new(batch.now, judged);
+        let is_stale = |answer: &Inserted| matches!(answer, Inserted::Stale { .. });
+        if !insertion.answers.iter().any(is_stale) {
+            for ((new, row), answer) in slice.iter().zip(rows).zip(&insertion.answers) {
+                if let Inserted::New { position } = *answer {
+                    let is_held = row.try_get(3)?;
+                    let claimed = adding.add(batch, new, position, is_held, claim);
+                    insertion.claims.extend(claimed);
+                }
+            }
         }
-        answers.push(judged);
+        answers.push(insertion);
     }
-    add(batch, wanted).await?;
+    adding.write(batch).await?;
     Ok(answers)
 }
 
@@ -99,42 +106,117 @@ fn present(row: &SqliteRow) -> Result<Present, Fault> {
     })
 }
 
-async fn add(batch: &mut Batch<'_>, new: Vec<(&NewNotification, u64)>) -> Result<(), Fault> {
-    let mut left = new.into_iter();
-    let mut told = Vec::new();
-    while left.len() > 0 {
-        batch.touch();
-        let (sql, times) = ADD.for_first_of(left.len());
-        let mut query = sqlx::query(sql);
-        for (new, position) in left.by_ref().take(times) {
-            let beginning = transition::start(&new.start, batch.now);
-            told.extend(beginning.history.clone().map(|entry| (&new.key, entry)));
-            query = bind(query, batch, new, position, beginning);
-        }
-        query.execute(&mut *batch.connection).await?;
-    }
-    for (key, entry) in told {
-        history::begin(batch, key, &entry).await?;
-    }
-    Ok(())
+/// What is to be written.
+struct Adding<'a> {
+    /// The id that was given last.
+    last_id: i64,
+    /// The streams to which something unfinished is added.
+    held: HashSet<Stream>,
+    rows: Vec<Adds<'a>>,
+    told: Vec<(&'a Key, HistoryEntry)>,
 }
 
-fn bind<'q>(
-    query: Bound<'q>,
-    batch: &mut Batch<'_>,
-    new: &NewNotification,
+struct Adds<'a> {
+    id: i64,
+    new: &'a NewNotification,
     position: u64,
-    beginning: Beginning<'_>,
-) -> Bound<'q> {
-    let now = batch.now;
-    let columns = Columns::of(&beginning.change, batch);
-    bind_columns(bind_key(query, &new.key), columns)
-        .bind(new.event_id.as_str().to_owned())
-        .bind(i64::try_from(position).unwrap_or(i64::MAX))
-        .bind(new.memo.as_ref().map(|memo| memo.as_bytes().to_vec()))
-        .bind(new.content_digest.map(|digest| digest.to_bytes().to_vec()))
-        .bind(new.traceparent.clone())
-        .bind(now.as_micros())
-        .bind((new.ledger != Ledger::default()).then(|| new.ledger.encode()))
-        .bind(beginning.body.map(Body::shared))
+    columns: Columns,
+    token: Option<i64>,
+    is_head: bool,
+    body: Option<&'a Body>,
+}
+
+impl<'a> Adding<'a> {
+    /// Adds one, whose stream may be held by what is stored; the claim, if it is to be handed out.
+    fn add(
+        &mut self,
+        batch: &mut Batch<'_>,
+        new: &'a NewNotification,
+        position: u64,
+        is_held: bool,
+        claim: &ClaimNew,
+    ) -> Option<Claim> {
+        let Beginning {
+            mut change,
+            body,
+            history,
+            ..
+        } = transition::start(&new.start, batch.now);
+        self.told.extend(history.map(|entry| (&new.key, entry)));
+        let is_head = match change.state.holds_stream() {
+            true => self.held.insert(new.key.stream()) && !is_held,
+            false => false,
+        };
+        let mut claimed = None;
+        if let (true, true, Some(body)) = (is_head, claim.names(&new.key), body)
+            && let Some(handed_out) =
+                transition::hand_out_at_once(&new.start, batch.now.after(claim.lease))
+        {
+            let (key, token) = (new.key.clone(), Token::new(batch.next_token()));
+            let (event_id, body) = (new.event_id.clone(), body.clone());
+            let mut claim = Claim::new(key, token, event_id, position, body);
+            claim.ledger = new.ledger.clone();
+            claim.traceparent = new.traceparent.clone();
+            claimed = Some(claim);
+            change = handed_out;
+        }
+        self.last_id += 1;
+        self.rows.push(Adds {
+            id: self.last_id,
+            new,
+            position,
+            columns: Columns::of(&change, batch),
+            token: claimed.as_ref().map(|claim| claim.token.number()),
+            is_head,
+            body,
+        });
+        claimed
+    }
+
+    async fn write(self, batch: &mut Batch<'_>) -> Result<(), Fault> {
+        let with_body = self.rows.iter().filter_map(|row| Some((row.id, row.body?)));
+        let bodies: Vec<_> = with_body.collect();
+        let mut left = self.rows.into_iter();
+        while left.len() > 0 {
+            batch.touch();
+            let (sql, times) = ADD.for_first_of(left.len());
+            let mut query = sqlx::query(sql);
+            for row in left.by_ref().take(times) {
+                query = row.bind(query, batch.now);
+            }
+            query.execute(&mut *batch.connection).await?;
+        }
+        let mut left = bodies.into_iter();
+        while left.len() > 0 {
+            let (sql, times) = ADD_BODIES.for_first_of(left.len());
+            let mut query = sqlx::query(sql);
+            for (id, body) in left.by_ref().take(times) {
+                query = query.bind(id).bind(body.shared());
+            }
+            query.execute(&mut *batch.connection).await?;
+        }
+        for (key, entry) in self.told {
+            history::begin(batch, key, &entry).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Adds<'_> {
+    fn bind(self, query: Bound<'_>, now: Timestamp) -> Bound<'_> {
+        let new = self.new;
+        let ready_at = self.columns.due_at.filter(|_| self.is_head);
+        bind_columns(bind_key(query, &new.key), self.columns)
+            .bind(self.id)
+            .bind(self.token)
+            .bind(ready_at)
+            .bind(new.event_id.shared())
+            .bind(i64::try_from(self.position).unwrap_or(i64::MAX))
+            .bind(new.memo.as_ref().map(|memo| memo.as_bytes().to_vec()))
+            .bind(new.content_digest.map(|digest| digest.to_bytes().to_vec()))
+            .bind(new.traceparent.clone())
+            .bind(now.as_micros())
+            .bind((new.ledger != Ledger::default()).then(|| new.ledger.encode()))
+            .bind(0_i64)
+    }
 }

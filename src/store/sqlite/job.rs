@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::store::{
-    Claim, ClaimRequest, Claims, Inserted, Intervened, Intervention, NewNotification, Selection,
-    Step, StoreError, Then, Written,
+    Claim, ClaimNew, ClaimRequest, Claims, Insertion, Intervened, Intervention, NewNotification,
+    Recorded, Selection, Step, StoreError, Then,
 };
 use crate::value::names::Source;
 
@@ -47,9 +47,9 @@ impl<Q, A> Ask<Q, A> {
 
 /// One question of any kind.
 pub(super) enum Job {
-    Insert(Ask<Vec<NewNotification>, Vec<Inserted>>),
+    Insert(Ask<(Vec<NewNotification>, ClaimNew), Insertion>),
     Claim(Ask<ClaimRequest, Claims>),
-    Write(Ask<Vec<Step>, Vec<Written>>),
+    Write(Ask<Vec<Step>, Recorded>),
     Intervene(Ask<Box<(Selection, Intervention, u32)>, Intervened>),
     Prune(Ask<(Source, Duration, u32), u32>),
     /// Claims without a holder: they become what they were. No one waits for it.
@@ -60,7 +60,11 @@ impl Job {
     /// Whether there may be something new to claim afterwards.
     pub(super) fn makes_claimable(&self) -> bool {
         match self {
-            Job::Insert(_) | Job::Intervene(_) | Job::TakeBack(_) => true,
+            Job::Insert(ask) => {
+                let claimed = ask.answer.as_ref().map_or(0, |answer| answer.claims.len());
+                claimed < ask.question.0.len()
+            }
+            Job::Intervene(_) | Job::TakeBack(_) => true,
             Job::Write(ask) => ask
                 .question
                 .iter()
@@ -79,6 +83,7 @@ impl Job {
     pub(super) fn take_claims(&mut self) -> Vec<Claim> {
         match self {
             Job::Claim(ask) => ask.answer.take().map_or(Vec::new(), |claims| claims.claims),
+            Job::Insert(ask) => ask.answer.take().map_or(Vec::new(), |answer| answer.claims),
             _ => Vec::new(),
         }
     }
@@ -86,7 +91,9 @@ impl Job {
     /// Hands the answer over, or the error; gives back the claims of a caller who is gone.
     pub(super) fn reply(self, error: Option<StoreError>) -> Vec<Claim> {
         match self {
-            Job::Insert(ask) => drop(ask.reply(error)),
+            Job::Insert(ask) => {
+                return ask.reply(error).map_or(Vec::new(), |answer| answer.claims);
+            }
             Job::Write(ask) => drop(ask.reply(error)),
             Job::Intervene(ask) => drop(ask.reply(error)),
             Job::Prune(ask) => drop(ask.reply(error)),

@@ -8,7 +8,46 @@ use serde_json::Value;
 use crate::notification::Key;
 
 /// How many times a statement is repeated. What is to be done is cut into these, so that few statements are prepared.
-const TIMES: [usize; 3] = [16, 4, 1];
+const TIMES: [usize; 4] = [64, 16, 4, 1];
+
+/// A statement with a row of values for each of several things: `VALUES (..), (..)` between two halves.
+pub(super) struct ManyRows {
+    before: &'static str,
+    columns: usize,
+    after: &'static str,
+    texts: [OnceLock<String>; TIMES.len()],
+}
+
+impl ManyRows {
+    pub(super) const fn new(before: &'static str, columns: usize, after: &'static str) -> ManyRows {
+        ManyRows {
+            before,
+            columns,
+            after,
+            texts: [const { OnceLock::new() }; TIMES.len()],
+        }
+    }
+
+    /// The statement for the first of so many rows, and for how many it is. There must be one at least.
+    pub(super) fn for_first_of(&'static self, rows: usize) -> (&'static str, usize) {
+        let (size, times) = size_for(rows);
+        (self.texts[size].get_or_init(|| self.text(times)), times)
+    }
+
+    pub(super) fn text(&self, rows: usize) -> String {
+        let row = format!("({})", vec!["?"; self.columns].join(", "));
+        let rows = vec![row; rows].join(", ");
+        format!("{}{rows}{}", self.before, self.after)
+    }
+}
+
+fn size_for(rows: usize) -> (usize, usize) {
+    let size = TIMES
+        .iter()
+        .position(|times| *times <= rows)
+        .unwrap_or(TIMES.len() - 1);
+    (size, TIMES[size])
+}
 
 /// A statement with numbered parameters, and the same several times over with the numbers counted on.
 pub(super) struct Repeated {
@@ -28,11 +67,7 @@ impl Repeated {
 
     /// The statement for the first of so many rows, and for how many it is. There must be one at least.
     pub(super) fn for_first_of(&'static self, rows: usize) -> (&'static str, usize) {
-        let size = TIMES
-            .iter()
-            .position(|times| *times <= rows)
-            .unwrap_or(TIMES.len() - 1);
-        let times = TIMES[size];
+        let (size, times) = size_for(rows);
         (self.texts[size].get_or_init(|| self.write(times)), times)
     }
 
@@ -81,6 +116,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rows_stand_between_the_halves() {
+        static STATEMENT: ManyRows = ManyRows::new("INSERT INTO t VALUES ", 2, " RETURNING a");
+        let four = "INSERT INTO t VALUES (?, ?), (?, ?), (?, ?), (?, ?) RETURNING a";
+        assert_eq!(STATEMENT.for_first_of(7), (four, 4));
+        assert_eq!(STATEMENT.for_first_of(2).1, 1);
+    }
+
+    #[test]
     fn parameters_are_counted_on() {
         static STATEMENT: Repeated = Repeated::new("UPDATE t SET a = ?1, b = ?12 WHERE c = ?1", 12);
         assert_eq!(
@@ -93,6 +136,6 @@ mod tests {
             sql.ends_with("; UPDATE t SET a = $37, b = $48 WHERE c = $37"),
             "{sql}"
         );
-        assert_eq!(STATEMENT.for_first_of(99).1, 16);
+        assert_eq!(STATEMENT.for_first_of(99).1, 64);
     }
 }

@@ -44,9 +44,7 @@ fn change(step: &Step, now: Timestamp) -> RowChange<'_> {
     let fence = Fence::Token(step.token.number());
     let mut change = RowChange::to(&step.key, fence, transition::step(&step.then, now));
     change.ledger = Some(step.ledger.encode());
-    if !step.attempts.is_empty() {
-        let attempts: Vec<_> = step.attempts.iter().map(Attempt::encode).collect();
-        change.attempts = Some((format!("[{}]", attempts.join(",")), step.first_attempt));
-    }
+    let attempts = step.attempts.iter().map(Attempt::encode);
+    change.attempts = (attempts.collect(), step.first_attempt);
     change
 }

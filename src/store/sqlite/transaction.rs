@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 
 use sqlx::SqliteConnection;
 
+use crate::store::Recorded;
+
 use super::batch::Batch;
 use super::error::{Fault, is_refused};
 use super::job::{Ask, Job};
@@ -63,14 +65,18 @@ async fn answer(batch: &mut Batch<'_>, jobs: &mut [Job]) -> Result<(), Fault> {
         }
     }
     if !inserts.is_empty() {
-        let slices: Vec<_> = inserts.iter().map(|ask| ask.question.as_slice()).collect();
+        let slices: Vec<_> = inserts
+            .iter()
+            .map(|ask| (ask.question.0.as_slice(), &ask.question.1))
+            .collect();
         let inserted = insert::insert(batch, &slices).await?;
         give(inserts, inserted);
     }
     let steps = writes.iter().flat_map(|ask| &ask.question);
     let mut written = step::write(batch, steps).await?.into_iter();
     for ask in writes {
-        ask.answer = Some(written.by_ref().take(ask.question.len()).collect());
+        let answers = written.by_ref().take(ask.question.len()).collect();
+        ask.answer = Some(Recorded::new(batch.now, answers));
     }
     for job in others {
         match job {

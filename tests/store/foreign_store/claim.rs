@@ -12,7 +12,7 @@ use super::{Fault, ForeignStore, Table, later};
 
 impl ForeignStore {
     /// Whether something older of its stream is unfinished.
-    fn is_behind(&self, table: &Table, row: &Row) -> bool {
+    pub(super) fn is_behind(&self, table: &Table, row: &Row) -> bool {
         let same_stream = |other: &&Row| match self.fault {
             Fault::HasOneStreamPerOrder => other.names[2] == row.names[2],
             _ => other.names[..3] == row.names[..3],

@@ -15,10 +15,10 @@ use crate::notification::outcome::Outcome;
 use crate::notification::{Key, Ledger, Notification, StateName};
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    ClaimRequest, Claims, Filter, Group, Intervened, Listing, Page, Pick, Selection, Store,
-    StoreError,
+    ClaimNew, ClaimRequest, Claims, Filter, Group, Insertion, Intervened, Listing, Page, Pick,
+    Recorded, Selection, Store, StoreError,
 };
-use crate::store::{Inserted, Intervention, NewNotification, Start, Step, Then, Written};
+use crate::store::{Intervention, NewNotification, Start, Step, Then};
 use crate::supplier::{Acceptance, Activity, Supplier, SupplierBuilder};
 use crate::value::clock::Moment;
 use crate::value::names::{OrderCode, Source, SupplierId};
@@ -46,8 +46,12 @@ impl Simulated for Answering {
 struct Slow(MemoryStore);
 
 impl Store for Slow {
-    async fn insert(&self, new: &[NewNotification]) -> Result<Vec<Inserted>, StoreError> {
-        self.0.insert(new).await
+    async fn insert(
+        &self,
+        new: &[NewNotification],
+        claim: &ClaimNew,
+    ) -> Result<Insertion, StoreError> {
+        self.0.insert(new, claim).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
@@ -56,7 +60,7 @@ impl Store for Slow {
         claimed
     }
 
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Written>, StoreError> {
+    async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
         if steps
             .iter()
             .any(|step| matches!(step.then, Then::HandBack { .. }))
@@ -130,7 +134,7 @@ async fn enqueue(store: &MemoryStore, name: &str, order: &str) -> Key {
     let key = Key::order_created(Source::new("shop").unwrap(), supplier.id().clone(), order);
     let mut new = NewNotification::new(key.clone(), Start::pending(Body::new(*b"{}")));
     new.ledger = Ledger::expecting(supplier.endpoints().first());
-    store.insert(&[new]).await.unwrap();
+    store.insert(&[new], &ClaimNew::NONE).await.unwrap();
     key
 }
 

@@ -16,7 +16,7 @@ use crate::event::Body;
 use crate::notification::outcome::{Outcome, Unknown};
 use crate::notification::{Key, StateName};
 use crate::store::memory::MemoryStore;
-use crate::store::{ClaimRequest, Pick, Store};
+use crate::store::{ClaimNew, ClaimRequest, Pick, Store};
 use crate::store::{NewNotification, Start};
 use crate::supplier::{Acceptance, Supplier};
 use crate::value::clock::Moment;
@@ -279,7 +279,7 @@ impl World {
             ));
             self.orders.push(Order { supplier, at, key });
         }
-        self.store.insert(&new).await.unwrap();
+        self.store.insert(&new, &ClaimNew::NONE).await.unwrap();
         for dispatcher in &self.dispatchers {
             dispatcher.engine.bell.notify_one();
         }

@@ -8,8 +8,8 @@ use sqlx::{Connection, Error, SqliteConnection};
 use crate::event::Body;
 use crate::notification::{Key, StateName};
 use crate::store::{
-    ClaimRequest, Inserted, NewNotification, Pick, Start, Step, Store, StoreError, StoreErrorKind,
-    Then, Written,
+    ClaimNew, ClaimRequest, Inserted, NewNotification, Pick, Start, Step, Store, StoreError,
+    StoreErrorKind, Then, Written,
 };
 use crate::value::names::{OrderCode, Source, SupplierId};
 
@@ -64,7 +64,7 @@ async fn together<T>(
         .unwrap();
     let first = tokio::spawn({
         let store = store.clone();
-        async move { store.insert(&pending("first")).await }
+        async move { store.insert(&pending("first"), &ClaimNew::NONE).await }
     });
     // It stands in the channel, and then the thread has taken it: it waits for the lock.
     let tries = store
@@ -100,7 +100,10 @@ async fn what_shared_an_unclear_commit_is_told_so_and_not_run_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("orderhook.db");
     let store = SqliteStore::open(&path).await.unwrap();
-    store.insert(&pending("told")).await.unwrap();
+    store
+        .insert(&pending("told"), &ClaimNew::NONE)
+        .await
+        .unwrap();
     let held = store
         .claim(&claim(Pick::New))
         .await
@@ -117,10 +120,10 @@ async fn what_shared_an_unclear_commit_is_told_so_and_not_run_again() {
     );
 
     fail_after(&store, 1);
-    let new = pending("new");
+    let (new, no_claim) = (pending("new"), ClaimNew::NONE);
     let steps = [end.clone()];
     let (inserted, written) = together(&store, &path, async {
-        tokio::join!(store.insert(&new), store.write(&steps))
+        tokio::join!(store.insert(&new, &no_claim), store.write(&steps))
     })
     .await;
     assert!(is_unclear(inserted.as_ref().unwrap_err()), "{inserted:?}");
@@ -131,8 +134,11 @@ async fn what_shared_an_unclear_commit_is_told_so_and_not_run_again() {
         store.get(&key("told")).await.unwrap().unwrap().state.name(),
         StateName::Notified
     );
-    assert_eq!(store.insert(&new).await.unwrap(), [Inserted::Existing]);
-    assert_eq!(store.write(&steps).await.unwrap(), [Written::Stale]);
+    assert_eq!(
+        store.insert(&new, &ClaimNew::NONE).await.unwrap().answers,
+        [Inserted::Existing]
+    );
+    assert_eq!(store.write(&steps).await.unwrap().answers, [Written::Stale]);
 }
 
 #[tokio::test]
@@ -141,7 +147,10 @@ async fn a_claim_of_an_unclear_commit_is_not_given_and_strands_nothing() {
     let store = SqliteStore::open(directory.path().join("orderhook.db"))
         .await
         .unwrap();
-    store.insert(&pending("A-1")).await.unwrap();
+    store
+        .insert(&pending("A-1"), &ClaimNew::NONE)
+        .await
+        .unwrap();
     fail_after(&store, 0);
     let error = store.claim(&claim(Pick::New)).await.unwrap_err();
     assert!(is_unclear(&error), "{error}");
@@ -157,7 +166,10 @@ async fn a_takeover_of_an_unclear_commit_stays_a_takeover() {
     let store = SqliteStore::open(directory.path().join("orderhook.db"))
         .await
         .unwrap();
-    store.insert(&pending("A-1")).await.unwrap();
+    store
+        .insert(&pending("A-1"), &ClaimNew::NONE)
+        .await
+        .unwrap();
     let mut abandon = claim(Pick::New);
     abandon.lease = Duration::ZERO;
     assert_eq!(store.claim(&abandon).await.unwrap().claims.len(), 1);
