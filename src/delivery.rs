@@ -1,5 +1,6 @@
 //! One claim from start to end: the loop over endpoints, who may call when, and what is reported.
 
+pub(crate) mod at_once;
 pub(crate) mod deliver;
 pub(crate) mod engine;
 pub(crate) mod error;

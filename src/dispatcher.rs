@@ -8,6 +8,7 @@ mod storing;
 mod visit;
 pub(crate) mod worker;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -154,7 +155,12 @@ impl Dispatcher {
     /// not certain whether anything was stored; call again, the same order is stored once. [`Error::ShuttingDown`]
     /// after [`shutdown`](Self::shutdown).
     pub async fn enqueue(&self, order: &PaidOrder) -> Result<Enqueued, Error> {
-        self.enqueue_prepared(&self.prepare(order).await?).await
+        let recipients = self.suppliers_of(order.suppliers()).await?;
+        let prepared = self.prepare_with(order, &recipients)?;
+        self.ensure_open()?;
+        self.engine
+            .insert_and_send(prepared.rows(), recipients.found())
+            .await
     }
 
     /// Stores prepared rows: one durable write, nothing is sent. It is the second half of [`enqueue`](Self::enqueue), for
@@ -284,8 +290,10 @@ impl Dispatcher {
         event: Event,
     ) -> Result<Enqueued, Error> {
         self.ensure_open()?;
-        let new = self.rows_of_event(supplier, order, event).await?;
-        self.engine.insert(&new).await
+        let found = self.engine.supplier(supplier).await?;
+        let new = [self.row(&found, order, event)];
+        let suppliers = HashMap::from([(supplier.clone(), found)]);
+        self.engine.insert_and_send(&new, &suppliers).await
     }
 
     /// Stores what is new and makes one round of calls for what is new or due: suppliers side by side, the endpoints of
@@ -303,8 +311,11 @@ impl Dispatcher {
     pub async fn notify(&self, order: &PaidOrder) -> Result<Report, Error> {
         let (this, order) = (self.clone(), order.clone());
         self.run(async move |engine| {
-            let prepared = this.prepare(&order).await?;
-            engine.notify(prepared.rows()).await
+            let recipients = this.suppliers_of(order.suppliers()).await?;
+            let prepared = this.prepare_with(&order, &recipients)?;
+            engine
+                .notify(prepared.into_rows(), recipients.found())
+                .await
         })
         .await
     }
@@ -321,8 +332,10 @@ impl Dispatcher {
     ) -> Result<Report, Error> {
         let (this, supplier, order) = (self.clone(), supplier.clone(), order.clone());
         self.run(async move |engine| {
-            let new = this.rows_of_event(&supplier, &order, event).await?;
-            engine.notify(&new).await
+            let found = engine.supplier(&supplier).await?;
+            let new = vec![this.row(&found, &order, event)];
+            let suppliers = HashMap::from([(supplier, found)]);
+            engine.notify(new, &suppliers).await
         })
         .await
     }
@@ -414,7 +427,7 @@ impl Dispatcher {
     /// rows of [`prepare`](Self::prepare) were inserted. Without it they find the rows at their next look, within
     /// the second that is the default of [`with_poll`](crate::Worker::with_poll).
     pub fn wake(&self) {
-        self.engine.bell.notify_one();
+        self.engine.workers.ring();
     }
 
     /// Ends the work of this dispatcher and of its workers: from now on no POST begins, and calls that store or send an

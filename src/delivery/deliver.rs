@@ -63,11 +63,22 @@ pub(crate) enum Way {
     Visit(Who, Stay),
 }
 
+/// The end of a round, as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) then: Then,
+    /// The store's time of the record.
+    pub(crate) at: Timestamp,
+    pub(crate) ledger: Ledger,
+    /// What this holder has tried.
+    pub(crate) attempts: Vec<Attempt>,
+}
+
 /// How a delivery ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Delivered {
     /// The end is recorded.
-    Settled(Then),
+    Settled(Box<End>),
     /// It is handed back without a call: there was no slot in time, or its supplier was at its limit, which is this many
     /// calls at once.
     NoRoom { at_once: NonZeroU32 },
@@ -153,6 +164,8 @@ struct Delivery<'a> {
     recorded: u32,
     /// What was tried since.
     unrecorded: Vec<Attempt>,
+    /// What was tried before, and is recorded.
+    told_of: Vec<Attempt>,
     /// Whether a record was written again because its first outcome was unclear.
     repeated: bool,
     /// What it is put off for, if it is handed back.
@@ -185,6 +198,7 @@ impl<'a> Delivery<'a> {
             ledger: held.claim.ledger.for_schedule(held.claim.reopened),
             recorded: held.claim.attempts,
             unrecorded: Vec::new(),
+            told_of: Vec::new(),
             repeated: false,
             put_off_for: Vec::new(),
             crowded: None,

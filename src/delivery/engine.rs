@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +22,7 @@ use crate::value::time::Timestamp;
 use crate::wire::request::Request;
 use crate::wire::send::{Reached, Reply, Sender};
 
+use super::at_once::Workers;
 use super::deliver::{Delivered, Held};
 use super::error::Error;
 use super::listener::Listener;
@@ -45,8 +45,7 @@ pub(crate) struct Engine {
     pub(crate) stopping: CancellationToken,
     /// Cancelled when the grace of a shutdown is over: what is held is handed back.
     pub(crate) hand_back: CancellationToken,
-    /// Rung when there may be something new to claim.
-    pub(crate) bell: Notify,
+    pub(crate) workers: Workers,
 }
 
 /// The way to the endpoints.

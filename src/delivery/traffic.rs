@@ -261,6 +261,12 @@ impl Traffic {
         answer
     }
 
+    /// Whether most slots are taken, claims wait for one, or were turned away because as many wait as may, and are not back yet.
+    pub(crate) fn is_crowded(&self, now: Moment) -> bool {
+        let state = self.lock();
+        state.free() <= state.slots / 4 || state.in_line() > 0 || state.turned_away.is_expected(now)
+    }
+
     /// The first moment at which there is something to look at without any other change.
     pub(crate) fn next_moment(&self) -> Option<Moment> {
         let state = self.lock();

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::delivery::at_once::Workers;
 use crate::delivery::engine::{Engine, Out, Timing};
 use crate::delivery::error::Error;
 use crate::delivery::listener::{Listener, News};
@@ -286,7 +286,7 @@ impl DispatcherBuilder {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             hand_back: CancellationToken::new(),
-            bell: Notify::new(),
+            workers: Workers::default(),
         };
         Dispatcher {
             engine: Arc::new(engine),

@@ -169,7 +169,7 @@ impl Engine {
             .await?;
         let notification = self.get(key).await?;
         if !intervened.changed.is_empty() {
-            self.bell.notify_one();
+            self.workers.ring();
             return Ok(notification);
         }
         refuse_final(&notification)?;

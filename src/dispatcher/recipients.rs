@@ -35,6 +35,10 @@ impl Recipients {
         std::ptr::eq(self.engine.as_ptr(), Arc::as_ptr(engine))
     }
 
+    pub(super) fn found(&self) -> &HashMap<SupplierId, Supplier> {
+        &self.found
+    }
+
     pub(super) fn supplier(&self, id: &SupplierId) -> Result<&Supplier, Error> {
         self.found.get(id).ok_or_else(|| Error::UnknownSupplier {
             supplier: id.clone(),

@@ -93,7 +93,7 @@ impl Engine {
                     .await?;
                 let room = RESUMED.saturating_sub(resumed.len());
                 resumed.extend(changed.changed.into_iter().take(room));
-                self.bell.notify_one();
+                self.workers.ring();
             }
             match listing.next {
                 Some(cursor) => page = Page::after(cursor, REOPENED_AT_ONCE),

@@ -73,6 +73,10 @@ impl Prepared {
         self
     }
 
+    pub(crate) fn into_rows(self) -> Vec<NewNotification> {
+        self.rows
+    }
+
     /// The rows, to be stored all together or not at all.
     pub fn rows(&self) -> &[NewNotification] {
         &self.rows

@@ -18,7 +18,7 @@ use crate::value::time::Timestamp;
 
 use super::{
     ClaimNew, ClaimRequest, Claims, Counted, Filter, Group, Insertion, Intervened, Intervention,
-    Listing, NewNotification, Page, Recorded, Selection, Step, Store, StoreError, Then,
+    Listing, NewNotification, Page, Recorded, Selection, Step, Store, StoreError,
 };
 use table::Table;
 
@@ -86,6 +86,18 @@ impl MemoryStore {
         self.lock().now()
     }
 
+    /// Changes something, and tells those who wait when there may be something new to claim by that.
+    fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
+        let mut table = self.lock();
+        let changed = change(&mut table);
+        let has_news = table.take_news();
+        drop(table);
+        if has_news {
+            self.shared.changed.notify_waiters();
+        }
+        changed
+    }
+
     fn lock(&self) -> MutexGuard<'_, Table> {
         // Nothing inside can panic halfway: what is checked is checked before the first change.
         self.shared
@@ -107,11 +119,7 @@ impl Store for MemoryStore {
         new: &[NewNotification],
         claim: &ClaimNew,
     ) -> Result<Insertion, StoreError> {
-        let inserted = self.lock().insert(new, claim);
-        if inserted.claims.len() < new.len() {
-            self.shared.changed.notify_waiters();
-        }
-        Ok(inserted)
+        Ok(self.change(|table| table.insert(new, claim)))
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, StoreError> {
@@ -119,15 +127,7 @@ impl Store for MemoryStore {
     }
 
     async fn write(&self, steps: &[Step]) -> Result<Recorded, StoreError> {
-        let written = self.lock().write(steps);
-        // A claim that is kept makes nothing claimable.
-        if steps
-            .iter()
-            .any(|step| !matches!(step.then, Then::Keep { .. }))
-        {
-            self.shared.changed.notify_waiters();
-        }
-        Ok(written)
+        Ok(self.change(|table| table.write(steps)))
     }
 
     async fn intervene(
@@ -136,9 +136,7 @@ impl Store for MemoryStore {
         intervention: &Intervention,
         limit: u32,
     ) -> Result<Intervened, StoreError> {
-        let intervened = self.lock().intervene(selection, intervention, limit);
-        self.shared.changed.notify_waiters();
-        Ok(intervened)
+        Ok(self.change(|table| table.intervene(selection, intervention, limit)))
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Notification>, StoreError> {

@@ -11,7 +11,7 @@ pub(crate) enum Point {
     /// Asked for, not committed.
     InInsert,
     AfterInsert,
-    /// When the supplier is looked up to be sent to: before anything is claimed.
+    /// When the supplier of what was stored before is looked up to be sent to: before anything is claimed.
     InLookup,
     InClaim,
     AfterClaim,
@@ -117,6 +117,7 @@ impl Case {
         match self.point {
             Point::BeforeInsert => "K0 before the insert".to_owned(),
             Point::InInsert => "K1 insert not committed".to_owned(),
+            Point::AfterInsert if self.claims_at_once() => "K3 inserted and claimed".to_owned(),
             Point::AfterInsert => "K2 inserted, not claimed".to_owned(),
             Point::InLookup => "K2 looked up, not claimed".to_owned(),
             Point::InClaim => "K2 claim not committed".to_owned(),
@@ -132,6 +133,17 @@ impl Case {
             Point::AfterWrite(k) if last(k) => "K10 notified, caller not told".to_owned(),
             Point::AfterWrite(k) => format!("K8 recorded, next not called @{k}"),
         }
+    }
+
+    /// Whether the order has been stored before: what is stored by the call itself is claimed by the same insert.
+    pub(crate) fn is_stored_before(&self) -> bool {
+        let of_the_claim = [Point::InLookup, Point::InClaim, Point::AfterClaim];
+        of_the_claim.contains(&self.point)
+    }
+
+    /// Whether the insert hands out the claim.
+    fn claims_at_once(&self) -> bool {
+        self.call == Call::Notify && !self.is_stored_before()
     }
 
     /// Whether the delivery itself ends there.
@@ -164,6 +176,7 @@ impl Case {
     fn interrupted(&self) -> Option<usize> {
         match self.point {
             _ if !self.is_fatal() => None,
+            Point::AfterInsert if self.claims_at_once() => Some(1),
             Point::AfterClaim => Some(1),
             Point::Connected(k)
             | Point::HalfSent(k)

@@ -117,6 +117,7 @@ where
 pub(crate) async fn killed(case: Case) -> String {
     let scene = Scene::new(case).await;
     let store = scene.store().await;
+    scene.prepare(store.clone()).await;
     let mut child = child::start(case, scene.path());
     if matches!(
         case.point,
@@ -135,6 +136,7 @@ pub(crate) async fn killed(case: Case) -> String {
 async fn died_here_on_sqlite(case: Case) -> String {
     let scene = Scene::new(case).await;
     let store = scene.store().await;
+    scene.prepare(store.clone()).await;
     die_here(&scene, store).await;
     let store: SqliteStore = scene.store().await;
     scene.check_death(&store).await;
@@ -146,6 +148,7 @@ async fn died_here_on_sqlite(case: Case) -> String {
 async fn died_here_in_memory(case: Case) -> String {
     let scene = Scene::new(case).await;
     let store = MemoryStore::new();
+    scene.prepare(store.clone()).await;
     die_here(&scene, store.clone()).await;
     scene.check_death(&store).await;
     store.advance(LEASE);

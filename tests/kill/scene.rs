@@ -125,6 +125,14 @@ impl Scene {
         );
     }
 
+    /// Stores the order before its sender comes, in the cases that want it so.
+    pub(crate) async fn prepare(&self, store: impl Store) {
+        if self.case.is_stored_before() {
+            let dispatcher = self.dispatcher(store, self.suppliers());
+            let _ = dispatcher.enqueue(&self.order).await.unwrap();
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -179,7 +179,7 @@ impl<T> Trapped<T> {
 
 impl<S: Suppliers> Suppliers for Trapped<S> {
     async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
-        // The first is made when the order is stored.
+        // The first is made for the insert.
         if self.trap.count(Counted::Lookup) == 2 {
             self.trap.pass(Point::InLookup).await;
         }

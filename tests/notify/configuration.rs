@@ -289,7 +289,8 @@ async fn a_lookup_that_is_not_available_when_it_is_sent_spends_no_try() {
     let receiver = world.receiver().await;
     let url = receiver.url("/a");
     let dispatcher = asking(&world, move |n, id| match n {
-        2 | 3 => Err(LookupError::unavailable("the database is away")),
+        // Asked for the order that is stored, for the same order again, and then to send it.
+        3 | 4 => Err(LookupError::unavailable("the database is away")),
         _ => Ok(Some(
             Supplier::builder(id.clone())
                 .endpoint(url.clone())
@@ -297,6 +298,7 @@ async fn a_lookup_that_is_not_available_when_it_is_sent_spends_no_try() {
         )),
     });
 
+    let _ = dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
     let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
     assert_eq!(state(only(&report)), "pending");
     let retried = dispatcher
@@ -326,7 +328,8 @@ async fn a_configuration_that_cannot_be_used_when_it_is_sent_fails_for_config_an
     let receiver = world.receiver().await;
     let url = receiver.url("/a");
     let dispatcher = asking(&world, move |n, id| {
-        let url = if n == 2 {
+        // Asked for the order that is stored, for the same order again, and then to send it.
+        let url = if n == 3 {
             "http://not-https.example/"
         } else {
             url.as_str()
@@ -334,6 +337,7 @@ async fn a_configuration_that_cannot_be_used_when_it_is_sent_fails_for_config_an
         Ok(Some(Supplier::builder(id.clone()).endpoint(url).build()?))
     });
 
+    let _ = dispatcher.enqueue(&order("A-1", &["north"])).await.unwrap();
     let report = dispatcher.notify(&order("A-1", &["north"])).await.unwrap();
     assert_eq!(state(only(&report)), "failed config");
     let resumed = dispatcher

@@ -1,6 +1,7 @@
 //! A paid order reaches its suppliers: real dispatchers, real HTTPS receivers, and at the end of each test the comparison
 //! of what the receivers saw with what the store says.
 
+mod at_once;
 mod by_hand;
 mod configuration;
 mod conflicts;

@@ -325,10 +325,12 @@ enum Treason {
 
 impl Suppliers for Treacherous {
     async fn find(&self, id: &SupplierId) -> Result<Option<Supplier>, LookupError> {
-        if id.as_str() == "north" && self.asked.fetch_add(1, Ordering::SeqCst) == 1 {
-            match self.then {
-                Treason::Panics => panic!("the lookup of the test panics, as it should"),
-                Treason::Hangs => std::future::pending().await,
+        if id.as_str() == "north" {
+            match (self.then, self.asked.fetch_add(1, Ordering::SeqCst)) {
+                // Asked for the order that is stored, for the same order again, and then to send it.
+                (Treason::Panics, 2) => panic!("the lookup of the test panics, as it should"),
+                (Treason::Hangs, 1) => std::future::pending().await,
+                _ => {}
             }
         }
         Ok(Some(
@@ -363,6 +365,8 @@ async fn a_panic_in_the_lookup_is_an_error_stops_nobody_else_and_keeps_no_slot()
     let world = World::new();
     let receiver = world.receiver().await;
     let (dispatcher, _) = betrayed(&world, receiver.url("/a"), Treason::Panics);
+    let both = order("A-1", &["north", "green"]);
+    let _ = dispatcher.enqueue(&both).await.unwrap();
 
     let error = dispatcher
         .notify(&order("A-1", &["north", "green"]))

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::delivery::listener::News;
 use crate::notification::{FailureReason, Key, NotificationState, Step, Then, Written, expected};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{Recorded, StoreError, StoreErrorKind};
 use crate::supplier::{Endpoint, Supplier};
 use crate::value::clock::Moment;
 use crate::value::time::Timestamp;
 
-use super::{Delivered, Delivery};
+use super::{Delivered, Delivery, End};
 
 /// How long a notification waits when the store was too slow for its lease.
 const TOO_SLOW: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ impl Delivery<'_> {
         self.ledger.expect(Some(next));
         let asked = Moment::now();
         let lease = self.engine.timing.lease();
-        let written = self.record(Then::Keep { lease }).await?;
+        let (written, _) = self.record(Then::Keep { lease }).await?;
         self.deadline = asked + lease;
         Ok(written)
     }
@@ -77,9 +77,11 @@ impl Delivery<'_> {
             _ => {}
         }
         let key = self.claim.key.clone();
-        let written = match self.record(then.clone()).await? {
+        let (written, at) = match self.record(then.clone()).await? {
             // A step that failed and was repeated finds its token spent when it was recorded after all.
-            Written::Stale if self.repeated && self.is_ours(&key).await? => Written::Applied,
+            (Written::Stale, at) if self.repeated && self.is_ours(&key).await? => {
+                (Written::Applied, at)
+            }
             written => written,
         };
         match written {
@@ -91,10 +93,19 @@ impl Delivery<'_> {
                         .traffic
                         .put_off(&key.supplier, &self.put_off_for);
                 }
+                // What was turned away comes back at the pace at which calls end, and is to find the end of one.
+                if self.engine.traffic.is_crowded(Moment::now()) {
+                    self.engine.workers.ring();
+                }
                 self.tell(key, &then, last_try);
                 Ok(match self.crowded.filter(|_| !self.has_called) {
                     Some(at_once) => Delivered::NoRoom { at_once },
-                    None => Delivered::Settled(then),
+                    None => Delivered::Settled(Box::new(End {
+                        then,
+                        at,
+                        ledger: self.ledger,
+                        attempts: self.told_of,
+                    })),
                 })
             }
             Written::Stale => Ok(superseded(&key)),
@@ -133,25 +144,26 @@ impl Delivery<'_> {
 
     /// Writes until it is certain. What is repeated is the record, never the POST; it ends when another lease has gone
     /// by, for then others have long taken over.
-    pub(super) async fn record(&mut self, then: Then) -> Result<Written, StoreError> {
+    pub(super) async fn record(&mut self, then: Then) -> Result<(Written, Timestamp), StoreError> {
         let step = Step::new(
             self.claim.key.clone(),
             self.claim.token,
             self.ledger.clone(),
             then,
         )
-        .with_attempts(self.recorded, self.unrecorded.clone());
+        .with_attempts(self.recorded, std::mem::take(&mut self.unrecorded));
         let mut give_up = self.deadline + self.engine.timing.lease();
         let mut pause = Duration::from_millis(20);
         loop {
             match self.engine.store.write(std::slice::from_ref(&step)).await {
                 Ok(written) => {
-                    let written = written.answers.first().copied().ok_or_else(no_answer)?;
+                    let Recorded { now, answers, .. } = written;
+                    let written = answers.first().copied().ok_or_else(no_answer)?;
                     self.recorded = self
                         .recorded
-                        .saturating_add(u32::try_from(self.unrecorded.len()).unwrap_or(0));
-                    self.unrecorded.clear();
-                    return Ok(written);
+                        .saturating_add(u32::try_from(step.attempts.len()).unwrap_or(0));
+                    self.told_of.extend(step.attempts);
+                    return Ok((written, now));
                 }
                 Err(error) if error.is_transient() && Moment::now() + pause < give_up => {
                     self.repeated = true;

@@ -27,6 +27,13 @@ pub(super) struct TurnedAway {
     last_began: Option<Moment>,
 }
 
+impl TurnedAway {
+    /// Whether the last of them is still expected back.
+    pub(super) fn is_expected(&self, now: Moment) -> bool {
+        self.until.is_some_and(|until| until > now)
+    }
+}
+
 /// The pace before any call has begun: 192 calls of a tenth of a second.
 const SPACING: Duration = Duration::from_micros(500);
 
@@ -48,7 +55,7 @@ impl State {
     /// For how long a claim is handed back that finds the line full.
     pub(super) fn turn_away(&mut self, now: Moment) -> Duration {
         // A little faster than calls begin, so that the line does not run empty.
-        let spacing = self.turned_away.spacing.mul_f64(0.8).max(SPACING);
+        let spacing = self.turned_away.spacing.mul_f64(0.6).max(SPACING);
         let line = u32::try_from(self.in_line()).unwrap_or(u32::MAX);
         let served = now
             + spacing

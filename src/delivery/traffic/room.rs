@@ -11,7 +11,7 @@ use crate::supplier::EndpointId;
 use crate::value::clock::Moment;
 use crate::value::names::SupplierId;
 
-use super::{State, Traffic, Undelivered, Who};
+use super::{Ask, Judgement, Seat, State, Traffic, Undelivered, Who};
 
 /// What is under way for one supplier. Kept only as long as there is something.
 pub(super) struct Room {
@@ -144,6 +144,41 @@ impl Traffic {
         Entry::Wait(told)
     }
 
+    /// A round and a slot for a call that would begin at once: nobody waits for either, the supplier allows so many and has
+    /// room, nothing of it is put off, and the endpoint may be called.
+    pub(crate) fn room_at_once(self: &Arc<Self>, ask: &Ask, limit: u32) -> Option<(Stay, Seat)> {
+        let now = Moment::now();
+        let mut state = self.lock();
+        let nobody_waits = state.in_line() == 0 && state.visitors.is_empty();
+        if !nobody_waits
+            || !state.has_slot(ask.who, false)
+            || state.with_old.contains(&ask.supplier)
+            || state.is_resting(&ask.supplier)
+        {
+            return None;
+        }
+        if let Some(room) = state.rooms.get_mut(&ask.supplier) {
+            room.limit = limit;
+            if !room.waiting.is_empty() {
+                return None;
+            }
+        }
+        if !state.has_room(&ask.supplier, now)
+            || !matches!(state.judge(ask, true, now, 0.5), Judgement::Call)
+        {
+            return None;
+        }
+        let room = state.rooms.entry(ask.supplier.clone());
+        room.or_insert_with(|| Room::new(limit)).rounds += 1;
+        state.keep_seat(ask.who);
+        let seat = Seat {
+            traffic: Arc::clone(self),
+            who: ask.who,
+            is_kept: true,
+        };
+        Some((self.stay(&ask.supplier), seat))
+    }
+
     /// For how long a claim is handed back whose supplier is at its limit. It is claimed as soon as there is room; the time is
     /// for when no worker does, and grows with the number of those before it, so that they do not all come back meanwhile.
     pub(crate) fn no_room(&self, supplier: &SupplierId) -> Duration {
@@ -180,6 +215,19 @@ impl State {
             .limit = limit;
         if self.has_rested(supplier) {
             self.mark_old(supplier);
+        }
+    }
+
+    fn is_resting(&self, supplier: &SupplierId) -> bool {
+        let room = self.rooms.get(supplier);
+        room.is_some_and(|room| room.rests_since.is_some())
+    }
+
+    fn keep_seat(&mut self, who: Who) {
+        self.kept += 1;
+        if who.is_visitor() {
+            self.kept_for_visitors += 1;
+            self.last_was_visitor = true;
         }
     }
 

@@ -43,10 +43,10 @@ impl Shared {
 
     pub(super) fn count(&self, delivered: &Result<Delivered, StoreError>) {
         match delivered {
-            Ok(Delivered::Settled(Then::Notified { .. })) => {
+            Ok(Delivered::Settled(end)) if matches!(end.then, Then::Notified { .. }) => {
                 self.notified.fetch_add(1, Ordering::Relaxed);
             }
-            Ok(Delivered::Settled(Then::Failed { .. })) => {
+            Ok(Delivered::Settled(end)) if matches!(end.then, Then::Failed { .. }) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
             }
             Ok(_) => {}
@@ -295,21 +295,29 @@ impl Look {
                 seat: Some(seat),
                 found: None,
             };
-            let (running, shared) = (Running::begin(&self.under_way), Arc::clone(&self.shared));
-            let later = self
-                .later
-                .clone()
-                .map(|later| (later, held.claim.key.clone()));
-            drop(self.engine.start(held, move |delivered| {
-                shared.count(&delivered);
-                if let (Some((later, key)), Ok(Delivered::NoRoom { at_once })) = (later, delivered)
-                {
-                    later.deliver(key, at_once, running);
-                }
-            }));
+            let later = self.later.clone();
+            start_held(&self.engine, held, &self.shared, &self.under_way, later);
         }
         self.engine.give_back(given_back).await
     }
+}
+
+/// Starts a delivery that belongs to a run; what finds no room is delivered later, if somebody is there who does that.
+pub(super) fn start_held(
+    engine: &Arc<Engine>,
+    held: Held,
+    shared: &Arc<Shared>,
+    under_way: &Arc<UnderWay>,
+    later: Option<Arc<Later>>,
+) {
+    let (running, shared) = (Running::begin(under_way), Arc::clone(shared));
+    let later = later.map(|later| (later, held.claim.key.clone()));
+    drop(engine.start(held, move |delivered| {
+        shared.count(&delivered);
+        if let (Some((later, key)), Ok(Delivered::NoRoom { at_once })) = (later, delivered) {
+            later.deliver(key, at_once, running);
+        }
+    }));
 }
 
 /// What came of one claim.

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use crate::delivery::at_once::AtOnce;
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::traffic::Work;
 use crate::value::clock::Moment;
 
 use super::Worker;
-use super::look::{Claiming, Looked, Next, UnderWay};
+use super::look::{Claiming, Looked, Next, UnderWay, start_held};
 
 /// The least time between two claims when what is due could not be claimed.
 const LEAST: Duration = Duration::from_millis(5);
@@ -30,6 +31,8 @@ pub(super) struct Run {
     hints: JoinHandle<()>,
     engine: Arc<Engine>,
     pub(super) under_way: Arc<UnderWay>,
+    /// Its number among the workers of this process.
+    number: u64,
     _work: Work,
 }
 
@@ -46,18 +49,26 @@ impl Run {
         let hints = tokio::spawn(async move {
             loop {
                 engine.store.changed().await;
-                engine.bell.notify_one();
+                engine.workers.ring();
             }
         });
         let traffic = &worker.engine.traffic;
         let now = Moment::now();
+        let under_way = UnderWay::new(&worker.engine);
+        let (shared, of_run) = (Arc::clone(&worker.shared), Arc::clone(&under_way));
+        // What an insert has claimed is delivered like what this run has claimed itself.
+        let start = move |engine: &Arc<Engine>, at_once: AtOnce| {
+            let held = at_once.held(of_run.hand_back.clone());
+            start_held(engine, held, &shared, &of_run, None);
+        };
         Run {
+            number: worker.engine.workers.enter(Arc::new(start)),
             claim: Claim::At(now),
             not_before: now,
             changes: traffic.changes(),
             hints,
             engine: Arc::clone(&worker.engine),
-            under_way: UnderWay::new(&worker.engine),
+            under_way,
             _work: traffic.work(),
         }
     }
@@ -89,7 +100,7 @@ impl Run {
             .max(self.not_before);
         tokio::select! {
             biased;
-            () = worker.engine.bell.notified() => self.claim = Claim::At(now),
+            () = worker.engine.workers.rung() => self.claim = Claim::At(now),
             // The sender lives as long as the dispatcher.
             _ = self.changes.changed() => {}
             () = tokio::time::sleep(look_at.since(now)) => {}
@@ -109,6 +120,7 @@ impl Run {
             Claim::At(_) if worker.engine.traffic.has_old_work(now) => Claiming::PutOffOnly,
             Claim::At(_) => return Ok(None),
         };
+        let rings = worker.engine.workers.rings();
         let looked = worker.look(claiming, &self.under_way).await;
         if looked.is_err() {
             // The slots that were kept for it are free again, which would be a reason to look at once.
@@ -116,6 +128,9 @@ impl Run {
         }
         if claiming == Claiming::All {
             let now = Moment::now();
+            if matches!(&looked, Ok(looked) if matches!(looked.next, Next::In(_))) {
+                worker.engine.workers.are_caught_up(rings);
+            }
             self.claim = match &looked {
                 Ok(Looked {
                     next: Next::WhenFree | Next::NotAsked,
@@ -139,6 +154,7 @@ impl Drop for Run {
     fn drop(&mut self) {
         self.hints.abort();
         // It may have heard the bell, or kept what is due for itself, and claims nothing any more: others look.
-        self.engine.bell.notify_one();
+        self.engine.workers.leave(self.number);
+        self.engine.workers.ring();
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use crate::notification::transition::{self, Change, Judge, Present, Queue};
-use crate::notification::{Claim, Key, Notification, Stream, Token};
+use crate::notification::{Claim, Key, Notification, NotificationState, Stream, Token};
 use crate::store::{
     ClaimNew, ClaimRequest, Claims, Inserted, Insertion, NewNotification, Pick, Recorded, Start,
     Step, Written,
@@ -42,6 +42,8 @@ pub(super) struct Table {
     last_token: i64,
     /// What became notified or failed, by its number in that order, which begins at 1. 0: it was reopened.
     pub(super) settled: Vec<u64>,
+    /// Whether something came into a queue that no holder has, since this was looked at.
+    has_news: bool,
 }
 
 #[derive(Debug)]
@@ -123,7 +125,13 @@ impl Table {
             whole: VecDeque::new(),
             last_token: 0,
             settled: Vec::new(),
+            has_news: false,
         }
+    }
+
+    /// Whether there is something to claim, now or later, that was not there when this was asked last.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
     }
 
     pub(super) fn advance(&mut self, by: Duration) {
@@ -213,9 +221,14 @@ impl Table {
         let mut claims = Vec::new();
         for (new, answer) in new.iter().zip(&answers) {
             if let Inserted::New { position } = answer {
+                let had_news = self.has_news;
                 let id = self.add(new, *position, now);
                 if claim.names(&new.key) {
-                    claims.extend(self.hand_out_at_once(id, &new.start, now.after(claim.lease)));
+                    let until = now.after(claim.lease);
+                    if let Some(claim) = self.hand_out_at_once(id, &new.start, until) {
+                        claims.push(claim);
+                        self.has_news = had_news;
+                    }
                 }
             }
         }
@@ -436,6 +449,8 @@ impl Table {
         if waits == row.waits {
             return;
         }
+        let is_pending = matches!(row.notification.state, NotificationState::Pending { .. });
+        self.has_news |= is_pending && waits.is_some();
         let before = std::mem::replace(&mut row.waits, waits);
         let key = &row.notification.key;
         let queues = self.queues.entry(key.source.clone()).or_default();

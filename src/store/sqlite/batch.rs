@@ -18,6 +18,8 @@ pub(super) struct Batch<'c> {
     last_token: i64,
     last_settled: i64,
     changed: bool,
+    /// Whether something became claimable, now or later, that no holder has.
+    has_news: bool,
 }
 
 const BEGIN: &str = "BEGIN IMMEDIATE; \
@@ -106,6 +108,7 @@ impl<'c> Batch<'c> {
             last_token,
             last_settled,
             changed: offset.is_new,
+            has_news: false,
         })
     }
 
@@ -124,6 +127,15 @@ impl<'c> Batch<'c> {
     /// Says that there is something to commit.
     pub(super) fn touch(&mut self) {
         self.changed = true;
+    }
+
+    /// Says that there may be something new to claim.
+    pub(super) fn tell(&mut self) {
+        self.has_news = true;
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        self.has_news
     }
 
     /// Makes it durable; `false` when there was nothing to.

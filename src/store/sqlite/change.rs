@@ -173,12 +173,14 @@ pub(super) async fn apply(
     let mut changed = vec![false; changes.len()];
     let mut left: Vec<_> = changes.into_iter().enumerate().collect();
     while !left.is_empty() {
-        // What is of one stream depends on what came before.
+        // What is of one stream depends on what came before; and what settles first has the first number.
         let mut streams = HashSet::new();
-        let (together, later) = left
-            .into_iter()
-            .partition(|(_, change): &(usize, RowChange<'_>)| streams.insert(change.key.stream()));
-        at_once(batch, together, &mut changed).await?;
+        let together = left
+            .iter()
+            .take_while(|(_, change)| streams.insert(change.key.stream()))
+            .count();
+        let later = left.split_off(together);
+        at_once(batch, left, &mut changed).await?;
         left = later;
     }
     Ok(changed)
@@ -217,6 +219,11 @@ async fn at_once(
         let first = i64::from(first).min(found.attempts);
         attempts.extend((first..).zip(lines).map(|(n, line)| (found.id, n, line)));
         let columns = Columns::of(&change.change, batch);
+        if matches!(change.change.state, NotificationState::Pending { .. })
+            || (found.has_others_behind && !columns.unfinished)
+        {
+            batch.tell();
+        }
         if found.has_others_behind {
             reopened.extend(change.change.reopens.then_some(change.key));
             gone.extend((!columns.unfinished).then_some(change.key));

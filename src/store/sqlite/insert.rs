@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::event::{Body, ContentDigest};
 use crate::notification::transition::{self, Beginning, Judge, Present};
-use crate::notification::{Claim, HistoryEntry, Key, Ledger, Stream, Token};
+use crate::notification::{Claim, HistoryEntry, Key, Ledger, NotificationState, Stream, Token};
 use crate::store::{ClaimNew, Inserted, Insertion, NewNotification};
 use crate::value::time::Timestamp;
 
@@ -159,6 +159,9 @@ impl<'a> Adding<'a> {
             claim.traceparent = new.traceparent.clone();
             claimed = Some(claim);
             change = handed_out;
+        }
+        if matches!(change.state, NotificationState::Pending { .. }) {
+            batch.tell();
         }
         self.last_id += 1;
         self.rows.push(Adds {

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::store::{
     Claim, ClaimNew, ClaimRequest, Claims, Insertion, Intervened, Intervention, NewNotification,
-    Recorded, Selection, Step, StoreError, Then,
+    Recorded, Selection, Step, StoreError,
 };
 use crate::value::names::Source;
 
@@ -57,22 +57,6 @@ pub(super) enum Job {
 }
 
 impl Job {
-    /// Whether there may be something new to claim afterwards.
-    pub(super) fn makes_claimable(&self) -> bool {
-        match self {
-            Job::Insert(ask) => {
-                let claimed = ask.answer.as_ref().map_or(0, |answer| answer.claims.len());
-                claimed < ask.question.0.len()
-            }
-            Job::Intervene(_) | Job::TakeBack(_) => true,
-            Job::Write(ask) => ask
-                .question
-                .iter()
-                .any(|step| !matches!(step.then, Then::Keep { .. })),
-            Job::Claim(_) | Job::Prune(_) => false,
-        }
-    }
-
     /// Whether it is a claim whose caller is gone: its claims would have no holder. What else is asked for happens: it is the
     /// record of something.
     pub(super) fn is_in_vain(&self) -> bool {

@@ -36,6 +36,7 @@ pub(super) async fn transaction(
     let mut batch = Batch::begin(connection, &shared.clock).await?;
     shared.seen(batch.now);
     answer(&mut batch, jobs).await?;
+    let has_news = batch.has_news();
     let committed = batch.commit().await;
     #[cfg(test)]
     let committed = match shared.commit_fault() {
@@ -44,7 +45,7 @@ pub(super) async fn transaction(
     };
     if committed.map_err(Aborted::AtCommit)? {
         shared.commits.fetch_add(1, Ordering::Relaxed);
-        if jobs.iter().any(Job::makes_claimable) {
+        if has_news {
             shared.changed.notify_waiters();
         }
     }

@@ -281,7 +281,7 @@ impl World {
         }
         self.store.insert(&new, &ClaimNew::NONE).await.unwrap();
         for dispatcher in &self.dispatchers {
-            dispatcher.engine.bell.notify_one();
+            dispatcher.engine.workers.ring();
         }
     }
 
