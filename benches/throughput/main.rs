@@ -15,6 +15,11 @@
 )]
 
 mod bare;
+#![cfg_attr(
+    not(feature = "sqlite"),
+    allow(unused_imports, dead_code, reason = "without SQLite only the rows of memory are there")
+)]
+
 #[path = "../../tests/support/ca.rs"]
 #[allow(
     dead_code,

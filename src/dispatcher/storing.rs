@@ -9,7 +9,7 @@ use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::{Entry, Report};
 use crate::delivery::traffic::Who;
-use crate::notification::prepared::{Enqueued, Stored};
+use crate::notification::prepared::Enqueued;
 use crate::notification::{Claim, Key, Notification, transition};
 use crate::store::{ClaimNew, Inserted, Insertion, NewNotification, Start};
 use crate::supplier::Supplier;
@@ -214,6 +214,7 @@ impl Engine {
     }
 
     /// One round for what was stored, and where it stands then.
+    #[cfg(feature = "fulfilment")]
     pub(crate) async fn report_after_round(
         self: &Arc<Self>,
         Enqueued { stored }: Enqueued,
@@ -221,17 +222,11 @@ impl Engine {
         let keys = stored.iter().map(|stored| stored.key.clone()).collect();
         self.visit(keys, Visit::IfDue).await?;
         let mut entries = Vec::with_capacity(stored.len());
-        for Stored {
-            key,
-            inserted,
-            difference,
-            ..
-        } in stored
-        {
+        for stored in stored {
             entries.push(Entry {
-                notification: self.get(&key).await?,
-                inserted,
-                difference,
+                notification: self.get(&stored.key).await?,
+                inserted: stored.inserted,
+                difference: stored.difference,
             });
         }
         Ok(Report { entries })
