@@ -8,6 +8,14 @@
 //!
 //! Only ratios carry over to another machine: `_over_` is a ratio to a control of the same run, `control_same_twice` is one
 //! control over itself, and says what the noise is.
+#![cfg_attr(
+    not(feature = "sqlite"),
+    allow(
+        unused_imports,
+        dead_code,
+        reason = "without SQLite only the rows of memory are there"
+    )
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,11 +23,6 @@
 )]
 
 mod bare;
-#![cfg_attr(
-    not(feature = "sqlite"),
-    allow(unused_imports, dead_code, reason = "without SQLite only the rows of memory are there")
-)]
-
 #[path = "../../tests/support/ca.rs"]
 #[allow(
     dead_code,
