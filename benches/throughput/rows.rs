@@ -87,6 +87,7 @@ pub(crate) const ROWS: &[Row] = &[
         1_000_000,
         claims::backlog_of_a_dead_one
     ),
+    row!("orders", 10_000, deliver::orders_alone, false),
     row!("rss_hanging", 10_000, resident::hanging, false),
     row!("rss_finished", 100_000, resident::finished, false),
     #[cfg(feature = "sqlite")]

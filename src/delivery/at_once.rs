@@ -125,6 +125,11 @@ impl Workers {
         self.caught_up.fetch_max(rings + 1, Ordering::SeqCst);
     }
 
+    /// A worker could not claim all that is due: what is stored now has its turn after that.
+    pub(crate) fn are_behind(&self) {
+        self.caught_up.store(0, Ordering::SeqCst);
+    }
+
     /// Whether what is stored now would be the next to be sent: a worker runs, and nothing that is due waits for it.
     pub(crate) fn would_send_at_once(&self) -> bool {
         self.caught_up.load(Ordering::SeqCst) == self.rings() + 1 && !self.runs().is_empty()
@@ -157,5 +162,35 @@ impl Workers {
 
     fn runs(&self) -> MutexGuard<'_, Vec<(u64, StartHere)>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_the_next_only_beside_a_worker_that_has_claimed_all_that_is_due() {
+        let workers = Workers::default();
+        assert!(!workers.would_send_at_once());
+        workers.are_caught_up(workers.rings());
+        assert!(!workers.would_send_at_once(), "no worker runs");
+        let run = workers.enter(Arc::new(|_, _| {}));
+        assert!(workers.would_send_at_once());
+
+        workers.ring();
+        assert!(!workers.would_send_at_once(), "something has come");
+        let rings = workers.rings();
+        workers.ring();
+        workers.are_caught_up(rings);
+        assert!(!workers.would_send_at_once(), "something came meanwhile");
+        workers.are_caught_up(workers.rings());
+        assert!(workers.would_send_at_once());
+
+        workers.are_behind();
+        assert!(!workers.would_send_at_once(), "what is due waits for slots");
+        workers.are_caught_up(workers.rings());
+        workers.leave(run);
+        assert!(!workers.would_send_at_once(), "none runs any more");
     }
 }

@@ -128,8 +128,11 @@ impl Run {
         }
         if claiming == Claiming::All {
             let now = Moment::now();
-            if matches!(&looked, Ok(looked) if matches!(looked.next, Next::In(_))) {
-                worker.engine.workers.are_caught_up(rings);
+            match &looked {
+                Ok(looked) if matches!(looked.next, Next::In(_)) => {
+                    worker.engine.workers.are_caught_up(rings);
+                }
+                _ => worker.engine.workers.are_behind(),
             }
             self.claim = match &looked {
                 Ok(Looked {
