@@ -143,7 +143,8 @@ impl Dispatcher {
         Key::order_created(self.engine.source.clone(), supplier.clone(), order.clone())
     }
 
-    /// Stores `order.created` for each supplier that has lines in the order: one durable write, nothing is sent.
+    /// Stores `order.created` for each supplier that has lines in the order: one durable write. It waits for no supplier; a
+    /// worker sends what is stored, and one that runs in this process begins at once where there is room.
     ///
     /// On a durable store, each notification that is stored ends as notified, as a visible failure, or closed by a
     /// person. An order that was stored before is not stored again. Other content under the same order code is reported
@@ -152,14 +153,14 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Error::UnknownSupplier`], [`Error::Lookup`] or [`Error::Event`]: nothing was stored. [`Error::Store`]: it is
-    /// not certain whether anything was stored; call again, the same order is stored once. [`Error::ShuttingDown`]
-    /// after [`shutdown`](Self::shutdown).
+    /// not certain whether anything was stored; call again, the same order is stored once. So is [`Error::Panicked`].
+    /// [`Error::ShuttingDown`] after [`shutdown`](Self::shutdown).
     pub async fn enqueue(&self, order: &PaidOrder) -> Result<Enqueued, Error> {
         let recipients = self.suppliers_of(order.suppliers()).await?;
         let prepared = self.prepare_with(order, &recipients)?;
         self.ensure_open()?;
         self.engine
-            .insert_and_send(prepared.rows(), recipients.found())
+            .insert_and_send(prepared.into_rows(), recipients.into_found())
             .await
     }
 
@@ -291,9 +292,9 @@ impl Dispatcher {
     ) -> Result<Enqueued, Error> {
         self.ensure_open()?;
         let found = self.engine.supplier(supplier).await?;
-        let new = [self.row(&found, order, event)];
+        let new = vec![self.row(&found, order, event)];
         let suppliers = HashMap::from([(supplier.clone(), found)]);
-        self.engine.insert_and_send(&new, &suppliers).await
+        self.engine.insert_and_send(new, suppliers).await
     }
 
     /// Stores what is new and makes one round of calls for what is new or due: suppliers side by side, the endpoints of

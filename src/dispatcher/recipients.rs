@@ -39,6 +39,10 @@ impl Recipients {
         &self.found
     }
 
+    pub(super) fn into_found(self) -> HashMap<SupplierId, Supplier> {
+        self.found
+    }
+
     pub(super) fn supplier(&self, id: &SupplierId) -> Result<&Supplier, Error> {
         self.found.get(id).ok_or_else(|| Error::UnknownSupplier {
             supplier: id.clone(),

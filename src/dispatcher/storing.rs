@@ -60,23 +60,29 @@ impl Engine {
     /// Stores these; and what a worker of this process would send at once it sends, without another look at the store.
     pub(super) async fn insert_and_send(
         self: &Arc<Self>,
-        new: &[NewNotification],
-        suppliers: &HashMap<SupplierId, Supplier>,
+        new: Vec<NewNotification>,
+        suppliers: HashMap<SupplierId, Supplier>,
     ) -> Result<Enqueued, Error> {
         if !self.workers.would_send_at_once() {
-            return self.insert(new).await;
+            return self.insert(&new).await;
         }
-        // A shutdown waits until what is claimed has begun.
-        let _token = self.tasks.token();
-        let stored = self.insert_in_rooms(new, suppliers, Who::Worker).await?;
-        let mut left = Vec::new();
-        for at_once in stored.at_once {
-            if let Err(at_once) = self.workers.start(self, at_once) {
-                left.push(at_once.claim);
+        // In a task of its own: a handler whose client has gone away strands nothing that was claimed, and a shutdown waits
+        // until it has begun.
+        let engine = Arc::clone(self);
+        self.run(async move {
+            let stored = engine
+                .insert_in_rooms(&new, &suppliers, Who::Worker)
+                .await?;
+            let mut left = Vec::new();
+            for at_once in stored.at_once {
+                if let Err(at_once) = engine.workers.start(&engine, at_once) {
+                    left.push(at_once.claim);
+                }
             }
-        }
-        self.give_back(left).await?;
-        Ok(stored.enqueued)
+            engine.give_back(left).await?;
+            Ok(stored.enqueued)
+        })
+        .await
     }
 
     /// Stores these, and claims those for which there is room already.

@@ -23,7 +23,8 @@ pub use file::SuppliersFile;
 /// The source of the suppliers' configurations: a table of the marketplace, a map, a file.
 ///
 /// It is asked when a notification is stored (does the supplier exist, what may it see) and each time it is sent
-/// (endpoints, secrets, policy). So a repaired URL or a rotated token takes effect at the next attempt.
+/// (endpoints, secrets, policy). So a repaired URL or a rotated token takes effect at the next attempt. A first POST that begins
+/// together with the insert goes by the one answer.
 ///
 /// `HashMap`, `BTreeMap`, `RwLock<HashMap>`, an `Arc` of any, and [`SuppliersFile`](crate::SuppliersFile) are such sources;
 /// for a table of your own, write one. `None` means that there is no such supplier. A configuration that cannot be used is an

@@ -72,9 +72,11 @@ impl Case {
             Point::InClaim,
             Point::AfterClaim,
         ];
-        // A task that dies inside of a claim or a write has asked for it: it happens or it does not.
+        // A task that dies inside of a call of the store has asked for it: it happens or it does not.
         let is_certain = |point: &Point| match point {
-            Point::InClaim | Point::InWrite(_) => matches!(way, Way::Kill | Way::Drop),
+            Point::InInsert | Point::InClaim | Point::InWrite(_) => {
+                matches!(way, Way::Kill | Way::Drop)
+            }
             _ => true,
         };
         let of_network = |k| {
@@ -157,7 +159,6 @@ impl Case {
             (Point::BeforeInsert, Way::Kill | Way::Panic | Way::Runtime) => Some(false),
             // A process dies in the middle of its transaction. A future that is dropped has asked for it.
             (Point::InInsert, Way::Kill) => Some(false),
-            (Point::InInsert, Way::Panic | Way::Runtime) => None,
             _ => Some(true),
         }
     }

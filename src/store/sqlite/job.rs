@@ -15,6 +15,30 @@ use super::error::closed;
 /// The caller's end of a question.
 pub(super) type Answer<A> = oneshot::Receiver<Result<A, StoreError>>;
 
+/// An answer, which may have claims in it.
+pub(super) trait HandsOut: Sized {
+    /// The claims of an answer that nobody takes.
+    fn into_claims(self) -> Vec<Claim> {
+        Vec::new()
+    }
+}
+
+impl HandsOut for Insertion {
+    fn into_claims(self) -> Vec<Claim> {
+        self.claims
+    }
+}
+
+impl HandsOut for Claims {
+    fn into_claims(self) -> Vec<Claim> {
+        self.claims
+    }
+}
+
+impl HandsOut for Recorded {}
+impl HandsOut for Intervened {}
+impl HandsOut for u32 {}
+
 /// A question, its answer as soon as there is one, and the way back to the caller.
 pub(super) struct Ask<Q, A> {
     pub(super) question: Q,
@@ -76,13 +100,13 @@ impl Job {
     pub(super) fn reply(self, error: Option<StoreError>) -> Vec<Claim> {
         match self {
             Job::Insert(ask) => {
-                return ask.reply(error).map_or(Vec::new(), |answer| answer.claims);
+                return ask.reply(error).map_or(Vec::new(), HandsOut::into_claims);
             }
             Job::Write(ask) => drop(ask.reply(error)),
             Job::Intervene(ask) => drop(ask.reply(error)),
             Job::Prune(ask) => drop(ask.reply(error)),
             Job::Claim(ask) => {
-                return ask.reply(error).map_or(Vec::new(), |claims| claims.claims);
+                return ask.reply(error).map_or(Vec::new(), HandsOut::into_claims);
             }
             Job::TakeBack(_) => {}
         }

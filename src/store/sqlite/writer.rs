@@ -16,8 +16,7 @@ use crate::value::time::Timestamp;
 use super::clock::Clock;
 use super::connect::{Opener, Wait, close, patiently};
 use super::error::closed;
-use super::job::{Ask, Job};
-
+use super::job::{Answer, Ask, HandsOut, Job};
 use super::transaction::{Aborted, RolledBack, roll_back, transaction};
 
 /// How many jobs share a commit at most.
@@ -127,7 +126,7 @@ impl Writer {
 
     /// Has something written, and waits until it is durable. Once it stands in the queue it happens, also when its caller
     /// is gone; only a claim does not.
-    pub(super) async fn ask<Q, A>(
+    pub(super) async fn ask<Q, A: HandsOut>(
         &self,
         kind: fn(Ask<Q, A>) -> Job,
         question: Q,
@@ -135,7 +134,11 @@ impl Writer {
         let (ask, answer) = Ask::new(question);
         let sent = self.jobs.send(Message::Job(kind(ask))).await;
         sent.map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        let mut waiting = Waiting {
+            answer,
+            jobs: &self.jobs,
+        };
+        (&mut waiting.answer).await.map_err(|_| closed())?
     }
 
     /// How many jobs stand in the channel.
@@ -149,6 +152,26 @@ impl Writer {
         let (reply, done) = oneshot::channel();
         if self.jobs.send(Message::Close(reply)).await.is_ok() {
             let _ = done.await;
+        }
+    }
+}
+
+/// A caller who waits. One that goes away when the answer is there already takes back what it has handed out.
+struct Waiting<'a, A: HandsOut> {
+    answer: Answer<A>,
+    jobs: &'a mpsc::Sender<Message>,
+}
+
+impl<A: HandsOut> Drop for Waiting<'_, A> {
+    fn drop(&mut self) {
+        let claims = match self.answer.try_recv() {
+            Ok(Ok(answer)) => answer.into_claims(),
+            // It was received, or it is not there yet: then the thread finds out that nobody waits for it.
+            Ok(Err(_)) | Err(_) => return,
+        };
+        if !claims.is_empty() {
+            // Where that many wait that there is no place for it, the end of the lease does it.
+            let _ = self.jobs.try_send(Message::Job(Job::TakeBack(claims)));
         }
     }
 }
