@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::notification::Claim;
-use crate::store::{NewNotification, Start};
+use crate::store::NewNotification;
 use crate::supplier::{Activity, Supplier};
 use crate::value::clock::Moment;
 use crate::value::time::Timestamp;
@@ -68,8 +68,8 @@ impl Engine {
         supplier: &Supplier,
         who: Who,
     ) -> Option<Room> {
-        let is_due = matches!(&new.start, Start::Pending { delay, .. } if delay.is_zero());
-        if !is_due || supplier.activity() == Activity::Paused || self.stopping.is_cancelled() {
+        let is_paused = supplier.activity() == Activity::Paused;
+        if !new.start.is_due_at_once() || is_paused || self.stopping.is_cancelled() {
             return None;
         }
         let ask = Ask {

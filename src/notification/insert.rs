@@ -80,6 +80,11 @@ pub enum Start {
 }
 
 impl Start {
+    /// Whether it may be sent as soon as it is stored.
+    pub(crate) fn is_due_at_once(&self) -> bool {
+        matches!(self, Start::Pending { delay, .. } if delay.is_zero())
+    }
+
     /// The start of a notification that is pending and due now.
     pub fn pending(body: Body) -> Self {
         Start::Pending {

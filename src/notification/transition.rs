@@ -135,10 +135,7 @@ pub fn hand_out(waited_in: Queue, until: Timestamp) -> Change {
 /// What handing it out in the very insert makes of a new notification, given that nothing unfinished is before it in its
 /// stream. `None` when an insert hands it out to nobody: it is delayed, or is not to be sent.
 pub fn hand_out_at_once(start: &Start, until: Timestamp) -> Option<Change> {
-    match start {
-        Start::Pending { delay, .. } if delay.is_zero() => Some(hand_out(Queue::New, until)),
-        Start::Pending { .. } | Start::NotWanted | Start::Notified { .. } => None,
-    }
+    start.is_due_at_once().then(|| hand_out(Queue::New, until))
 }
 
 /// What becomes of a notification whose claim has no holder, because the caller was gone before it was answered. A store that

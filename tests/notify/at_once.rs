@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use orderhook::store::{ClaimRequest, Claims, Store, StoreError};
-use orderhook::{MemoryStore, Worker};
+use orderhook::{Dispatcher, MemoryStore, Worker};
 
 use crate::support::{Reply, forward};
 use crate::world::{World, key, order, state, supplier, until};
 
 /// Counts the claims that are asked for.
-#[derive(Clone)]
 struct Counting {
     inner: MemoryStore,
     claims: Arc<AtomicUsize>,
@@ -24,6 +23,17 @@ impl Store for Counting {
     }
 
     forward!(inner: insert write intervene get list settled count prune changed);
+}
+
+/// A dispatcher, and how many claims it has asked for.
+fn counted(world: &World) -> (Dispatcher, Arc<AtomicUsize>) {
+    let store = Counting {
+        inner: world.store.clone(),
+        claims: Arc::default(),
+    };
+    let claims = Arc::clone(&store.claims);
+    let builder = world.builder_on(store, Duration::from_secs(5));
+    (builder.build().unwrap(), claims)
 }
 
 #[tokio::test]
@@ -65,14 +75,7 @@ async fn notify_asks_for_no_claim_of_what_it_has_just_stored() {
     let world = World::new();
     let receiver = world.receiver().await;
     world.put(supplier("north").endpoint(receiver.url("/a")));
-    let store = Counting {
-        inner: world.store.clone(),
-        claims: Arc::default(),
-    };
-    let dispatcher = world
-        .builder_on(store.clone(), Duration::from_secs(5))
-        .build()
-        .unwrap();
+    let (dispatcher, asked) = counted(&world);
     assert!(
         dispatcher
             .notify(&order("A-1", &["north"]))
@@ -80,7 +83,7 @@ async fn notify_asks_for_no_claim_of_what_it_has_just_stored() {
             .unwrap()
             .is_notified()
     );
-    assert_eq!(store.claims.load(Ordering::SeqCst), 0);
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
     world.agrees().await;
 }
 
@@ -89,15 +92,8 @@ async fn what_is_stored_beside_an_idle_worker_is_sent_without_another_look_at_th
     let world = World::new();
     let receiver = world.receiver().await;
     world.put(supplier("north").endpoint(receiver.url("/a")));
-    let store = Counting {
-        inner: world.store.clone(),
-        claims: Arc::default(),
-    };
-    let dispatcher = world
-        .builder_on(store.clone(), Duration::from_secs(5))
-        .build()
-        .unwrap();
-    let claims = || store.claims.load(Ordering::SeqCst);
+    let (dispatcher, asked) = counted(&world);
+    let claims = || asked.load(Ordering::SeqCst);
     let worker = Worker::new(&dispatcher).with_poll(Duration::from_secs(3600));
     let counted = worker.clone();
     let running = tokio::spawn(worker.run());

@@ -9,7 +9,7 @@ use crate::supplier::Supplier;
 use crate::value::clock::Moment;
 use crate::value::names::SupplierId;
 
-use super::{Ask, Call, Holds, Pass, Room, State, Traffic, Undelivered, Who};
+use super::{Ask, Call, Holds, Pass, Room, Seat, State, Traffic, Undelivered, Who};
 
 pub(super) enum Judgement {
     Call,
@@ -233,6 +233,20 @@ impl State {
                 Holds::Slot => held.slots = held.slots.saturating_sub(1),
                 Holds::Place => held.places = held.places.saturating_sub(1),
             }
+        }
+    }
+
+    /// Keeps a slot that is free.
+    pub(super) fn keep_seat(&mut self, traffic: &Arc<Traffic>, who: Who) -> Seat {
+        self.kept += 1;
+        if who.is_visitor() {
+            self.kept_for_visitors += 1;
+            self.last_was_visitor = true;
+        }
+        Seat {
+            traffic: Arc::clone(traffic),
+            who,
+            is_kept: true,
         }
     }
 

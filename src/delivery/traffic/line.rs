@@ -11,7 +11,7 @@ use crate::delivery::random::random;
 use crate::supplier::EndpointId;
 use crate::value::clock::Moment;
 
-use super::{Admission, Ask, Judgement, Seat, State, Traffic, Undelivered, Who};
+use super::{Admission, Ask, Judgement, State, Traffic, Undelivered, Who};
 
 /// Rounds that wait, longest first, each with the way to tell it.
 pub(super) type Line = VecDeque<(Ask, oneshot::Sender<Admission>)>;
@@ -123,14 +123,7 @@ impl State {
             if tell.is_closed() {
                 continue;
             }
-            self.kept += 1;
-            self.kept_for_visitors += 1;
-            self.last_was_visitor = true;
-            let seat = Seat {
-                traffic: Arc::clone(traffic),
-                who: Who::Visitor,
-                is_kept: true,
-            };
+            let seat = self.keep_seat(traffic, Who::Visitor);
             undelivered.seats.extend(tell.send(seat).err());
         }
     }

@@ -170,12 +170,7 @@ impl Traffic {
         }
         let room = state.rooms.entry(ask.supplier.clone());
         room.or_insert_with(|| Room::new(limit)).rounds += 1;
-        state.keep_seat(ask.who);
-        let seat = Seat {
-            traffic: Arc::clone(self),
-            who: ask.who,
-            is_kept: true,
-        };
+        let seat = state.keep_seat(self, ask.who);
         Some((self.stay(&ask.supplier), seat))
     }
 
@@ -221,14 +216,6 @@ impl State {
     fn is_resting(&self, supplier: &SupplierId) -> bool {
         let room = self.rooms.get(supplier);
         room.is_some_and(|room| room.rests_since.is_some())
-    }
-
-    fn keep_seat(&mut self, who: Who) {
-        self.kept += 1;
-        if who.is_visitor() {
-            self.kept_for_visitors += 1;
-            self.last_was_visitor = true;
-        }
     }
 
     pub(super) fn has_room(&self, supplier: &SupplierId, now: Moment) -> bool {

@@ -237,7 +237,10 @@ async fn at_once(
             columns,
         });
     }
-    add_attempts(batch, attempts).await?;
+    let line = |query: Bound<'static>, (id, number, line): (i64, i64, String)| {
+        query.bind(id).bind(number).bind(line)
+    };
+    ATTEMPTS.execute(batch.connection, attempts, line).await?;
     update(batch, updates).await?;
     for (sql, streams) in [(HOLD_BACK, reopened), (LET_GO, gone)] {
         for key in streams {
@@ -274,22 +277,6 @@ impl Found {
     }
 }
 
-async fn add_attempts(
-    batch: &mut Batch<'_>,
-    attempts: Vec<(i64, i64, String)>,
-) -> Result<(), Fault> {
-    let mut left = attempts.into_iter();
-    while left.len() > 0 {
-        let (sql, times) = ATTEMPTS.for_first_of(left.len());
-        let mut query = sqlx::query(sql);
-        for (id, number, line) in left.by_ref().take(times) {
-            query = query.bind(id).bind(number).bind(line);
-        }
-        query.execute(&mut *batch.connection).await?;
-    }
-    Ok(())
-}
-
 /// What becomes of one row.
 pub(super) struct Update {
     pub(super) id: i64,
@@ -304,23 +291,19 @@ pub(super) struct Update {
 
 /// Writes rows, each of which must be there.
 pub(super) async fn update(batch: &mut Batch<'_>, updates: Vec<Update>) -> Result<(), Fault> {
-    let mut left = updates.into_iter();
-    while left.len() > 0 {
+    if !updates.is_empty() {
         batch.touch();
-        let (sql, times) = UPDATE.for_first_of(left.len());
-        let mut query = sqlx::query(sql);
-        for update in left.by_ref().take(times) {
-            query = query
-                .bind(update.id)
-                .bind(update.token)
-                .bind(update.ledger)
-                .bind(i64::from(update.reopens))
-                .bind(update.ready_at);
-            query = bind_columns(query, update.columns);
-        }
-        query.execute(&mut *batch.connection).await?;
     }
-    Ok(())
+    let row = |query: Bound<'static>, update: Update| {
+        let query = query
+            .bind(update.id)
+            .bind(update.token)
+            .bind(update.ledger)
+            .bind(i64::from(update.reopens))
+            .bind(update.ready_at);
+        bind_columns(query, update.columns)
+    };
+    UPDATE.execute(batch.connection, updates, row).await
 }
 
 /// A statement with some of its arguments.

@@ -179,25 +179,15 @@ impl<'a> Adding<'a> {
     async fn write(self, batch: &mut Batch<'_>) -> Result<(), Fault> {
         let with_body = self.rows.iter().filter_map(|row| Some((row.id, row.body?)));
         let bodies: Vec<_> = with_body.collect();
-        let mut left = self.rows.into_iter();
-        while left.len() > 0 {
+        if !self.rows.is_empty() {
             batch.touch();
-            let (sql, times) = ADD.for_first_of(left.len());
-            let mut query = sqlx::query(sql);
-            for row in left.by_ref().take(times) {
-                query = row.bind(query, batch.now);
-            }
-            query.execute(&mut *batch.connection).await?;
         }
-        let mut left = bodies.into_iter();
-        while left.len() > 0 {
-            let (sql, times) = ADD_BODIES.for_first_of(left.len());
-            let mut query = sqlx::query(sql);
-            for (id, body) in left.by_ref().take(times) {
-                query = query.bind(id).bind(body.shared());
-            }
-            query.execute(&mut *batch.connection).await?;
-        }
+        let now = batch.now;
+        let row = |query, row: Adds<'_>| row.bind(query, now);
+        ADD.execute(batch.connection, self.rows, row).await?;
+        let row =
+            |query: Bound<'static>, (id, body): (i64, &Body)| query.bind(id).bind(body.shared());
+        ADD_BODIES.execute(batch.connection, bodies, row).await?;
         for (key, entry) in self.told {
             history::begin(batch, key, &entry).await?;
         }
@@ -206,7 +196,7 @@ impl<'a> Adding<'a> {
 }
 
 impl Adds<'_> {
-    fn bind(self, query: Bound<'_>, now: Timestamp) -> Bound<'_> {
+    fn bind(self, query: Bound<'static>, now: Timestamp) -> Bound<'static> {
         let new = self.new;
         let ready_at = self.columns.due_at.filter(|_| self.is_head);
         bind_columns(bind_key(query, &new.key), self.columns)

@@ -1,11 +1,15 @@
 //! One statement for several rows at once: the way to the thread that works on the connection costs more than the work. Either
-//! the statement is repeated, or it takes an array.
+//! the statement has a row of values for each, or it is repeated, or it takes an array.
 
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use sqlx::SqliteConnection;
 
 use crate::notification::Key;
+
+use super::change::Bound;
+use super::error::Fault;
 
 /// How many times a statement is repeated. What is to be done is cut into these, so that few statements are prepared.
 const TIMES: [usize; 4] = [64, 16, 4, 1];
@@ -29,9 +33,25 @@ impl ManyRows {
     }
 
     /// The statement for the first of so many rows, and for how many it is. There must be one at least.
-    pub(super) fn for_first_of(&'static self, rows: usize) -> (&'static str, usize) {
+    fn for_first_of(&'static self, rows: usize) -> (&'static str, usize) {
         let (size, times) = size_for(rows);
         (self.texts[size].get_or_init(|| self.text(times)), times)
+    }
+
+    /// Executes it for all of these, as often as it takes; `bind` binds the values of one.
+    pub(super) async fn execute<T>(
+        &'static self,
+        connection: &mut SqliteConnection,
+        rows: Vec<T>,
+        bind: impl Fn(Bound<'static>, T) -> Bound<'static>,
+    ) -> Result<(), Fault> {
+        let mut left = rows.into_iter();
+        while left.len() > 0 {
+            let (sql, times) = self.for_first_of(left.len());
+            let query = left.by_ref().take(times).fold(sqlx::query(sql), &bind);
+            query.execute(&mut *connection).await?;
+        }
+        Ok(())
     }
 
     pub(super) fn text(&self, rows: usize) -> String {
