@@ -1,5 +1,6 @@
 //! What the machine says: cores, clocks, memory.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -13,6 +14,21 @@ pub(crate) fn pin(core: usize) {
     let mut one = CpuSet::new();
     one.set(cores[core.min(cores.len() - 1)]);
     sched_setaffinity(None, &one).unwrap();
+}
+
+/// Lets this process open so many descriptors, if it may raise its limit so far.
+pub(crate) fn allow_descriptors(number: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    let is_enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= number);
+    if is_enough(limit.current) {
+        return;
+    }
+    let raised = Rlimit {
+        current: Some(number),
+        maximum: limit.maximum.map(|most| most.max(number)),
+    };
+    setrlimit(Resource::Nofile, raised)
+        .expect("the limit of open files has to be raised for this row");
 }
 
 /// Microseconds of processor time that this process has used, in all of its threads.

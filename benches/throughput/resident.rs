@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use orderhook::{MemoryStore, Worker};
 
-use super::machine::resident_bytes;
+use super::machine::{self, resident_bytes};
 use super::orders::{builder, order, suppliers};
 use super::receiver::Address;
 use super::rows::{Measured, Watch, side_by_side};
 
 /// So many calls that hang at once, each at an endpoint of its own.
 pub(crate) async fn hanging(to: &Address, number: usize) -> Measured {
+    // Slots and places together get half of the descriptors, and there are as many places as slots.
+    machine::allow_descriptors(4 * number as u64 + 1_000);
     let suppliers = suppliers(to, number, number, 8);
     let dispatcher = builder(to, MemoryStore::new(), suppliers)
         .concurrency(number.try_into().unwrap())

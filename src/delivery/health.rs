@@ -10,6 +10,9 @@ use crate::value::names::SupplierId;
 
 use super::pace::{ENDPOINTS, PAUSES_FOR_NEW, Pace};
 
+/// The moment of the last news of an endpoint is kept this exactly: it says who is forgotten first, hours later.
+const HEARD: Duration = Duration::from_secs(1);
+
 /// What is known of an endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct News {
@@ -58,11 +61,15 @@ pub(crate) enum CallEnd {
 
 impl News {
     pub(crate) fn condition(&self, pace: &Pace, now: Moment) -> Condition {
+        // An answer within that time is later than the beginning of every call that could be silent: they need not be looked at.
+        let answered_lately = self
+            .last_answer
+            .is_some_and(|answer| now.since(answer) < pace.silent_after);
         let is_silent = |start: Moment| {
             now.since(start) >= pace.silent_after
                 && self.last_answer.is_none_or(|answer| answer < start)
         };
-        if self.hung.is_some() || self.oldest_call().is_some_and(is_silent) {
+        if self.hung.is_some() || (!answered_lately && self.oldest_call().is_some_and(is_silent)) {
             Condition::Silent
         } else if self.last_answer.is_some() {
             Condition::Answers
@@ -274,6 +281,9 @@ impl Health {
             self.forget(pace, now);
         }
         let news = self.news.entry(endpoint.clone()).or_default();
+        if news.heard.is_some_and(|heard| now.since(heard) < HEARD) {
+            return news;
+        }
         if let Some(before) = news.heard.replace(now) {
             self.remembered.remove(&(before, endpoint.clone()));
         }

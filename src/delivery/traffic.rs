@@ -261,24 +261,17 @@ impl Traffic {
         answer
     }
 
-    /// Whether most slots are taken, claims wait for one, or were turned away because as many wait as may, and are not back yet.
+    /// Whether most slots are taken, rounds wait for one, or claims were turned away because as many wait as may, and are not
+    /// back yet. Who waits for room at a supplier waits for no slot.
     pub(crate) fn is_crowded(&self, now: Moment) -> bool {
         let state = self.lock();
-        state.free() <= state.slots / 4 || state.in_line() > 0 || state.turned_away.is_expected(now)
+        let nobody_waits = state.line.is_empty() && state.line_of_unknown.is_empty();
+        state.free() <= state.slots / 4 || !nobody_waits || state.turned_away.is_expected(now)
     }
 
     /// The first moment at which there is something to look at without any other change.
     pub(crate) fn next_moment(&self) -> Option<Moment> {
-        let state = self.lock();
-        // Nothing can be claimed without a slot, and one that becomes free is a change.
-        if state.free() == 0 {
-            return None;
-        }
-        let rest = state.rests.first().map(|(due, _)| *due);
-        [state.health.next_call_due(), rest]
-            .into_iter()
-            .flatten()
-            .min()
+        self.lock().next_moment()
     }
 
     /// A worker looks after what is put off as long as the guard lives.
@@ -289,21 +282,27 @@ impl Traffic {
         }
     }
 
-    /// Changes something, gives out what that makes free, and tells the workers.
+    /// Changes something, gives out what that makes free, and tells the workers if there is something to do for them now, or
+    /// earlier than before.
     fn change<T>(
         self: &Arc<Self>,
         now: Moment,
         change: impl FnOnce(&mut State, &mut Undelivered) -> T,
     ) -> T {
         let mut undelivered = Undelivered::default();
-        let result = {
+        let (result, tell) = {
             let mut state = self.lock();
+            let before = state.next_moment();
             let result = change(&mut state, &mut undelivered);
             state.serve(self, now, &mut undelivered);
-            result
+            let wanted = state.worker_waits || !state.with_old.is_empty();
+            let tell = (wanted && state.free() > 0) || state.next_moment() != before;
+            (result, tell)
         };
         drop(undelivered);
-        self.tell_workers();
+        if tell {
+            self.tell_workers();
+        }
         result
     }
 

@@ -15,7 +15,7 @@ use super::error::OrderError;
 use super::extra::Extra;
 use super::head::Head;
 use super::line::{Item, Line};
-use super::paid::PaidOrder;
+use super::paid::{PaidOrder, Parts};
 use super::quantity::Quantity;
 
 /// Puts a [`PaidOrder`] together; begun by [`PaidOrder::builder`]. Everything is checked in [`build`](Self::build), whose
@@ -153,7 +153,7 @@ impl PaidOrderBuilder {
             line.build().map_err(|error| error.within(&place).into())
         };
         let currency = self.currency.ok_or_else(|| missing("currency"))?;
-        let order = PaidOrder {
+        let parts = Parts {
             head: Head {
                 currency,
                 ..self.head
@@ -167,7 +167,7 @@ impl PaidOrderBuilder {
                 .collect::<Result<_, OrderError>>()?,
             extra: self.extra?,
         };
-        order.checked()
+        PaidOrder::checked(parts)
     }
 }
 

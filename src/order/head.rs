@@ -98,53 +98,53 @@ impl Head {
 
 /// What can be asked of everything that has a head, as methods of that type.
 macro_rules! of_head {
-    () => {
+    ($($through:ident)?) => {
         /// The marketplace's code of the order.
         #[must_use]
         pub fn order_code(&self) -> &OrderCode {
-            &self.head.order_code
+            &self.$($through.)?head.order_code
         }
 
         /// The name of the customer who placed the order.
         #[must_use]
         pub fn customer_name(&self) -> Option<&str> {
-            self.head.customer.customer_name.as_deref()
+            self.$($through.)?head.customer.customer_name.as_deref()
         }
 
         /// The customer's e-mail address.
         #[must_use]
         pub fn email(&self) -> Option<&str> {
-            self.head.customer.email.as_deref()
+            self.$($through.)?head.customer.email.as_deref()
         }
 
         /// The customer's mobile number.
         #[must_use]
         pub fn mobile(&self) -> Option<&str> {
-            self.head.customer.mobile.as_deref()
+            self.$($through.)?head.customer.mobile.as_deref()
         }
 
         /// The sales channel's code.
         #[must_use]
         pub fn channel(&self) -> &str {
-            &self.head.channel
+            &self.$($through.)?head.channel
         }
 
         /// The currency of all amounts.
         #[must_use]
         pub fn currency(&self) -> Currency {
-            self.head.currency
+            self.$($through.)?head.currency
         }
 
         /// What the customer paid for shipping, for the whole order.
         #[must_use]
         pub fn shipping_charges(&self) -> Money {
-            self.head.shipping_charges
+            self.$($through.)?head.shipping_charges
         }
 
         /// Where the order goes, if it goes anywhere.
         #[must_use]
         pub fn address(&self) -> Option<&Address> {
-            self.head.address.as_ref()
+            self.$($through.)?head.address.as_ref()
         }
     };
 }

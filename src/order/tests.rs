@@ -307,7 +307,7 @@ fn full() -> Value {
     let mut sample = example();
     sample["extra"] = json!({"campaign": "spring"});
     let order = PaidOrder::deserialize(&sample).unwrap();
-    let PaidOrder {
+    let Parts {
         head:
             Head {
                 order_code: _,
@@ -335,7 +335,7 @@ fn full() -> Value {
         built_at: _,
         lines,
         extra,
-    } = order
+    } = &*order.parts
     else {
         panic!("the sample lacks a field")
     };

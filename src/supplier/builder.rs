@@ -9,6 +9,7 @@ use crate::supplier::signing::SigningKey;
 use crate::value::names::SupplierId;
 use crate::value::secret::Secret;
 
+use super::config::Settings;
 use super::{
     Acceptance, Activity, ConfigError, CustomHeader, Endpoint, OnUnknown, StreamRule, Subscription,
     Supplier,
@@ -17,8 +18,8 @@ use super::{
 /// The settings of a [`Supplier`]; [`build`](Self::build) checks them.
 #[derive(Clone, Debug)]
 pub struct SupplierBuilder {
-    /// The finished struct, but for what has to be parsed.
-    supplier: Supplier,
+    /// What is finished, but for what has to be parsed.
+    settings: Settings,
     // As secrets: what has not been checked yet may have a token anywhere.
     endpoints: Vec<Secret>,
     custom_headers: Vec<(String, Secret)>,
@@ -27,7 +28,7 @@ pub struct SupplierBuilder {
 impl SupplierBuilder {
     pub(super) fn new(id: SupplierId) -> Self {
         SupplierBuilder {
-            supplier: Supplier::with_defaults(id),
+            settings: Settings::with_defaults(id),
             endpoints: Vec::new(),
             custom_headers: Vec::new(),
         }
@@ -43,7 +44,7 @@ impl SupplierBuilder {
     /// Sets the bearer token, without the word `Bearer`.
     #[must_use]
     pub fn bearer_token(mut self, token: impl Into<Secret>) -> Self {
-        self.supplier.bearer_token = Some(token.into());
+        self.settings.bearer_token = Some(token.into());
         self
     }
 
@@ -63,14 +64,14 @@ impl SupplierBuilder {
     /// stages of fulfilment.
     #[must_use]
     pub fn acceptance(mut self, acceptance: Acceptance) -> Self {
-        self.supplier.acceptance = Some(acceptance);
+        self.settings.acceptance = Some(acceptance);
         self
     }
 
     /// Sets which personal fields the supplier may see. By default it sees all of them.
     #[must_use]
     pub fn privacy(mut self, privacy: Privacy) -> Self {
-        self.supplier.privacy = privacy;
+        self.settings.privacy = privacy;
         self
     }
 
@@ -80,7 +81,7 @@ impl SupplierBuilder {
     /// reference.
     #[must_use]
     pub fn reference_pointer(mut self, pointer: impl Into<String>) -> Self {
-        self.supplier.reference_pointer = Some(pointer.into());
+        self.settings.reference_pointer = Some(pointer.into());
         self
     }
 
@@ -96,7 +97,7 @@ impl SupplierBuilder {
     /// there are 2 s, within the limit of the POST.
     #[must_use]
     pub fn keep_reply(mut self, bytes: usize) -> Self {
-        self.supplier.keep_reply = bytes;
+        self.settings.keep_reply = bytes;
         self
     }
 
@@ -107,14 +108,14 @@ impl SupplierBuilder {
     /// repair the keys and [`resume`](crate::Dispatcher::resume) the supplier.
     #[must_use]
     pub fn signing_key(mut self, key: SigningKey) -> Self {
-        self.supplier.signing_keys.push(key);
+        self.settings.signing_keys.push(key);
         self
     }
 
     /// Sets the schedule of this supplier in place of the dispatcher's.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.supplier.retry = Some(policy);
+        self.settings.retry = Some(policy);
         self
     }
 
@@ -126,28 +127,28 @@ impl SupplierBuilder {
     /// its own calls: across processes the limit holds for each of them.
     #[must_use]
     pub fn max_concurrent(mut self, number: NonZeroU32) -> Self {
-        self.supplier.max_concurrent = number;
+        self.settings.max_concurrent = number;
         self
     }
 
     /// Sets what is done when an event may have been received and no answer came. Default [`OnUnknown::Resend`].
     #[must_use]
     pub fn on_unknown(mut self, on_unknown: OnUnknown) -> Self {
-        self.supplier.on_unknown = on_unknown;
+        self.settings.on_unknown = on_unknown;
         self
     }
 
     /// Sets whether notifications are sent to the supplier at the moment. Default [`Activity::Active`].
     #[must_use]
     pub fn activity(mut self, activity: Activity) -> Self {
-        self.supplier.activity = activity;
+        self.settings.activity = activity;
         self
     }
 
     /// Sets which stages of fulfilment are sent to the supplier. Default: those of [`Subscription::default`].
     #[must_use]
     pub fn subscription(mut self, subscription: Subscription) -> Self {
-        self.supplier.subscription = subscription;
+        self.settings.subscription = subscription;
         self
     }
 
@@ -155,7 +156,7 @@ impl SupplierBuilder {
     /// [`StreamRule::Hold`].
     #[must_use]
     pub fn stages_that_fail(mut self, rule: StreamRule) -> Self {
-        self.supplier.stages_that_fail = rule;
+        self.settings.stages_that_fail = rule;
         self
     }
 
@@ -168,35 +169,35 @@ impl SupplierBuilder {
     /// pointer that is invalid or has more than 512 characters; more than 4096 bytes of a reply; a signing key that ends
     /// before it begins.
     pub fn build(self) -> Result<Supplier, ConfigError> {
-        let id = self.supplier.id.clone();
+        let id = self.settings.id.clone();
         let wrong =
             |setting: String, problem: &str| ConfigError::new(Some(id.clone()), setting, problem);
         let endpoints = self
             .parsed_endpoints()
             .map_err(|(setting, problem)| wrong(setting, problem))?;
-        let supplier = &self.supplier;
-        if let Some(token) = &supplier.bearer_token {
+        let settings = &self.settings;
+        if let Some(token) = &settings.bearer_token {
             check_token(token).map_err(|problem| wrong("bearer_token".into(), problem))?;
         }
         let custom_headers = self
             .checked_headers()
             .map_err(|(setting, problem)| wrong(setting, problem))?;
-        if let Some(pointer) = &supplier.reference_pointer {
+        if let Some(pointer) = &settings.reference_pointer {
             check_pointer(pointer).map_err(|problem| wrong("reference_pointer".into(), problem))?;
         }
-        if supplier.keep_reply > Supplier::MAX_KEEP_REPLY {
+        if settings.keep_reply > Supplier::MAX_KEEP_REPLY {
             return Err(wrong("keep_reply".into(), "must be at most 4096"));
         }
-        let mut keys = supplier.signing_keys.iter();
+        let mut keys = settings.signing_keys.iter();
         if let Some(n) = keys.position(|key| !key.is_ever_valid()) {
             let setting = format!("signing_keys[{n}].until");
             return Err(wrong(setting, "must be later than from"));
         }
-        Ok(Supplier {
+        Ok(Supplier::of(Settings {
             endpoints,
             custom_headers,
-            ..self.supplier
-        })
+            ..self.settings
+        }))
     }
 
     fn parsed_endpoints(&self) -> Result<Vec<Endpoint>, (String, &'static str)> {
@@ -222,7 +223,7 @@ impl SupplierBuilder {
             let at = |part| format!("custom_headers[{n}].{part}");
             let header = CustomHeader::parse(name, value.clone())
                 .map_err(|(part, problem)| (at(part), problem))?;
-            if header.name() == "authorization" && self.supplier.bearer_token.is_some() {
+            if header.name() == "authorization" && self.settings.bearer_token.is_some() {
                 return Err((at("name"), "is set by bearer_token already"));
             }
             if !names.insert(header.name().to_owned()) {

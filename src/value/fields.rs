@@ -1,6 +1,7 @@
 //! Reads JSON objects strictly. An error names the place and says what would be right; it never repeats a value, because
 //! values are personal data or secrets.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -145,7 +146,9 @@ fn exact(raw: &RawValue, place: &str) -> Result<(), FieldError> {
 
 /// Any text, the empty one too.
 pub(crate) fn text(raw: &RawValue, place: &str) -> Result<String, FieldError> {
-    json::string(raw).ok_or_else(|| FieldError::new(place, "must be a text"))
+    json::string(raw)
+        .map(Cow::into_owned)
+        .ok_or_else(|| FieldError::new(place, "must be a text"))
 }
 
 /// A text that `T` accepts. The error of `T` must not repeat the text.

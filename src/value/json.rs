@@ -6,6 +6,7 @@
 
 mod from_serde;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -57,37 +58,35 @@ pub(crate) fn document(bytes: &[u8]) -> Result<&RawValue, FieldError> {
 
 /// Refuses what only a strict reading finds: the same key twice, a text that is none, endless nesting.
 pub(crate) fn check(raw: &RawValue, place: &str) -> Result<(), FieldError> {
-    check_within(raw, place, DEEPEST)
+    check_within(raw, DEEPEST).map_err(|error| error.within(place))
 }
 
-fn check_within(raw: &RawValue, place: &str, depth: usize) -> Result<(), FieldError> {
+/// The place of an error is put together on the way back: most documents have none.
+fn check_within(raw: &RawValue, depth: usize) -> Result<(), FieldError> {
     let deeper = || {
         depth
             .checked_sub(1)
-            .ok_or_else(|| FieldError::new(place, "is nested too deeply"))
+            .ok_or_else(|| FieldError::new("", "is nested too deeply"))
     };
     match raw.get().as_bytes().first() {
         Some(b'{') => {
             let depth = deeper()?;
-            for (key, value) in members(raw, Reading::Strict).map_err(|not| not.at(place))? {
-                check_within(value, &member(place, &key), depth)?;
+            for (key, value) in members(raw, Reading::Strict).map_err(|not| not.at(""))? {
+                check_within(value, depth).map_err(|error| error.within(&member("", &key)))?;
             }
             Ok(())
         }
         Some(b'[') => {
             let depth = deeper()?;
-            let items = list(raw).unwrap_or_default();
-            items
-                .iter()
-                .enumerate()
-                .try_for_each(|(n, item)| check_within(item, &format!("{place}[{n}]"), depth))
+            for (n, item) in list(raw).unwrap_or_default().into_iter().enumerate() {
+                check_within(item, depth).map_err(|error| error.within(&format!("[{n}]")))?;
+            }
+            Ok(())
         }
-        Some(b'"') => match serde_json::from_str::<String>(raw.get()) {
+        // Half a surrogate pair can only be written with a backslash.
+        Some(b'"') if raw.get().contains('\\') => match serde_json::from_str::<String>(raw.get()) {
             Ok(_) => Ok(()),
-            Err(_) => Err(FieldError::new(
-                place,
-                "must not have half a surrogate pair",
-            )),
+            Err(_) => Err(FieldError::new("", "must not have half a surrogate pair")),
         },
         _ => Ok(()),
     }
@@ -202,13 +201,16 @@ impl Visitor<'_> for Lossy {
 }
 
 /// A JSON text as it is meant; `None` for every other kind of value.
-pub(crate) fn string(raw: &RawValue) -> Option<String> {
-    if !raw.get().starts_with('"') {
-        return None;
+pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let inner = raw.get().strip_prefix('"')?;
+    match inner.strip_suffix('"') {
+        // Without a backslash it is what is written.
+        Some(text) if !text.contains('\\') => Some(Cow::Borrowed(text)),
+        _ => Lossy
+            .deserialize(&mut serde_json::Deserializer::from_str(raw.get()))
+            .ok()
+            .map(Cow::Owned),
     }
-    Lossy
-        .deserialize(&mut serde_json::Deserializer::from_str(raw.get()))
-        .ok()
 }
 
 /// The digits of a JSON number as they were written; `None` for every other kind of value.
@@ -220,6 +222,9 @@ pub(crate) fn number(raw: &RawValue) -> Option<&str> {
 
 /// The items of a list; `None` for every other kind of value.
 pub(crate) fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
+    if !raw.get().starts_with('[') {
+        return None;
+    }
     serde_json::from_str(raw.get()).ok()
 }
 

@@ -1,5 +1,6 @@
 //! What goes over the wire for one attempt. Pure: supplier, endpoint, event and time in, headers and body out.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::value::RawValue;
@@ -16,6 +17,9 @@ use crate::wire::kept_reply;
 
 /// Bytes of a 2xx reply that are read for a reference.
 pub(crate) const REPLY_LIMIT: usize = 64 * 1024;
+
+/// How many headers a request has at most, without those of its supplier.
+const HEADERS: usize = 9;
 
 /// One POST, ready to be sent.
 #[derive(Clone)]
@@ -51,13 +55,14 @@ impl fmt::Debug for Request {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
-    pub(crate) name: String,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) value: HeaderText,
 }
 
 /// The value of a header: what may be seen, and what may not.
 #[derive(Clone, Debug)]
 pub(crate) enum HeaderText {
+    Fixed(&'static str),
     Plain(String),
     Secret(Secret),
 }
@@ -80,10 +85,11 @@ pub(crate) fn request(
     telling: &Telling<'_>,
     at: Timestamp,
 ) -> Result<Request, NoValidKey> {
-    let mut headers = vec![
-        plain("content-type", "application/json"),
+    let mut headers = Vec::with_capacity(HEADERS + supplier.custom_headers().len());
+    headers.extend([
+        fixed("content-type", "application/json"),
         // A reply is read for a reference: it has to come in a form that needs no decoding.
-        plain("accept-encoding", "identity"),
+        fixed("accept-encoding", "identity"),
         plain("user-agent", telling.user_agent),
         plain("webhook-id", telling.event_id.as_str()),
         plain("webhook-event", telling.kind.as_str()),
@@ -91,7 +97,7 @@ pub(crate) fn request(
             "webhook-timestamp",
             at.as_micros().div_euclid(1_000_000).to_string(),
         ),
-    ];
+    ]);
     if let Some(signature) = signatures(
         supplier.signing_keys(),
         telling.event_id.as_str(),
@@ -109,12 +115,10 @@ pub(crate) fn request(
             Secret::new(format!("Bearer {}", token.expose())),
         ));
     }
-    headers.extend(
-        supplier
-            .custom_headers()
-            .iter()
-            .map(|header| secret(header.name(), header.value().clone())),
-    );
+    headers.extend(supplier.custom_headers().iter().map(|header| Header {
+        name: Cow::Owned(header.name().to_owned()),
+        value: HeaderText::Secret(header.value().clone()),
+    }));
     Ok(Request {
         url: endpoint.url().clone(),
         headers,
@@ -152,16 +156,23 @@ fn find_reference(pointer: &str, reply: &[u8]) -> Result<String, &'static str> {
     }
 }
 
-fn plain(name: &str, value: impl Into<String>) -> Header {
+fn fixed(name: &'static str, value: &'static str) -> Header {
     Header {
-        name: name.to_owned(),
+        name: Cow::Borrowed(name),
+        value: HeaderText::Fixed(value),
+    }
+}
+
+fn plain(name: &'static str, value: impl Into<String>) -> Header {
+    Header {
+        name: Cow::Borrowed(name),
         value: HeaderText::Plain(value.into()),
     }
 }
 
-fn secret(name: &str, value: Secret) -> Header {
+fn secret(name: &'static str, value: Secret) -> Header {
     Header {
-        name: name.to_owned(),
+        name: Cow::Borrowed(name),
         value: HeaderText::Secret(value),
     }
 }

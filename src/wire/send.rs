@@ -211,7 +211,7 @@ impl Sender {
         // The lease is checked below, and for the length of the limit: later than that nothing may leave.
         let departure = Departure::before(Moment::now() + self.timeout);
         let body = Outgoing::new(Bytes::from_owner(body.shared()), &departure);
-        let Some((host, post)) = encoded(&url, &headers, body) else {
+        let Some((host, post)) = encoded(&url, headers, body) else {
             return Some(Reply::of(UNSENDABLE, Duration::ZERO));
         };
         if !may_send() {
@@ -297,7 +297,8 @@ impl Sender {
                 }
             }
         }
-        let mut new = self.connect(url).await?;
+        // Boxed: most exchanges have a connection, and need not carry what making one takes.
+        let mut new = Box::pin(self.connect(url)).await?;
         let response = new
             .post(post)
             .await

@@ -45,7 +45,8 @@ impl State {
         if room.is_some_and(|room| room.calls_at(&ask.endpoint) >= room.limit) {
             return self.leave_out_or_wait(ask, now);
         }
-        let may_begin = match (self.health.condition(&ask.endpoint, &self.pace, now), news) {
+        let condition = news.map_or(Condition::Unknown, |news| news.condition(&self.pace, now));
+        let may_begin = match (condition, news) {
             (Condition::Silent, Some(news)) if ask.who != Who::Person => {
                 let full = self.held.places >= self.places / 2 || self.held.slots >= most;
                 if full || !news.may_be_called_again(ask.is_new, now) {
@@ -67,7 +68,7 @@ impl State {
             }
             (Condition::Answers, news) => {
                 let slow = |news: &health::News| {
-                    news.has_silent_call(&self.pace, now) && self.held.places >= self.places / 2
+                    self.held.places >= self.places / 2 && news.has_silent_call(&self.pace, now)
                 };
                 news.is_none_or(|news| news.open_calls() < most && !slow(news))
             }

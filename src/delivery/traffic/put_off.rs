@@ -92,12 +92,8 @@ impl Traffic {
     /// Whether there may be something in [`old_work`](Self::old_work).
     pub(crate) fn has_old_work(&self, now: Moment) -> bool {
         let state = self.lock();
-        let due = [
-            state.health.next_call_due(),
-            state.rests.first().map(|(due, _)| *due),
-        ];
         state.free() > 0
-            && (!state.with_old.is_empty() || due.into_iter().flatten().any(|due| due <= now))
+            && (!state.with_old.is_empty() || state.next_moment().is_some_and(|due| due <= now))
     }
 
     /// What a worker may claim now of what is put off; slots and rounds are kept for it.
@@ -138,6 +134,19 @@ impl Traffic {
 }
 
 impl State {
+    /// The first moment at which there is something to look at without any other change.
+    pub(super) fn next_moment(&self) -> Option<Moment> {
+        // Nothing can be claimed without a slot, and one that becomes free is a change.
+        if self.free() == 0 {
+            return None;
+        }
+        let rest = self.rests.first().map(|(due, _)| *due);
+        [self.health.next_call_due(), rest]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
     /// One for each supplier that waits for the next call of a silent endpoint whose moment has come.
     fn work_of_due_calls(
         &mut self,

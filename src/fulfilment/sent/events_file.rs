@@ -190,7 +190,7 @@ fn agree(event: &StageEvent, said: &mut Object) -> Result<(), FieldError> {
         let Some(raw) = said.take(key).filter(|raw| !json::is_absent(raw)) else {
             continue;
         };
-        let same = json::string(&raw).is_some_and(|text| of_envelope(key) == Some(text.as_str()));
+        let same = json::string(&raw).is_some_and(|text| of_envelope(key) == Some(&*text));
         if !same {
             return Err(FieldError::new(
                 fields::member("data", key),

@@ -270,7 +270,7 @@ impl Table {
             self.place_of_order(&key.source, &key.order),
             self.place_of_stream(&key),
         );
-        let previous = self.last_of_order(&key.source, &key.order).unwrap_or(0);
+        let previous = places.1.row.unwrap_or(0);
         let whole = Whole {
             notification,
             token: None,

@@ -7,9 +7,16 @@ use std::task::Poll;
 /// The results of the futures, in their order; at most so many of them are under way at a time.
 pub(super) async fn at_most<F: Future>(
     most: usize,
-    futures: impl Iterator<Item = F> + Send,
+    mut futures: impl Iterator<Item = F> + Send,
 ) -> Vec<F::Output> {
-    let mut waiting = futures.enumerate();
+    // Most orders have one supplier.
+    let Some(first) = futures.next() else {
+        return Vec::new();
+    };
+    let Some(second) = futures.next() else {
+        return vec![first.await];
+    };
+    let mut waiting = [first, second].into_iter().chain(futures).enumerate();
     let mut under_way: Vec<(usize, Pin<Box<F>>)> = Vec::with_capacity(most);
     let mut results = Vec::new();
     std::future::poll_fn(|context| {

@@ -1,5 +1,7 @@
 //! The head of the request, and what is read of the head of the reply.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -16,34 +18,39 @@ use super::pool::Host;
 /// The request as HTTP/1.1 has it, and the host that it goes to; `None` for a URL that is not https.
 pub(super) fn encoded(
     url: &Url,
-    headers: &[Header],
+    headers: Vec<Header>,
     body: Outgoing,
 ) -> Option<(Host, hyper::Request<Outgoing>)> {
     let "https" = url.scheme() else { return None };
-    let host = (url.host_str()?.to_owned(), url.port_or_known_default()?);
+    let name = url.host_str()?;
     let mut post = hyper::Request::new(body);
     *post.method_mut() = Method::POST;
     *post.uri_mut() = url[Position::BeforePath..Position::AfterQuery]
         .parse()
         .ok()?;
+    // Host and accept are not among them.
+    let mut map = HeaderMap::with_capacity(headers.len() + 2);
     let named = match url.port() {
-        Some(port) => format!("{}:{port}", host.0),
-        None => host.0.clone(),
+        Some(port) => HeaderValue::try_from(format!("{name}:{port}")),
+        None => HeaderValue::from_str(name),
     };
-    post.headers_mut()
-        .insert(header::HOST, HeaderValue::from_str(&named).ok()?);
-    for header in headers {
-        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-        let value = match &header.value {
-            HeaderText::Plain(text) => HeaderValue::from_str(text).ok()?,
-            HeaderText::Secret(secret) => sensitive(secret)?,
+    map.insert(header::HOST, named.ok()?);
+    for Header { name, value } in headers {
+        let name = match name {
+            Cow::Borrowed(ours) => HeaderName::from_static(ours),
+            Cow::Owned(theirs) => HeaderName::try_from(theirs).ok()?,
         };
-        post.headers_mut().append(name, value);
+        let value = match value {
+            HeaderText::Fixed(text) => HeaderValue::from_static(text),
+            HeaderText::Plain(text) => HeaderValue::try_from(text).ok()?,
+            HeaderText::Secret(secret) => sensitive(&secret)?,
+        };
+        map.append(name, value);
     }
-    post.headers_mut()
-        .entry(header::ACCEPT)
+    map.entry(header::ACCEPT)
         .or_insert(HeaderValue::from_static("*/*"));
-    Some((host, post))
+    *post.headers_mut() = map;
+    Some(((Arc::from(name), url.port_or_known_default()?), post))
 }
 
 fn sensitive(secret: &Secret) -> Option<HeaderValue> {

@@ -26,7 +26,7 @@ const KNOWN: usize = 4_096;
 const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// Host and port.
-pub(super) type Host = (String, u16);
+pub(super) type Host = (Arc<str>, u16);
 
 pub(super) struct Pool {
     /// How many connections there may be without an exchange under way, over all hosts.

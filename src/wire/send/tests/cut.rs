@@ -101,7 +101,7 @@ async fn a_request_that_was_called_off_in_time_never_reaches_the_server() {
     let departure = Departure::before(Moment::now() + READ_LIMIT);
     assert!(departure.call_off());
     let body = Outgoing::new(Bytes::from_static(b"planted"), &departure);
-    let (_, post) = encoded(&url, &[], body).unwrap();
+    let (_, post) = encoded(&url, Vec::new(), body).unwrap();
     assert!(connection.post(post).await.is_err());
     drop(connection);
     assert_eq!(server.await.unwrap(), b"");

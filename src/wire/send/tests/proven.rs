@@ -74,7 +74,7 @@ impl AsyncWrite for Alerting {
 fn one_post() -> hyper::Request<Outgoing> {
     let departure = Departure::before(Moment::now() + READ_LIMIT);
     let body = Outgoing::new(Bytes::from_static(b"{}"), &departure);
-    encoded(&Url::parse("https://hook.test/").unwrap(), &[], body)
+    encoded(&Url::parse("https://hook.test/").unwrap(), Vec::new(), body)
         .unwrap()
         .1
 }

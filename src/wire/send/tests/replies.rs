@@ -79,7 +79,7 @@ async fn a_lease_that_is_gone_sends_nothing() {
 async fn a_header_that_is_none_is_not_sent() {
     let mut bad = request("https://localhost:1/");
     bad.headers.push(Header {
-        name: "x-a".to_owned(),
+        name: "x-a".into(),
         value: HeaderText::Plain("a\r\nx-b: b".to_owned()),
     });
     let reply = sender(&Ca::new())
@@ -420,7 +420,7 @@ fn the_host_header_names_a_port_that_is_not_443_and_the_target_is_path_and_query
         ("https://user:planted@hook.test/x", "/x", "hook.test"),
     ] {
         let body = Outgoing::new(Bytes::from_static(b"{}"), &Departure::before(Moment::now()));
-        let (_, post) = encoded(&Url::parse(url).unwrap(), &[], body).unwrap();
+        let (_, post) = encoded(&Url::parse(url).unwrap(), Vec::new(), body).unwrap();
         assert_eq!(
             (
                 post.uri().to_string().as_str(),

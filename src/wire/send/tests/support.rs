@@ -284,7 +284,7 @@ pub(super) fn answers(given: Vec<Vec<IpAddr>>) -> (Resolver, Arc<AtomicUsize>) {
 
 pub(super) fn request(url: &str) -> Request {
     let header = |name: &str, value| Header {
-        name: name.to_owned(),
+        name: name.to_owned().into(),
         value,
     };
     let plain = |name, value: &str| header(name, HeaderText::Plain(value.to_owned()));
