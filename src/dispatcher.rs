@@ -8,7 +8,6 @@ mod storing;
 mod visit;
 pub(crate) mod worker;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,6 +23,7 @@ use crate::store::{Counts, Filter, Group, Listing, NewNotification, Page, Start,
 use crate::supplier::Supplier;
 use crate::supplier::lookup::Suppliers;
 use crate::supplier::signing::check_keys;
+use crate::value::hashed::FastMap;
 use crate::value::names::{OrderCode, Source, SupplierId};
 
 pub use builder::DispatcherBuilder;
@@ -60,8 +60,7 @@ use recipients::Recipients;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::collections::HashMap;
-/// use std::sync::{Arc, RwLock};
+/// /// use std::sync::{Arc, RwLock};
 ///
 /// use orderhook::notification::{By, OrderState};
 /// use orderhook::{Dispatcher, MemoryStore, PaidOrder, Source, Supplier, SupplierId, Worker};
@@ -293,7 +292,7 @@ impl Dispatcher {
         self.ensure_open()?;
         let found = self.engine.supplier(supplier).await?;
         let new = vec![self.row(&found, order, event)];
-        let suppliers = HashMap::from([(supplier.clone(), found)]);
+        let suppliers = FastMap::from_iter([(supplier.clone(), found)]);
         self.engine.insert_and_send(new, suppliers).await
     }
 
@@ -335,7 +334,7 @@ impl Dispatcher {
         self.run(async move |engine| {
             let found = engine.supplier(&supplier).await?;
             let new = vec![this.row(&found, &order, event)];
-            let suppliers = HashMap::from([(supplier, found)]);
+            let suppliers = FastMap::from_iter([(supplier, found)]);
             engine.notify(new, &suppliers).await
         })
         .await

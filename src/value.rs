@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod decimal;
 pub(crate) mod fields;
 pub(crate) mod folded;
+pub(crate) mod hashed;
 pub(crate) mod invalid;
 pub(crate) mod json;
 pub(crate) mod money;

@@ -13,9 +13,9 @@ use rustls::pki_types::pem::PemObject;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::measured::{IN_FLIGHT, Measured, Watch, side_by_side};
 use super::orders::body;
 use super::receiver::Address;
-use super::rows::{IN_FLIGHT, Measured, Watch, side_by_side};
 
 /// So many POSTs of one client, each to its end.
 pub(crate) async fn client(to: &Address, number: usize) -> Measured {

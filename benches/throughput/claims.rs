@@ -7,9 +7,9 @@ use orderhook::event::Body;
 use orderhook::store::{ClaimNew, ClaimRequest, NewNotification, Pick, Start, Store};
 use orderhook::{Key, SqliteStore};
 
+use super::measured::{Measured, Watch};
 use super::orders::{code, source, supplier_id};
 use super::receiver::Address;
-use super::rows::{Measured, Watch};
 
 /// The suppliers of a backlog.
 const SUPPLIERS: usize = 1_000;

@@ -6,9 +6,9 @@ use std::io::{Seek, Write};
 use orderhook::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use orderhook::sqlx::{self, ConnectOptions};
 
+use super::measured::{IN_FLIGHT, Measured, Watch};
 use super::orders::body;
 use super::receiver::Address;
-use super::rows::{IN_FLIGHT, Measured, Watch};
 
 /// A page written over and synced, again and again.
 pub(crate) async fn fdatasync(_: &Address, number: usize) -> Measured {

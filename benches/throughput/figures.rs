@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::Measured;
+use super::measured::Measured;
 
 type Results<'a> = BTreeMap<&'a str, Vec<Measured>>;
 

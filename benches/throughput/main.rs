@@ -35,6 +35,7 @@ mod deliver;
 mod disk;
 mod figures;
 mod machine;
+mod measured;
 mod orders;
 mod paced;
 mod receiver;
@@ -44,8 +45,9 @@ mod rows;
 use std::collections::BTreeMap;
 
 use figures::figures;
+use measured::Measured;
 use receiver::Receiver;
-use rows::{Measured, ROWS, Row};
+use rows::{ROWS, Row};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();

@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use super::machine::now_us;
+use super::measured::{IN_FLIGHT, Measured, Watch};
 use super::orders::{builder, order, suppliers};
 use super::receiver::Address;
-use super::rows::{IN_FLIGHT, Measured, Watch};
 
 /// From before `enqueue` to the arrival at the receiver, one caller at a time, beside a worker of the same process.
 async fn latency(to: &Address, store: impl Store, number: usize) -> Measured {

@@ -1,24 +1,27 @@
 //! The receiver: a process of its own that answers every POST at once, never answers one to `/hang/`, and counts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::ca::{Ca, LOOPBACK_NAMES};
 use super::machine;
+use super::measured::Measured;
 
 /// Where the receiver is, and the root that signs its certificate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Address {
     pub(crate) url: String,
     pub(crate) pem: String,
+    /// The same without TLS, for a sender that trusts no root of ours.
+    pub(crate) plain: String,
 }
 
 /// What has arrived since the last report.
@@ -59,6 +62,32 @@ impl Receiver {
         }
     }
 
+    /// Has a process measure, which prints what it has measured, and confirms that every order arrived once.
+    pub(crate) fn confirm(&mut self, row: &str, sender: &mut Command) -> Measured {
+        // What still arrived of the row before.
+        let _ = self.report();
+        let output = sender.stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success(), "{row} failed");
+        let mut measured: Measured = serde_json::from_slice(&output.stdout).unwrap();
+        let seen = self.report();
+        if let Some(arrive) = measured.arrive {
+            let (requests, distinct) = (seen.requests, seen.distinct);
+            assert_eq!(
+                (requests, distinct),
+                (arrive, arrive),
+                "{row}: every order arrives once"
+            );
+        }
+        let arrivals: HashMap<_, _> = seen.arrivals.iter().copied().collect();
+        let took = |(n, began): (usize, u64)| arrivals[&n].saturating_sub(began);
+        measured.latencies = std::mem::take(&mut measured.began)
+            .into_iter()
+            .map(took)
+            .collect();
+        measured.arrivals = seen.arrivals.into_iter().map(|(_, at)| at).collect();
+        measured
+    }
+
     /// What has arrived since the last report.
     pub(crate) fn report(&mut self) -> Report {
         self.ask.write_all(b"report\n").unwrap();
@@ -95,21 +124,32 @@ pub(crate) fn serve() {
         let ca = Ca::new();
         let acceptor = TlsAcceptor::from(ca.server_config(LOOPBACK_NAMES));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address {
             url: format!("https://{}", listener.local_addr().unwrap()),
             pem: ca.pem(),
+            plain: format!("http://{}", plain.local_addr().unwrap()),
         };
         println!("{}", serde_json::to_string(&address).unwrap());
         loop {
-            let Ok((stream, _)) = listener.accept().await else {
+            let (accepted, is_plain) = tokio::select! {
+                accepted = listener.accept() => (accepted, false),
+                accepted = plain.accept() => (accepted, true),
+            };
+            let Ok((stream, _)) = accepted else {
                 // Out of descriptors: those who connect wait.
                 tokio::time::sleep(std::time::Duration::from_millis(10)).await;
                 continue;
             };
+            stream.set_nodelay(true).unwrap();
             let (acceptor, seen) = (acceptor.clone(), Arc::clone(&seen));
             tokio::spawn(async move {
                 // A sender that ends closes as it likes.
-                let _ = answer(acceptor, stream, seen).await;
+                if is_plain {
+                    let _ = answer(stream, seen).await;
+                } else if let Ok(stream) = acceptor.accept(stream).await {
+                    let _ = answer(stream, seen).await;
+                }
             });
         }
     });
@@ -136,13 +176,10 @@ pub(crate) fn serve() {
 const OK: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
 
-async fn answer(
-    acceptor: TlsAcceptor,
-    stream: TcpStream,
+async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
     seen: Arc<Mutex<Seen>>,
 ) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut stream = acceptor.accept(stream).await?;
     let mut bytes = Vec::with_capacity(4096);
     loop {
         let Some((path, length)) = head(&bytes) else {

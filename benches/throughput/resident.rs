@@ -5,9 +5,9 @@ use std::time::Duration;
 use orderhook::{MemoryStore, Worker};
 
 use super::machine::{self, resident_bytes};
+use super::measured::{Measured, Watch, side_by_side};
 use super::orders::{builder, order, suppliers};
 use super::receiver::Address;
-use super::rows::{Measured, Watch, side_by_side};
 
 /// So many calls that hang at once, each at an endpoint of its own.
 pub(crate) async fn hanging(to: &Address, number: usize) -> Measured {

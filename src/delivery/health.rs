@@ -1,11 +1,12 @@
 //! What this process knows of endpoints: who answers, who is silent, and when a silent one is called again. Pure: time is an
 //! argument.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::supplier::EndpointId;
 use crate::value::clock::Moment;
+use crate::value::hashed::FastMap;
 use crate::value::names::SupplierId;
 
 use super::pace::{ENDPOINTS, PAUSES_FOR_NEW, Pace};
@@ -114,7 +115,7 @@ impl News {
 /// All endpoints that something is known of.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    news: HashMap<EndpointId, News>,
+    news: FastMap<EndpointId, News>,
     /// Every remembered endpoint once, by the moment of the last news of it: the first one is the first to be forgotten.
     remembered: BTreeSet<(Moment, EndpointId)>,
     /// Silent endpoints that a supplier waits for, by the moment at which they are called again.

@@ -4,7 +4,7 @@
 //! gives itself back when it is dropped: a [`Seat`] is a slot that is kept for a claim, a [`Pass`] is a call, a [`Stay`] is a
 //! round at a supplier.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::supplier::EndpointId;
 use crate::value::clock::Moment;
+use crate::value::hashed::FastMap;
 use crate::value::names::SupplierId;
 
 use super::health::{CallEnd, Condition, Health};
@@ -55,7 +56,7 @@ struct State {
     worker_waits: bool,
     last_was_visitor: bool,
     health: Health,
-    calls: HashMap<u64, Call>,
+    calls: FastMap<u64, Call>,
     last_call: u64,
     /// Silent calls that found no place, and so keep their slot.
     late: VecDeque<u64>,
@@ -65,7 +66,7 @@ struct State {
     line_of_unknown: Line,
     /// Visitors that wait for a slot before they claim anything; rounds come before them.
     visitors: VecDeque<oneshot::Sender<Seat>>,
-    rooms: HashMap<SupplierId, Room>,
+    rooms: FastMap<SupplierId, Room>,
     /// How many claims wait for room at their supplier.
     waiting: usize,
     turned_away: TurnedAway,
@@ -167,13 +168,13 @@ impl Traffic {
             worker_waits: false,
             last_was_visitor: false,
             health: Health::default(),
-            calls: HashMap::new(),
+            calls: FastMap::default(),
             last_call: 0,
             late: VecDeque::new(),
             line: Line::new(),
             line_of_unknown: Line::new(),
             visitors: VecDeque::new(),
-            rooms: HashMap::new(),
+            rooms: FastMap::default(),
             waiting: 0,
             turned_away: TurnedAway::default(),
             with_old: BTreeSet::new(),

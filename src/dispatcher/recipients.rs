@@ -1,12 +1,12 @@
 //! The suppliers of an order, looked up before its transaction begins.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::supplier::Supplier;
+use crate::value::hashed::FastMap;
 use crate::value::names::SupplierId;
 
 /// The suppliers that [`Dispatcher::suppliers_of`](crate::Dispatcher::suppliers_of) has looked up, for
@@ -15,11 +15,11 @@ use crate::value::names::SupplierId;
 #[derive(Clone)]
 pub struct Recipients {
     engine: Weak<Engine>,
-    found: HashMap<SupplierId, Supplier>,
+    found: FastMap<SupplierId, Supplier>,
 }
 
 impl Recipients {
-    pub(super) fn new(engine: &Arc<Engine>, found: HashMap<SupplierId, Supplier>) -> Self {
+    pub(super) fn new(engine: &Arc<Engine>, found: FastMap<SupplierId, Supplier>) -> Self {
         Recipients {
             engine: Arc::downgrade(engine),
             found,
@@ -35,11 +35,11 @@ impl Recipients {
         std::ptr::eq(self.engine.as_ptr(), Arc::as_ptr(engine))
     }
 
-    pub(super) fn found(&self) -> &HashMap<SupplierId, Supplier> {
+    pub(super) fn found(&self) -> &FastMap<SupplierId, Supplier> {
         &self.found
     }
 
-    pub(super) fn into_found(self) -> HashMap<SupplierId, Supplier> {
+    pub(super) fn into_found(self) -> FastMap<SupplierId, Supplier> {
         self.found
     }
 

@@ -1,6 +1,5 @@
 //! From an order to its rows in the store: the lookup of its suppliers, and the insert.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::delivery::at_once::AtOnce;
@@ -14,6 +13,7 @@ use crate::notification::{Claim, Key, Notification, transition};
 use crate::store::{ClaimNew, Inserted, Insertion, NewNotification, Start};
 use crate::supplier::Supplier;
 use crate::value::clock::Moment;
+use crate::value::hashed::FastMap;
 use crate::value::names::SupplierId;
 use crate::value::time::Timestamp;
 
@@ -35,13 +35,13 @@ impl Engine {
     pub(super) async fn suppliers(
         &self,
         ids: &[SupplierId],
-    ) -> Result<HashMap<SupplierId, Supplier>, Error> {
+    ) -> Result<FastMap<SupplierId, Supplier>, Error> {
         let answers = tokio::select! {
             biased;
             answers = self.suppliers.find_all(ids) => answers,
             () = self.hand_back.cancelled() => return Err(Error::ShuttingDown),
         };
-        let mut found = HashMap::with_capacity(ids.len());
+        let mut found = FastMap::with_capacity_and_hasher(ids.len(), Default::default());
         for (id, answer) in ids.iter().zip(answers) {
             let supplier = answer.map_err(|source| Error::Lookup {
                 supplier: id.clone(),
@@ -61,7 +61,7 @@ impl Engine {
     pub(super) async fn insert_and_send(
         self: &Arc<Self>,
         new: Vec<NewNotification>,
-        suppliers: HashMap<SupplierId, Supplier>,
+        suppliers: FastMap<SupplierId, Supplier>,
     ) -> Result<Enqueued, Error> {
         if !self.workers.would_send_at_once() {
             return self.insert(&new).await;
@@ -89,7 +89,7 @@ impl Engine {
     async fn insert_in_rooms(
         &self,
         new: &[NewNotification],
-        suppliers: &HashMap<SupplierId, Supplier>,
+        suppliers: &FastMap<SupplierId, Supplier>,
         who: Who,
     ) -> Result<StoredAtOnce, Error> {
         let room = |new: &NewNotification| {
@@ -161,7 +161,7 @@ impl Engine {
     pub(super) async fn notify(
         self: &Arc<Self>,
         new: Vec<NewNotification>,
-        suppliers: &HashMap<SupplierId, Supplier>,
+        suppliers: &FastMap<SupplierId, Supplier>,
     ) -> Result<Report, Error> {
         let stored = self.insert_in_rooms(&new, suppliers, Who::Visitor).await?;
         let now = stored.now;
@@ -194,7 +194,7 @@ impl Engine {
     async fn to_their_ends(
         self: &Arc<Self>,
         begun: Vec<AtOnce>,
-    ) -> Result<HashMap<Key, End>, Error> {
+    ) -> Result<FastMap<Key, End>, Error> {
         let is_single = begun.len() == 1;
         let mut delivered = Vec::with_capacity(begun.len());
         let mut tasks = Vec::new();
@@ -210,7 +210,7 @@ impl Engine {
         for (key, task) in tasks {
             delivered.push((key, task.await.map_err(|_| Error::Panicked)?));
         }
-        let mut ends = HashMap::new();
+        let mut ends = FastMap::default();
         for (key, delivered) in delivered {
             if let Delivered::Settled(end) = delivered.map_err(Error::Store)? {
                 ends.insert(key, *end);

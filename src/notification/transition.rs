@@ -4,9 +4,8 @@
 //! whether a token is kept. What only a store can know stays with the store: which notification is the oldest unfinished
 //! of its stream, and what comes first in a queue.
 
-use std::collections::HashMap;
-
 use crate::event::{Body, ContentDigest};
+use crate::value::hashed::FastMap;
 use crate::value::time::Timestamp;
 
 use super::attempt::Attempt;
@@ -312,8 +311,8 @@ pub struct Judge<'a> {
 /// What is to be stored and is not in the tables yet: the digests by key, and the ends of streams.
 #[derive(Debug, Default)]
 struct Accepted<'a> {
-    digests: HashMap<&'a Key, Option<ContentDigest>>,
-    ends: HashMap<Stream, u64>,
+    digests: FastMap<&'a Key, Option<ContentDigest>>,
+    ends: FastMap<Stream, u64>,
 }
 
 impl<'a> Judge<'a> {

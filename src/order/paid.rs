@@ -1,7 +1,6 @@
 //! A paid order, with the lines of all its suppliers.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::value::fields::{self, FieldError, Fields, UnknownKeys};
+use crate::value::hashed::FastSet;
 use crate::value::json;
 use crate::value::money::{Currency, Money};
 use crate::value::names::{OrderCode, SupplierId};
@@ -127,7 +127,7 @@ impl PaidOrder {
 
     /// The suppliers that have lines, each once, in the order of their first lines.
     pub fn suppliers(&self) -> impl Iterator<Item = &SupplierId> {
-        let mut seen = HashSet::new();
+        let mut seen = FastSet::default();
         let mut last = None;
         let suppliers = self.parts.lines.iter().map(Line::supplier);
         // Lines of one supplier mostly stand together.

@@ -1,5 +1,6 @@
 //! The store in memory: the reference for the contract, and enough for one process that may forget.
 
+mod change;
 mod index;
 mod intervene;
 mod listing;

@@ -277,6 +277,7 @@ fn at_most_sixty_five_thousand_are_remembered_and_the_oldest_news_go_first() {
         told.end(&name, call, CallEnd::Answered);
         told.wait(Duration::from_micros(1));
     }
+    told.wait(Duration::from_secs(1));
     // There is news of the first one; the second one is the oldest now.
     let call = told.call("0");
     told.end("0", call, CallEnd::Answered);

@@ -1,12 +1,14 @@
 //! Indexes over rows that are never taken out again, in as few bytes as can be: a row's number under the hash of its name.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+
+use crate::value::hashed::{FastMap, FastState};
 
 /// Which row has a name. The names themselves stand in the rows: the caller says whether a row is the one.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    random: RandomState,
+    random: FastState,
     rows: HashMap<u64, u64, BuildHasherDefault<AsItIs>>,
 }
 
@@ -64,14 +66,14 @@ impl Hasher for AsItIs {
 /// Values that occur many times, kept once each.
 #[derive(Debug)]
 pub(super) struct Shared<T> {
-    numbers: HashMap<T, u64>,
+    numbers: FastMap<T, u64>,
     values: Vec<T>,
 }
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
         Shared {
-            numbers: HashMap::new(),
+            numbers: FastMap::default(),
             values: Vec::new(),
         }
     }

@@ -1,24 +1,20 @@
 //! The rows and the ways to them. Whatever a call does, it looks at what it is about and not at all that was ever stored.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use crate::notification::transition::{self, Change, Judge, Present, Queue};
-use crate::notification::{Claim, Key, Notification, NotificationState, Stream, Token};
-use crate::store::{
-    ClaimNew, ClaimRequest, Claims, Inserted, Insertion, NewNotification, Pick, Recorded, Start,
-    Step, Written,
-};
+use crate::notification::transition::{self, Judge, Present, Queue};
+use crate::notification::{Claim, Key, Notification, Stream, Token};
+use crate::store::{ClaimNew, ClaimRequest, Claims, Inserted, Insertion, NewNotification, Pick};
 use crate::value::clock::Moment;
+use crate::value::hashed::FastMap;
 use crate::value::names::{OrderCode, Source};
 use crate::value::time::Timestamp;
 
+use super::change::Unfinished;
 use super::index::{Index, Place};
 use super::mark::{Mark, Names};
 use super::queues::{Queues, Turn};
-
-/// How many notifications that have come to their end are kept whole.
-const WHOLE: usize = 1_000;
 
 #[derive(Debug)]
 pub(super) struct Table {
@@ -33,8 +29,8 @@ pub(super) struct Table {
     pub(super) by_order: Index,
     pub(super) by_stream: Index,
     /// What holds its stream or would be held, by position.
-    unfinished: HashMap<Stream, BTreeMap<u64, u64>>,
-    queues: HashMap<Source, Queues>,
+    pub(super) unfinished: FastMap<Stream, Unfinished>,
+    pub(super) queues: FastMap<Source, Queues>,
     /// What is pending, being sent or failed.
     pub(super) open: BTreeSet<u64>,
     /// What has come to its end and is kept whole, oldest first.
@@ -43,7 +39,7 @@ pub(super) struct Table {
     /// What became notified or failed, by its number in that order, which begins at 1. 0: it was reopened.
     pub(super) settled: Vec<u64>,
     /// Whether something came into a queue that no holder has, since this was looked at.
-    has_news: bool,
+    pub(super) has_news: bool,
 }
 
 #[derive(Debug)]
@@ -71,11 +67,11 @@ impl Row {
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) notification: Notification,
-    token: Option<Token>,
+    pub(super) token: Option<Token>,
     /// The queue that it waits in whenever it is the oldest unfinished of its stream and can be claimed.
-    queue: Queue,
+    pub(super) queue: Queue,
     /// Where it stands in the queues.
-    waits: Option<(Queue, Timestamp)>,
+    pub(super) waits: Option<(Queue, Timestamp)>,
     /// Its number in `settled`.
     pub(super) settled: Option<usize>,
     /// The row before it in its order; 0 for the first.
@@ -83,6 +79,13 @@ pub(super) struct Whole {
 }
 
 impl Whole {
+    /// It is given to a holder, if it can be claimed.
+    fn hold(&mut self, token: Token) -> Option<Claim> {
+        let claim = transition::claim(&self.notification.state, self.claim(token)?)?;
+        self.token = Some(token);
+        Some(claim)
+    }
+
     /// What a claim has of it; `None` without a body.
     fn claim(&self, token: Token) -> Option<Claim> {
         let Notification {
@@ -119,8 +122,8 @@ impl Table {
             by_key: Index::default(),
             by_order: Index::default(),
             by_stream: Index::default(),
-            unfinished: HashMap::new(),
-            queues: HashMap::new(),
+            unfinished: FastMap::default(),
+            queues: FastMap::default(),
             open: BTreeSet::new(),
             whole: VecDeque::new(),
             last_token: 0,
@@ -221,15 +224,8 @@ impl Table {
         let mut claims = Vec::new();
         for (new, answer) in new.iter().zip(&answers) {
             if let Inserted::New { position } = answer {
-                let had_news = self.has_news;
-                let id = self.add(new, *position, now);
-                if claim.names(&new.key) {
-                    let until = now.after(claim.lease);
-                    if let Some(claim) = self.hand_out_at_once(id, &new.start, until) {
-                        claims.push(claim);
-                        self.has_news = had_news;
-                    }
-                }
+                let until = claim.names(&new.key).then(|| now.after(claim.lease));
+                claims.extend(self.add(new, *position, now, until));
             }
         }
         let mut inserted = Insertion::new(now, answers);
@@ -252,7 +248,14 @@ impl Table {
         }
     }
 
-    fn add(&mut self, new: &NewNotification, position: u64, now: Timestamp) -> u64 {
+    /// Adds a row, and hands it out until then if it is the first of its stream.
+    fn add(
+        &mut self,
+        new: &NewNotification,
+        position: u64,
+        now: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Option<Claim> {
         let beginning = transition::start(&new.start, now);
         let change = beginning.change;
         let (key, state) = (new.key.clone(), change.state.clone());
@@ -271,7 +274,7 @@ impl Table {
             self.place_of_stream(&key),
         );
         let previous = places.1.row.unwrap_or(0);
-        let whole = Whole {
+        let mut whole = Whole {
             notification,
             token: None,
             queue: change.queue,
@@ -279,13 +282,20 @@ impl Table {
             settled: None,
             previous,
         };
+        let at_once = until
+            .filter(|_| !self.unfinished.contains_key(&key.stream()))
+            .and_then(|until| transition::hand_out_at_once(&new.start, until));
+        let (change, claim) = match at_once {
+            Some(change) => (change, whole.hold(self.next_token())),
+            None => (change, None),
+        };
         self.rows.push(Row::Whole(Box::new(whole)));
         let id = self.rows.len() as u64;
         self.by_key.put(places.0, id);
         self.by_order.put(places.1, id);
         self.by_stream.put(places.2, id);
         self.change(id, change);
-        id
+        claim
     }
 
     pub(super) fn claim(&mut self, request: &ClaimRequest) -> Claims {
@@ -343,139 +353,16 @@ impl Table {
     }
 
     fn hand_out(&mut self, id: u64, until: Timestamp) -> Option<Claim> {
-        let change = transition::hand_out(self.whole(id)?.queue, until);
-        self.hold(id, change)
-    }
-
-    /// The claim on what has just been stored, if it is the first of its stream.
-    fn hand_out_at_once(&mut self, id: u64, start: &Start, until: Timestamp) -> Option<Claim> {
-        let change = transition::hand_out_at_once(start, until)?;
-        self.whole(id)?.waits?;
-        self.hold(id, change)
-    }
-
-    fn hold(&mut self, id: u64, change: Change) -> Option<Claim> {
-        let token = Token::new(self.last_token + 1);
+        let token = self.next_token();
         let row = self.whole_mut(id)?;
-        let claim = transition::claim(&row.notification.state, row.claim(token)?)?;
-        row.token = Some(token);
-        self.last_token += 1;
+        let change = transition::hand_out(row.queue, until);
+        let claim = row.hold(token)?;
         self.change(id, change);
         Some(claim)
     }
 
-    pub(super) fn write(&mut self, steps: &[Step]) -> Recorded {
-        // One commit is one moment.
-        let now = self.now();
-        let answers = steps.iter().map(|step| self.write_one(step, now));
-        Recorded::new(now, answers.collect())
-    }
-
-    fn write_one(&mut self, step: &Step, now: Timestamp) -> Written {
-        let Some(id) = self.find(&step.key) else {
-            return Written::Stale;
-        };
-        let Some(row) = self
-            .whole_mut(id)
-            .filter(|row| row.token == Some(step.token))
-        else {
-            return Written::Stale;
-        };
-        let attempts = &mut row.notification.attempts;
-        attempts.extend_from_slice(transition::new_attempts(step, attempts.len()));
-        row.notification.ledger = step.ledger.clone();
-        self.change(id, transition::step(&step.then, now));
-        Written::Applied
-    }
-
-    /// The one place where a state changes: keeps streams and queues in step.
-    pub(super) fn change(&mut self, id: u64, change: Change) {
-        let settled = change.settles().then_some(self.settled.len());
-        let Some(row) = self.whole_mut(id) else {
-            return;
-        };
-        if !change.keeps_token() {
-            row.token = None;
-        }
-        let before = std::mem::replace(&mut row.settled, settled);
-        row.notification.reopened += u32::from(change.reopens);
-        row.queue = change.queue;
-        let holds = change.state.holds_stream();
-        let is_final = change.state.name().is_final();
-        row.notification.state = change.state;
-        let (stream, position) = (row.notification.key.stream(), row.notification.position);
-        if let Some(settled) = before.and_then(|before| self.settled.get_mut(before)) {
-            *settled = 0;
-        }
-        if settled.is_some() {
-            self.settled.push(id);
-        }
-        match is_final {
-            true => self.open.remove(&id),
-            false => self.open.insert(id),
-        };
-
-        let unfinished = self.unfinished.entry(stream.clone()).or_default();
-        let head_before = unfinished.first_key_value().map(|(_, id)| *id);
-        match holds {
-            true => unfinished.insert(position, id),
-            false => unfinished.remove(&position),
-        };
-        let head = unfinished.first_key_value().map(|(_, id)| *id);
-        if unfinished.is_empty() {
-            self.unfinished.remove(&stream);
-        }
-        for id in [Some(id), head_before, head].into_iter().flatten() {
-            self.enqueue(id, head == Some(id));
-        }
-        if is_final {
-            self.whole.push_back(id);
-            self.pack_the_oldest();
-        }
-    }
-
-    /// Puts it where it belongs in the queues.
-    fn enqueue(&mut self, id: u64, is_head: bool) {
-        let Some(row) = self.rows.get_mut(place(id).unwrap_or(usize::MAX)) else {
-            return;
-        };
-        let Row::Whole(row) = row else { return };
-        let waits = row
-            .notification
-            .state
-            .claimable_from()
-            .filter(|_| is_head)
-            .map(|at| (row.queue, at));
-        if waits == row.waits {
-            return;
-        }
-        let is_pending = matches!(row.notification.state, NotificationState::Pending { .. });
-        self.has_news |= is_pending && waits.is_some();
-        let before = std::mem::replace(&mut row.waits, waits);
-        let key = &row.notification.key;
-        let queues = self.queues.entry(key.source.clone()).or_default();
-        if let Some((queue, at)) = before {
-            queues.remove(queue, &key.supplier, (at, id));
-        }
-        if let Some((queue, at)) = waits {
-            queues.insert(queue, &key.supplier, (at, id));
-        }
-    }
-
-    /// Of what came to its end long ago only the mark is kept.
-    fn pack_the_oldest(&mut self) {
-        while self.whole.len() > WHOLE {
-            let Some(id) = self.whole.pop_front() else {
-                return;
-            };
-            let Some(row) = place(id).and_then(|place| self.rows.get_mut(place)) else {
-                continue;
-            };
-            if let Row::Whole(whole) = row
-                && let Some(mark) = Mark::pack(&whole.notification, whole.previous, &mut self.names)
-            {
-                *row = Row::Mark(mark);
-            }
-        }
+    fn next_token(&mut self) -> Token {
+        self.last_token += 1;
+        Token::new(self.last_token)
     }
 }

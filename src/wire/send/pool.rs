@@ -1,10 +1,12 @@
 //! Connections that wait for the next exchange: few per host, bounded over all hosts, and not for long.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
+
+use crate::value::hashed::{FastMap, FastSet};
 
 use super::connection::Connection;
 
@@ -39,9 +41,9 @@ pub(super) struct Pool {
 struct Shelf {
     /// The longest idle first.
     by_age: BTreeMap<u64, Host>,
-    by_host: HashMap<Host, Vec<Idle>>,
+    by_host: FastMap<Host, Vec<Idle>>,
     /// Servers on whose connections a second exchange went well.
-    keep_open: HashSet<Host>,
+    keep_open: FastSet<Host>,
     /// How many are on their way back: the rest of a reply is still being read.
     recovering: usize,
     next: u64,

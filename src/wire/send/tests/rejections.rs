@@ -74,7 +74,7 @@ async fn what_came_of_a_rejection_is_kept_when_the_rest_does_not_come() {
 async fn a_rejection_without_an_end_is_read_no_further_than_it_is_wanted() {
     let ca = Ca::new();
     let head = "HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n";
-    let chunk = "4\r\nhalf\r\n".to_owned();
+    let chunk = format!("12c\r\n{}\r\n", "x".repeat(0x12c));
     let script = vec![say(head), Act::SayForEver(chunk)];
     let receiver = Receiver::start(ca.good(), script).await;
     let reply = rejection(&sender(&ca), &receiver, Some(10_000)).await;
