@@ -77,7 +77,7 @@ mod sqlite {
         let orders = orders(number);
         let (watch, commits) = (Watch::start(), store.commits());
         through(orders).await;
-        let measured = watch.stop(number, number / 20 + 1).with(
+        let measured = watch.stop(number, number / 20).with(
             "commits",
             (store.commits() - commits) as f64 / number as f64,
         );
@@ -121,7 +121,7 @@ mod sqlite {
         let orders = orders(number);
         let (watch, commits) = (Watch::start(), store.commits());
         notify(orders).await;
-        watch.stop(number, number / 20 + 1).with(
+        watch.stop(number, number / 20).with(
             "commits",
             (store.commits() - commits) as f64 / number as f64,
         )

@@ -59,6 +59,8 @@ pub(crate) enum Way {
     Due { is_new: bool },
     /// By a worker that looked for what was put off, with room at the supplier.
     PutOff(Stay),
+    /// The same, claimed before there is room.
+    Ahead,
     /// By a caller who asked for this notification, with room at the supplier.
     Visit(Who, Stay),
 }
@@ -181,6 +183,7 @@ impl<'a> Delivery<'a> {
         let (who, is_new, was_put_off, stay) = match held.way {
             Way::Due { is_new } => (Who::Worker, is_new, false, None),
             Way::PutOff(stay) => (Who::Worker, false, true, Some(stay)),
+            Way::Ahead => (Who::Worker, false, true, None),
             Way::Visit(who, stay) => (who, true, false, Some(stay)),
         };
         Delivery {

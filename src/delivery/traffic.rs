@@ -29,7 +29,7 @@ pub(crate) use guards::{Pass, Seat, Work};
 use line::{Line, TurnedAway};
 pub(crate) use put_off::{Beside, OldWork, PutOffFor};
 use room::Room;
-pub(crate) use room::{Entry, Stay};
+pub(crate) use room::{Entry, Stay, Waits};
 
 /// What is under way in this process, and what is known of those who are called.
 pub(crate) struct Traffic {
@@ -69,6 +69,8 @@ struct State {
     rooms: FastMap<SupplierId, Room>,
     /// How many claims wait for room at their supplier.
     waiting: usize,
+    /// Whether something that is put off could be claimed, and no worker has been told.
+    wanted: bool,
     turned_away: TurnedAway,
     /// Suppliers of which something may be put off that could be sent now.
     with_old: BTreeSet<SupplierId>,
@@ -176,6 +178,7 @@ impl Traffic {
             visitors: VecDeque::new(),
             rooms: FastMap::default(),
             waiting: 0,
+            wanted: false,
             turned_away: TurnedAway::default(),
             with_old: BTreeSet::new(),
             last_with_old: None,
@@ -293,12 +296,14 @@ impl Traffic {
         let mut undelivered = Undelivered::default();
         let (result, tell) = {
             let mut state = self.lock();
-            let before = state.next_moment();
+            let (before, was_full) = (state.next_moment(), state.free() == 0);
             let result = change(&mut state, &mut undelivered);
             state.serve(self, now, &mut undelivered);
-            let wanted = state.worker_waits || !state.with_old.is_empty();
-            let tell = (wanted && state.free() > 0) || state.next_moment() != before;
-            (result, tell)
+            let has_slots = state.free() > 0;
+            state.wanted |= was_full && !state.with_old.is_empty();
+            let tell = has_slots && (state.worker_waits || state.wanted);
+            state.wanted &= !has_slots;
+            (result, tell || state.next_moment() != before)
         };
         drop(undelivered);
         if tell {

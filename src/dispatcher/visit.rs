@@ -6,7 +6,7 @@ use crate::delivery::deliver::{Calling, Delivered, Held, Way};
 use crate::delivery::engine::Engine;
 use crate::delivery::error::Error;
 use crate::delivery::report::{Entry, Report};
-use crate::delivery::traffic::{Entry as TrafficEntry, Who};
+use crate::delivery::traffic::{Entry as TrafficEntry, Waits, Who};
 use crate::notification::{By, FailureReason, Key, StateName};
 use crate::store::{Action, Filter, Inserted, Intervention, Page, Pick, Selection};
 use crate::supplier::Supplier;
@@ -167,7 +167,10 @@ impl Engine {
             _ => Supplier::DEFAULT_MAX_CONCURRENT,
         };
         let room = async {
-            let stay = match self.traffic.enter(&key.supplier, limit.get(), who, true) {
+            let stay = match self
+                .traffic
+                .enter(&key.supplier, limit.get(), who, Waits::WithNew)
+            {
                 TrafficEntry::In(stay) => stay,
                 TrafficEntry::Wait(waiting) => waiting.await.ok()?,
                 TrafficEntry::Full => return None,

@@ -25,7 +25,7 @@ impl ReferenceStateMachine for Model {
         let writes = if model.claims.is_empty() { 0 } else { 6 };
         let known: Vec<_> = model.rows.iter().map(|row| row.name).collect();
         prop_oneof![
-            3 => vec(new(), 1..4).prop_map(Call::Insert),
+            3 => insert(),
             5 => claim(known.clone()).prop_map(Call::Claim),
             writes => vec(write(), 1..4).prop_map(Call::Write),
             3 => (selection(known), decision(), 0..4_u32).prop_map(|(select, decide, limit)| Call::Intervene(select, decide, limit)),
@@ -93,6 +93,24 @@ fn new() -> impl Strategy<Value = New> {
         start,
         digest,
         memo,
+    })
+}
+
+/// Of what is inserted some is to be handed out at once, and perhaps something else.
+fn insert() -> impl Strategy<Value = Call> {
+    let insert = vec(new(), 1..4).prop_flat_map(|new| {
+        let names: Vec<_> = new.iter().map(|new| new.name).collect();
+        let most = names.len();
+        (
+            Just(new),
+            subsequence(names, 0..=most),
+            option::of(name()),
+            1..3_u8,
+        )
+    });
+    insert.prop_map(|(new, mut names, other, lease)| {
+        names.extend(other);
+        Call::Insert(new, AtOnce { names, lease })
     })
 }
 

@@ -104,7 +104,11 @@ impl Model {
     pub(crate) fn call(&mut self, call: &Call) {
         self.calls += 1;
         let answer = match call {
-            Call::Insert(new) => Answer::Inserted(self.insert(new)),
+            Call::Insert(new, at_once) => {
+                let answers = self.insert(new);
+                let claims = self.hand_out_at_once(new, &answers, at_once);
+                Answer::Inserted(answers, claims)
+            }
             Call::Claim(claim) => self.claim(claim),
             Call::Write(steps) => {
                 self.steps = steps.iter().filter_map(|step| self.resolve(step)).collect();
@@ -153,6 +157,33 @@ impl Model {
             *self = before;
         }
         answers
+    }
+
+    /// What was new, is named, and could be claimed by everybody now.
+    fn hand_out_at_once(
+        &mut self,
+        new: &[New],
+        answers: &[Inserted],
+        at_once: &AtOnce,
+    ) -> Vec<Claimed> {
+        // A slice with an answer of this kind has stored nothing.
+        if answers
+            .iter()
+            .any(|answer| matches!(answer, Inserted::Stale { .. }))
+        {
+            return Vec::new();
+        }
+        let (now, until) = (self.now(), self.after(at_once.lease));
+        let mut claimed = Vec::new();
+        for (new, answer) in new.iter().zip(answers) {
+            let index = self.find(new.name).expect("it is stored");
+            let is_ready = self.ready(index).is_some_and(|ready| ready <= now);
+            let is_new = matches!(answer, Inserted::New { .. });
+            if is_new && is_ready && at_once.names.contains(&new.name) {
+                claimed.push(self.hand_out(index, until));
+            }
+        }
+        claimed
     }
 
     fn insert_one(&mut self, new: &New) -> Inserted {

@@ -171,14 +171,22 @@ impl<S: Subject> StateMachineTest for Machine<S> {
             let store = subject.store(*calls);
             let expected = model.answer.clone().unwrap();
             match &call {
-                Call::Insert(new) => {
+                Call::Insert(new, at_once) => {
                     let new: Vec<_> = new.iter().map(notification).collect();
-                    assert_eq!(
-                        Answer::Inserted(
-                            store.insert(&new, &ClaimNew::NONE).await.unwrap().answers
-                        ),
-                        expected
-                    );
+                    let claim = ClaimNew {
+                        keys: keys(&at_once.names),
+                        lease: hours(at_once.lease),
+                    };
+                    let inserted = store.insert(&new, &claim).await.unwrap();
+                    let Answer::Inserted(answers, claimed) = expected else {
+                        panic!("{expected:?}")
+                    };
+                    assert_eq!(inserted.answers, answers);
+                    check_claimed(&inserted.claims, &claimed);
+                    for claim in &inserted.claims {
+                        assert!(seen_tokens.insert(claim.token), "a token was given twice");
+                        tokens.push(claim.token);
+                    }
                 }
                 Call::Claim(claim) => {
                     let mut request = request(claim);
@@ -332,26 +340,7 @@ fn check_claims(claims: &Claims, expected: &Answer) {
         panic!("{expected:?}")
     };
     assert_eq!(claims.refused, []);
-    let found: Vec<_> = claims
-        .claims
-        .iter()
-        .map(|claim| claim.key.clone())
-        .collect();
-    assert_eq!(
-        found,
-        keys(&expected.iter().map(|claim| claim.name).collect::<Vec<_>>())
-    );
-    for (claim, expected) in claims.claims.iter().zip(expected) {
-        assert_eq!(claim.position, expected.position);
-        assert_eq!(claim.body, body(expected.body));
-        assert_eq!(claim.ledger, ledger(expected.ledger));
-        assert_eq!(
-            (claim.reopened, claim.attempts),
-            (expected.reopened, expected.attempts)
-        );
-        assert_eq!(claim.taken_over, expected.taken_over);
-        assert_eq!(claim.event_id, claim.key.event_id());
-    }
+    check_claimed(&claims.claims, expected);
     let NextDue::Within(number) = next_due else {
         assert_eq!(claims.next_due, None);
         return;
@@ -363,6 +352,25 @@ fn check_claims(claims: &Claims, expected: &Answer) {
         "the next is due within {number} hours, not at {next_due}; it is {}",
         claims.now
     );
+}
+
+fn check_claimed(claims: &[orderhook::store::Claim], expected: &[Claimed]) {
+    let found: Vec<_> = claims.iter().map(|claim| claim.key.clone()).collect();
+    assert_eq!(
+        found,
+        keys(&expected.iter().map(|claim| claim.name).collect::<Vec<_>>())
+    );
+    for (claim, expected) in claims.iter().zip(expected) {
+        assert_eq!(claim.position, expected.position);
+        assert_eq!(claim.body, body(expected.body));
+        assert_eq!(claim.ledger, ledger(expected.ledger));
+        assert_eq!(
+            (claim.reopened, claim.attempts),
+            (expected.reopened, expected.attempts)
+        );
+        assert_eq!(claim.taken_over, expected.taken_over);
+        assert_eq!(claim.event_id, claim.key.event_id());
+    }
 }
 
 fn check_state(found: &Stored, expected: &State, hour: i64, now: Timestamp) {

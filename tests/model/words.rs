@@ -239,10 +239,17 @@ impl Which {
     }
 }
 
+/// What an insert is to hand out at once, and for how many hours.
+#[derive(Clone, Debug)]
+pub(crate) struct AtOnce {
+    pub(crate) names: Vec<Name>,
+    pub(crate) lease: u8,
+}
+
 /// One call, or one hour.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    Insert(Vec<New>),
+    Insert(Vec<New>, AtOnce),
     Claim(Claim),
     Write(Vec<Write>),
     Intervene(Select, Decide, u32),
@@ -261,7 +268,7 @@ pub(crate) enum Call {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     Nothing,
-    Inserted(Vec<Inserted>),
+    Inserted(Vec<Inserted>, Vec<Claimed>),
     Claimed(Vec<Claimed>, NextDue),
     Written(Vec<Written>),
     /// `None`: what comes after the limit may be reported or not.

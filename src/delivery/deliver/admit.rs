@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::delivery::pace::within;
 use crate::delivery::random::random;
-use crate::delivery::traffic::{Admission, Answer, Ask, Entry, Pass, PutOffFor};
+use crate::delivery::traffic::{Admission, Answer, Ask, Entry, Pass, PutOffFor, Waits};
 use crate::notification::{Then, Written};
 use crate::store::StoreError;
 use crate::supplier::{Activity, Endpoint, Supplier};
@@ -34,7 +34,12 @@ impl Delivery<'_> {
             return Ok(());
         }
         let pace = traffic.pace();
-        let waiting = match traffic.enter(id, limit, self.who, self.is_new) {
+        let waits = match (self.is_new, self.was_put_off) {
+            (true, _) => Waits::WithNew,
+            (false, true) => Waits::WithOld,
+            (false, false) => Waits::Not,
+        };
+        let waiting = match traffic.enter(id, limit, self.who, waits) {
             Entry::In(stay) => {
                 self.stay = Some(stay);
                 return Ok(());

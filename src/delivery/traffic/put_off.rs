@@ -18,9 +18,18 @@ use super::{Seat, State, Traffic, Undelivered, Who};
 pub(crate) struct OldWork {
     pub(crate) supplier: SupplierId,
     pub(crate) why: Why,
-    /// One for each that may be claimed.
+    /// One for each that may be sent now.
     pub(crate) stays: Vec<Stay>,
     pub(crate) seats: Vec<Seat>,
+    /// How many more may be claimed, to wait for room in memory.
+    pub(crate) ahead: usize,
+}
+
+impl OldWork {
+    /// How many may be claimed.
+    pub(crate) fn most(&self) -> usize {
+        self.stays.len() + self.ahead
+    }
 }
 
 /// What a notification is put off for.
@@ -114,7 +123,7 @@ impl Traffic {
 
     /// What came of a claim of old work: fewer than were asked for means that there is no more.
     pub(crate) fn had(self: &Arc<Self>, work: &OldWork, claimed: usize) {
-        if claimed >= work.stays.len() {
+        if claimed >= work.most() {
             return;
         }
         let mut state = self.lock();
@@ -162,7 +171,12 @@ impl State {
             for supplier in suppliers {
                 let has_room = self.has_room(&supplier, now);
                 let one = if has_room { self.free().min(1) } else { 0 };
-                work.extend(self.keep_for(traffic, supplier, one, Why::CallDue(endpoint.clone())));
+                work.extend(self.keep_for(
+                    traffic,
+                    supplier,
+                    (one, 0),
+                    Why::CallDue(endpoint.clone()),
+                ));
             }
         }
         work
@@ -182,7 +196,7 @@ impl State {
                 room.look_at = Some(again);
                 self.rests.insert((again, supplier.clone()));
             }
-            work.extend(self.keep_for(traffic, supplier, 1, Why::Rested));
+            work.extend(self.keep_for(traffic, supplier, (1, 0), Why::Rested));
         }
         work
     }
@@ -209,19 +223,38 @@ impl State {
                     .entry(supplier.clone())
                     .or_insert_with(|| Room::new(1));
                 if room.turn == Turn::New && !room.waiting.is_empty() {
-                    self.let_in(traffic, &supplier, undelivered);
+                    self.let_in(traffic, &supplier, Turn::New, undelivered);
+                } else if !room.old.is_empty() {
+                    self.let_in(traffic, &supplier, Turn::Old, undelivered);
                 } else {
                     room.turn = Turn::New;
                     wanted += 1;
                 }
             }
             share -= wanted;
-            if wanted > 0 {
+            let ahead = self.ahead(&supplier, wanted);
+            if wanted + ahead > 0 {
                 self.last_with_old = Some(supplier.clone());
             }
-            work.extend(self.keep_for(traffic, supplier, wanted, Why::Room));
+            work.extend(self.keep_for(traffic, supplier, (wanted, ahead), Why::Room));
         }
         work
+    }
+
+    /// How many of a supplier are claimed ahead, beside so many for which there is room: half of its limit at least, or each
+    /// would have a claim of its own again.
+    fn ahead(&self, supplier: &SupplierId, wanted: usize) -> usize {
+        let Some(room) = self.rooms.get(supplier) else {
+            return 0;
+        };
+        let ahead = room.ahead();
+        let is_worth_it = wanted > 0 || 2 * ahead >= room.limit as usize;
+        let most = self.slots.saturating_sub(self.in_line());
+        if is_worth_it && self.free() > wanted {
+            ahead.min(most)
+        } else {
+            0
+        }
     }
 
     /// The supplier is not looked at again; says whether it was paused or could not be looked up.
@@ -288,16 +321,17 @@ impl State {
     /// Something of this supplier may be put off that could be sent when there is room.
     pub(super) fn mark_old(&mut self, supplier: &SupplierId) {
         self.with_old.insert(supplier.clone());
+        self.wanted = true;
     }
 
     pub(super) fn keep_for(
         &mut self,
         traffic: &Arc<Traffic>,
         supplier: SupplierId,
-        number: usize,
+        (number, ahead): (usize, usize),
         why: Why,
     ) -> Option<OldWork> {
-        if number == 0 {
+        if number + ahead == 0 {
             return None;
         }
         let room = self
@@ -317,6 +351,7 @@ impl State {
             why,
             stays,
             seats: (0..number).map(|_| seat()).collect(),
+            ahead,
         })
     }
 }

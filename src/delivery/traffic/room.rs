@@ -21,6 +21,10 @@ pub(super) struct Room {
     /// How many of its calls are open at each endpoint.
     pub(super) calls: Vec<(EndpointId, u32)>,
     pub(super) waiting: VecDeque<(Who, oneshot::Sender<Stay>)>,
+    /// The same for what was put off and has been claimed ahead.
+    pub(super) old: VecDeque<oneshot::Sender<Stay>>,
+    /// How long a round takes, as far as that is known.
+    pub(super) took: Option<Duration>,
     /// How many have been handed back because there was no room since nothing was put off.
     pub(super) turned_away: u32,
     /// Whose turn it is when something new waits and something is put off.
@@ -46,11 +50,29 @@ impl Room {
             rounds: 0,
             calls: Vec::new(),
             waiting: VecDeque::new(),
+            old: VecDeque::new(),
+            took: None,
             turned_away: 0,
             turn: Turn::New,
             rests_since: None,
             look_at: None,
         }
+    }
+
+    /// How many more of what is put off may be claimed before there is room, to wait here: as many as the limit where
+    /// rounds are quick, or a claim for each of them would cost more than the round.
+    pub(super) fn ahead(&self) -> usize {
+        match self.took {
+            Some(took) if took <= QUICK => (self.limit as usize).saturating_sub(self.old.len()),
+            _ => 0,
+        }
+    }
+
+    fn round_took(&mut self, this: Duration) {
+        self.took = Some(match self.took {
+            Some(so_far) => (so_far * 3 + this) / 4,
+            None => this,
+        });
     }
 
     pub(super) fn calls_at(&self, endpoint: &EndpointId) -> u32 {
@@ -75,10 +97,15 @@ impl Room {
     }
 }
 
+/// Of a supplier whose rounds take no longer than this, claims wait in memory for their room: for about as long, which is
+/// well within the time that they may wait.
+const QUICK: Duration = Duration::from_secs(1);
+
 /// A round at a supplier.
 pub(crate) struct Stay {
     traffic: Arc<Traffic>,
     supplier: SupplierId,
+    since: Moment,
 }
 
 impl Drop for Stay {
@@ -88,10 +115,21 @@ impl Drop for Stay {
         traffic.change(now, |state, undelivered| {
             if let Some(room) = state.rooms.get_mut(supplier) {
                 room.rounds = room.rounds.saturating_sub(1);
+                room.round_took(now.since(self.since));
             }
             state.fill(traffic, supplier, now, undelivered);
         });
     }
+}
+
+/// What a claim does whose supplier has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// It waits with what is new.
+    WithNew,
+    /// It was put off and has been claimed ahead, and waits with its like.
+    WithOld,
+    Not,
 }
 
 /// The answer to a delivery that wants to begin a round.
@@ -108,13 +146,13 @@ impl Traffic {
         self.lock().know(supplier, limit);
     }
 
-    /// Begins a round at a supplier that allows so many, or waits for room. What is not new does not wait.
+    /// Begins a round at a supplier that allows so many, or waits for room.
     pub(crate) fn enter(
         self: &Arc<Self>,
         supplier: &SupplierId,
         limit: u32,
         who: Who,
-        is_new: bool,
+        waits: Waits,
     ) -> Entry {
         let now = Moment::now();
         let mut state = self.lock();
@@ -129,17 +167,18 @@ impl Traffic {
         let Some(room) = state.rooms.get_mut(supplier) else {
             return Entry::Full;
         };
-        if has_room && room.waiting.is_empty() {
+        if has_room && room.waiting.is_empty() && room.old.is_empty() {
             room.rounds += 1;
             return Entry::In(self.stay(supplier));
         }
-        let may_wait =
-            who.is_visitor() || (is_new && room.waiting.len() < limit as usize && line < slots);
-        if !may_wait {
-            return Entry::Full;
-        }
         let (tell, told) = oneshot::channel();
-        room.waiting.push_back((who, tell));
+        let has_place = |waiting: usize| waiting < limit as usize && line < slots;
+        match waits {
+            _ if who.is_visitor() => room.waiting.push_back((who, tell)),
+            Waits::WithNew if has_place(room.waiting.len()) => room.waiting.push_back((who, tell)),
+            Waits::WithOld if has_place(room.old.len()) => room.old.push_back(tell),
+            _ => return Entry::Full,
+        }
         state.waiting += usize::from(!who.is_visitor());
         Entry::Wait(told)
     }
@@ -159,7 +198,7 @@ impl Traffic {
         }
         if let Some(room) = state.rooms.get_mut(&ask.supplier) {
             room.limit = limit;
-            if !room.waiting.is_empty() {
+            if !room.waiting.is_empty() || !room.old.is_empty() {
                 return None;
             }
         }
@@ -197,6 +236,7 @@ impl Traffic {
         Stay {
             traffic: Arc::clone(self),
             supplier: supplier.clone(),
+            since: Moment::now(),
         }
     }
 }
@@ -255,27 +295,44 @@ impl State {
             .iter()
             .filter(|waiting| has_left(waiting))
             .count();
+        let old = room.old.len();
         room.waiting.retain(|(_, tell)| !tell.is_closed());
+        room.old.retain(|tell| !tell.is_closed());
+        let left = left + old - room.old.len();
         self.waiting = self.waiting.saturating_sub(left);
     }
 
-    /// The first of those who wait for room begins its round.
+    /// The first of those who wait for room begins its round: of what is new, or of what was put off.
     pub(super) fn let_in(
         &mut self,
         traffic: &Arc<Traffic>,
         supplier: &SupplierId,
+        which: Turn,
         undelivered: &mut Undelivered,
     ) {
         let Some(room) = self.rooms.get_mut(supplier) else {
             return;
         };
-        while let Some((who, tell)) = room.waiting.pop_front() {
-            self.waiting = self.waiting.saturating_sub(usize::from(!who.is_visitor()));
+        loop {
+            let (tell, counts) = match which {
+                Turn::New => match room.waiting.pop_front() {
+                    Some((who, tell)) => (tell, !who.is_visitor()),
+                    None => return,
+                },
+                Turn::Old => match room.old.pop_front() {
+                    Some(tell) => (tell, true),
+                    None => return,
+                },
+            };
+            self.waiting = self.waiting.saturating_sub(usize::from(counts));
             if tell.is_closed() {
                 continue;
             }
             room.rounds += 1;
-            room.turn = Turn::Old;
+            room.turn = match which {
+                Turn::New => Turn::Old,
+                Turn::Old => Turn::New,
+            };
             undelivered
                 .stays
                 .extend(tell.send(traffic.stay(supplier)).err());
@@ -283,7 +340,8 @@ impl State {
         }
     }
 
-    /// Gives room to those who wait for it, every second time to what is put off: a worker wakes, and claims that.
+    /// Gives room to those who wait for it, every second time to what was put off: what has been claimed ahead, or a worker
+    /// wakes, and claims that.
     pub(super) fn fill(
         &mut self,
         traffic: &Arc<Traffic>,
@@ -296,19 +354,31 @@ impl State {
             let Some(room) = self.rooms.get(supplier) else {
                 return;
             };
-            if room.waiting.is_empty() || (has_old && room.turn == Turn::Old) {
-                break;
-            }
-            self.let_in(traffic, supplier, undelivered);
+            let which = match (room.turn, room.waiting.is_empty(), room.old.is_empty()) {
+                (Turn::Old, _, false) | (Turn::New, true, false) => Turn::Old,
+                (Turn::Old, false, true) if has_old => break,
+                (_, false, _) => Turn::New,
+                (_, true, true) => break,
+            };
+            self.let_in(traffic, supplier, which, undelivered);
         }
+        self.wanted |= has_old && self.may_claim_old(supplier, now);
         let idle = |room: &Room| {
             room.rounds == 0
                 && room.calls.is_empty()
                 && room.waiting.is_empty()
+                && room.old.is_empty()
                 && room.rests_since.is_none()
         };
         if !self.with_old.contains(supplier) && self.rooms.get(supplier).is_some_and(idle) {
             self.rooms.remove(supplier);
         }
+    }
+
+    /// Whether something of this supplier that is put off could be claimed now: there is room, or half of what waits in memory
+    /// has gone.
+    fn may_claim_old(&self, supplier: &SupplierId, now: Moment) -> bool {
+        let is_low = |room: &Room| 2 * room.ahead() >= room.limit as usize && room.ahead() > 0;
+        self.has_room(supplier, now) || self.rooms.get(supplier).is_some_and(is_low)
     }
 }

@@ -183,11 +183,7 @@ impl Look {
     async fn claim_old(&self, mut work: OldWork) -> Result<usize, Error> {
         let claimed = self
             .engine
-            .claim(
-                Pick::PutOff(vec![work.supplier.clone()]),
-                work.stays.len(),
-                None,
-            )
+            .claim(Pick::PutOff(vec![work.supplier.clone()]), work.most(), None)
             .await?;
         let number = claimed.claims.len();
         self.engine.traffic.had(&work, number);
@@ -195,8 +191,12 @@ impl Look {
             std::mem::take(&mut work.stays),
             std::mem::take(&mut work.seats),
         );
-        let ways = stays.into_iter().map(Way::PutOff);
-        self.start(claimed, seats, ways).await?;
+        let with_room = seats
+            .into_iter()
+            .map(Some)
+            .zip(stays.into_iter().map(Way::PutOff));
+        let ahead = std::iter::repeat_with(|| (None, Way::Ahead));
+        self.start(claimed, with_room.chain(ahead)).await?;
         Ok(number)
     }
 
@@ -252,12 +252,10 @@ impl Look {
         let number = claimed.claims.len();
         let next_due = claimed.next_due.map(|due| due.since(claimed.now));
         *no_more = number < wanted;
-        self.start(
-            claimed,
-            seats,
-            std::iter::repeat_with(|| Way::Due { is_new }),
-        )
-        .await?;
+        let ways = seats
+            .into_iter()
+            .map(|seat| (Some(seat), Way::Due { is_new }));
+        self.start(claimed, ways).await?;
         Ok(Some(Share {
             number,
             next_due: next_due.filter(|_| number < wanted),
@@ -268,8 +266,7 @@ impl Look {
     async fn start(
         &self,
         claimed: Claimed,
-        seats: Vec<Seat>,
-        ways: impl Iterator<Item = Way>,
+        ways: impl Iterator<Item = (Option<Seat>, Way)>,
     ) -> Result<(), Error> {
         let Claimed {
             asked,
@@ -283,7 +280,7 @@ impl Look {
             // What was taken over is begun all the same: no call is made any more, but the interruption is put on record.
             (claims, given_back) = claims.into_iter().partition(|claim| claim.taken_over);
         }
-        for ((claim, seat), way) in claims.into_iter().zip(seats).zip(ways) {
+        for (claim, (seat, way)) in claims.into_iter().zip(ways) {
             let held = Held {
                 claim,
                 calling: Calling::WhatIsDue,
@@ -292,7 +289,7 @@ impl Look {
                 asked,
                 hand_back: self.under_way.hand_back.clone(),
                 way,
-                seat: Some(seat),
+                seat,
                 found: None,
             };
             let later = self.later.clone();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::delivery::traffic::{Beside, Entry, Traffic, Who};
+use crate::delivery::traffic::{Beside, Entry, Traffic, Waits, Who};
 use crate::value::names::SupplierId;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ fn nothing_is_to_be_looked_at_while_no_slot_is_free() {
 #[test]
 fn who_has_waited_for_room_long_enough_leaves_the_line() {
     let traffic = traffic(2);
-    let enter = || traffic.enter(&books(), 1, Who::Worker, true);
+    let enter = || traffic.enter(&books(), 1, Who::Worker, Waits::WithNew);
     let Entry::In(_stay) = enter() else {
         panic!("there is room")
     };

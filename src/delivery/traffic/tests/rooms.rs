@@ -4,7 +4,8 @@ use super::*;
 use crate::delivery::traffic::put_off::Why;
 
 fn enter(road: &Road, limit: u32, who: Who, is_new: bool) -> Entry {
-    road.traffic.enter(&supplier("books"), limit, who, is_new)
+    let waits = if is_new { Waits::WithNew } else { Waits::Not };
+    road.traffic.enter(&supplier("books"), limit, who, waits)
 }
 
 fn is_in(entry: Entry) -> Stay {
@@ -88,9 +89,12 @@ async fn every_second_room_goes_to_what_was_put_off() {
         is_waiting(enter(&road, 1, Who::Visitor, true)),
     ];
     road.traffic.put_off(&supplier("books"), &[PutOffFor::Room]);
+    // Of a supplier whose rounds take long nothing is claimed ahead.
+    tokio::time::advance(Duration::from_secs(2)).await;
     drop(stay);
     let stay = new[0].try_recv().unwrap();
     assert!(old_work(&road).is_empty(), "there is no room");
+    tokio::time::advance(Duration::from_secs(2)).await;
     drop(stay);
     assert!(
         new[1].try_recv().is_err(),
@@ -110,6 +114,46 @@ async fn every_second_room_goes_to_what_was_put_off() {
     road.traffic.had(&old, 1);
     drop(old);
     assert!(new[1].try_recv().is_ok(), "it is the turn of what is new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_rounds_are_quick_what_was_put_off_is_claimed_ahead_and_takes_turns_in_memory() {
+    let road = Road::new();
+    let _work = road.traffic.work();
+    let mut stays: Vec<_> = (0..4)
+        .map(|_| is_in(enter(&road, 4, Who::Worker, true)))
+        .collect();
+    let mut new: Vec<_> = (0..4)
+        .map(|_| is_waiting(enter(&road, 4, Who::Worker, true)))
+        .collect();
+    road.traffic.put_off(&supplier("books"), &[PutOffFor::Room]);
+    assert!(
+        old_work(&road).is_empty(),
+        "nothing is known of how long a round takes"
+    );
+    drop(stays.pop());
+    stays.push(new[0].try_recv().unwrap());
+    let old = old_work(&road).remove(0);
+    assert_eq!((old.stays.len(), old.ahead, old.most()), (0, 4, 4));
+    road.traffic.had(&old, 4);
+
+    let ahead = || {
+        let id = supplier("books");
+        road.traffic.enter(&id, 4, Who::Worker, Waits::WithOld)
+    };
+    let mut old: Vec<_> = (0..4).map(|_| is_waiting(ahead())).collect();
+    assert!(matches!(ahead(), Entry::Full), "no more than the limit");
+    assert!(old_work(&road).is_empty(), "as much waits as may");
+
+    drop(stays.pop());
+    stays.push(old[0].try_recv().expect("their turn"));
+    drop(stays.pop());
+    stays.push(new[1].try_recv().expect("the turn of what is new"));
+    assert!(old_work(&road).is_empty(), "more than half is left");
+    drop(stays.pop());
+    stays.push(old[1].try_recv().unwrap());
+    let more = old_work(&road).remove(0);
+    assert_eq!((more.stays.len(), more.ahead), (0, 2), "half has gone");
 }
 
 #[tokio::test(start_paused = true)]
