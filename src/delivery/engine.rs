@@ -194,18 +194,21 @@ impl Engine {
     /// Gives back claims that nothing is done with: they may be claimed again at once. Of one that was taken over the mark of
     /// its interruption would be lost: it is for [`start`](Self::start), whatever else is over.
     pub(crate) async fn give_back(&self, claims: Vec<Claim>) -> Result<(), Error> {
-        let hand_back = |claim: Claim| {
-            Step::new(
-                claim.key,
-                claim.token,
-                claim.ledger,
-                Then::HandBack {
-                    after: Duration::ZERO,
-                },
-            )
-            .with_attempts(claim.attempts, Vec::new())
+        let at_once = |claim| (claim, Duration::ZERO);
+        self.hand_back(claims.into_iter().map(at_once)).await
+    }
+
+    /// Puts off claims that nothing is done with, each for so long: one write for all of them.
+    pub(crate) async fn hand_back(
+        &self,
+        claims: impl Iterator<Item = (Claim, Duration)>,
+    ) -> Result<(), Error> {
+        let step = |(claim, after): (Claim, Duration)| {
+            let then = Then::HandBack { after };
+            Step::new(claim.key, claim.token, claim.ledger, then)
+                .with_attempts(claim.attempts, Vec::new())
         };
-        let steps: Vec<_> = claims.into_iter().map(hand_back).collect();
+        let steps: Vec<_> = claims.map(step).collect();
         if steps.is_empty() {
             return Ok(());
         }

@@ -213,6 +213,15 @@ impl Traffic {
         Some((self.stay(&ask.supplier), seat))
     }
 
+    /// Whether a claim of what is new would find neither room at its supplier nor a place to wait for it.
+    pub(crate) fn has_no_place(&self, supplier: &SupplierId, now: Moment) -> bool {
+        let state = self.lock();
+        let is_full = |room: &Room| {
+            room.waiting.len() >= room.limit as usize || state.in_line() >= state.slots
+        };
+        state.rooms.get(supplier).is_some_and(is_full) && !state.has_room(supplier, now)
+    }
+
     /// For how long a claim is handed back whose supplier is at its limit. It is claimed as soon as there is room; the time is
     /// for when no worker does, and grows with the number of those before it, so that they do not all come back meanwhile.
     pub(crate) fn no_room(&self, supplier: &SupplierId) -> Duration {

@@ -1,5 +1,6 @@
 //! One look of a worker: what it may claim, claimed and started.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::deliver::{Calling, Delivered, Held, Way};
 use crate::delivery::engine::{Claimed, Engine};
 use crate::delivery::error::Error;
-use crate::delivery::traffic::{OldWork, Seat};
-use crate::notification::Then;
+use crate::delivery::traffic::{OldWork, PutOffFor, Seat};
+use crate::notification::{Claim, Then};
 use crate::store::{Pick, StoreError};
+use crate::value::clock::Moment;
 use crate::value::time::Timestamp;
 
 use super::drain::Later;
@@ -248,8 +250,11 @@ impl Look {
             return Ok(None);
         }
         let is_new = pick == Pick::New;
-        let claimed = self.engine.claim(pick, wanted, self.due_by).await?;
+        let mut claimed = self.engine.claim(pick, wanted, self.due_by).await?;
         let number = claimed.claims.len();
+        if is_new && self.later.is_none() {
+            self.put_off_the_surplus(&mut claimed.claims).await?;
+        }
         let next_due = claimed.next_due.map(|due| due.since(claimed.now));
         *no_more = number < wanted;
         let ways = seats
@@ -260,6 +265,26 @@ impl Look {
             number,
             next_due: next_due.filter(|_| number < wanted),
         }))
+    }
+
+    /// Hands back, in one write, what would only find out that its supplier takes no more: a long backlog of one supplier is
+    /// walked through in front of what is new of others.
+    async fn put_off_the_surplus(&self, claims: &mut Vec<Claim>) -> Result<(), Error> {
+        let (traffic, now) = (&self.engine.traffic, Moment::now());
+        let is_surplus =
+            |claim: &mut Claim| !claim.taken_over && traffic.has_no_place(&claim.key.supplier, now);
+        let surplus: Vec<_> = claims.extract_if(.., is_surplus).collect();
+        let suppliers: BTreeSet<_> = surplus.iter().map(|it| it.key.supplier.clone()).collect();
+        let put_off = surplus.into_iter().map(|claim| {
+            let after = traffic.no_room(&claim.key.supplier);
+            (claim, after)
+        });
+        self.engine.hand_back(put_off).await?;
+        // Only now: a worker that looked for it before this was recorded has not found it.
+        for supplier in suppliers {
+            traffic.put_off(&supplier, &[PutOffFor::Room]);
+        }
+        Ok(())
     }
 
     /// Starts what was claimed, or gives it back when a shutdown has begun meanwhile.
