@@ -136,6 +136,7 @@ pub(crate) fn figures(results: &Results<'_>) -> Vec<(&'static str, String)> {
             other("rss_hanging", "bytes_each"),
             0,
         ),
+        ("rss_hanging_calls", other("rss_hanging", "calls"), 0),
         (
             "rss_bytes_per_finished",
             other("rss_finished", "bytes_each"),

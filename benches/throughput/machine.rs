@@ -16,19 +16,21 @@ pub(crate) fn pin(core: usize) {
     sched_setaffinity(None, &one).unwrap();
 }
 
-/// Lets this process open so many descriptors, if it may raise its limit so far.
-pub(crate) fn allow_descriptors(number: u64) {
-    let limit = getrlimit(Resource::Nofile);
-    let is_enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= number);
-    if is_enough(limit.current) {
-        return;
-    }
-    let raised = Rlimit {
-        current: Some(number),
-        maximum: limit.maximum.map(|most| most.max(number)),
+/// Lets this process open so many descriptors, or as many as it may; answers how many.
+pub(crate) fn allow_descriptors(number: u64) -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = |to: u64| {
+        let limit = Rlimit {
+            current: Some(to),
+            maximum: maximum.map(|most| most.max(to)),
+        };
+        setrlimit(Resource::Nofile, limit).is_ok()
     };
-    setrlimit(Resource::Nofile, raised)
-        .expect("the limit of open files has to be raised for this row");
+    let wanted = [number, maximum.unwrap_or(number).min(number)];
+    match current {
+        Some(limit) if limit < number => wanted.into_iter().find(|to| raised(*to)).unwrap_or(limit),
+        limit => limit.unwrap_or(u64::MAX),
+    }
 }
 
 /// Microseconds of processor time that this process has used, in all of its threads.

@@ -113,7 +113,7 @@ struct Seen {
 /// The receiver's own life; ends with its standard input.
 pub(crate) fn serve() {
     machine::pin(1);
-    machine::allow_descriptors(15_000);
+    let _ = machine::allow_descriptors(15_000);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -9,13 +9,16 @@ use super::measured::{Measured, Watch, side_by_side};
 use super::orders::{builder, order, suppliers};
 use super::receiver::Address;
 
-/// So many calls that hang at once, each at an endpoint of its own.
+/// So many calls that hang at once, each at an endpoint of its own; fewer where the process may not open as many descriptors.
 pub(crate) async fn hanging(to: &Address, number: usize) -> Measured {
-    // Slots and places together get half of the descriptors, and there are as many places as slots.
-    machine::allow_descriptors(4 * number as u64 + 1_000);
+    // Slots and places together get half of the descriptors, and there are as many places as slots at least. First calls have
+    // three quarters of the slots.
+    let descriptors = machine::allow_descriptors(4 * number as u64 + 1_000) as usize;
+    let slots = number.min(descriptors / 4);
+    let number = number.min(slots + slots * 3 / 4);
     let suppliers = suppliers(to, number, number, 8);
     let dispatcher = builder(to, MemoryStore::new(), suppliers)
-        .concurrency(number.try_into().unwrap())
+        .concurrency(slots.try_into().unwrap())
         .build()
         .unwrap();
     let running = tokio::spawn(Worker::new(&dispatcher).run());
@@ -29,7 +32,9 @@ pub(crate) async fn hanging(to: &Address, number: usize) -> Measured {
     let each = (resident_bytes() - before) as f64 / number as f64;
     let measured = watch.stop(number, 0);
     running.abort();
-    measured.with("bytes_each", each)
+    measured
+        .with("bytes_each", each)
+        .with("calls", number as f64)
 }
 
 /// What is left of so many that have been delivered.
