@@ -7,7 +7,7 @@ use orderhook::{Dispatcher, MemoryStore, News, PaidOrder, Worker};
 use tokio::sync::Semaphore;
 
 use super::measured::{IN_FLIGHT, Measured, Watch, side_by_side};
-use super::orders::{builder, order, suppliers};
+use super::orders::{builder, order, order_with_notes, suppliers};
 use super::receiver::Address;
 
 /// Orders of the warm-up have numbers from here on.
@@ -163,10 +163,25 @@ async fn warm_up(dispatcher: &Dispatcher, number: usize) {
     .await;
 }
 
+/// Bodies of about sixteen thousand bytes, and of a quarter of a million.
+pub(crate) async fn memory_body_16k(to: &Address, number: usize) -> Measured {
+    let orders = (0..number).map(|n| order_with_notes(n, 0, 3_200));
+    notify_these(to, MemoryStore::new(), orders.collect()).await
+}
+
+pub(crate) async fn memory_body_256k(to: &Address, number: usize) -> Measured {
+    let orders = (0..number).map(|n| order_with_notes(n, 0, 51_200));
+    notify_these(to, MemoryStore::new(), orders.collect()).await
+}
+
 async fn notify(to: &Address, store: impl Store, number: usize) -> Measured {
+    notify_these(to, store, orders(number)).await
+}
+
+async fn notify_these(to: &Address, store: impl Store, orders: Vec<PaidOrder>) -> Measured {
+    let (number, orders) = (orders.len(), Arc::new(orders));
     let dispatcher = dispatcher(to, store);
     warm_up(&dispatcher, number / 20).await;
-    let orders = Arc::new(orders(number));
     let watch = Watch::start();
     side_by_side(number, 0, move |n| {
         let (dispatcher, orders) = (dispatcher.clone(), Arc::clone(&orders));

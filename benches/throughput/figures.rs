@@ -37,6 +37,8 @@ pub(crate) fn figures(results: &Results<'_>) -> Vec<(&'static str, String)> {
             over(cpu("memory_notify"), cpu("bare")),
             2,
         ),
+        ("memory_body_16k_us", cpu("memory_body_16k"), 1),
+        ("memory_body_256k_us", cpu("memory_body_256k"), 1),
         ("memory_worker_us", cpu("memory_worker"), 1),
         (
             "memory_worker_cpu_over_bare",

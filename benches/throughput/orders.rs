@@ -19,11 +19,16 @@ pub(crate) fn code(n: usize) -> OrderCode {
 
 /// Order `n`, of one supplier.
 pub(crate) fn order(n: usize, supplier: usize) -> PaidOrder {
+    order_with_notes(n, supplier, 64)
+}
+
+/// The same with a note of so many bytes at each of the five lines.
+pub(crate) fn order_with_notes(n: usize, supplier: usize, bytes: usize) -> PaidOrder {
     let line = |line: usize| {
         format!(
             r#"{{"supplier": "supplier-{supplier}", "sku": "SKU-{line}-0042", "name": "Atlas of Tides, volume {line}", "quantity": 2,
                 "unit_price": "14.31", "extra": {{"note": "{}"}}}}"#,
-            "x".repeat(64)
+            "x".repeat(bytes)
         )
     };
     let json = format!(

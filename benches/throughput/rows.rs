@@ -79,6 +79,8 @@ pub(crate) const ROWS: &[Row] = &[
         1_000_000,
         claims::backlog_of_a_dead_one
     ),
+    row!("memory_body_16k", 5_000, deliver::memory_body_16k, false),
+    row!("memory_body_256k", 500, deliver::memory_body_256k, false),
     row!("orders", 10_000, deliver::orders_alone, false),
     row!("rss_hanging", 10_000, resident::hanging, false),
     row!("rss_finished", 100_000, resident::finished, false),

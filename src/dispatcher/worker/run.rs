@@ -123,8 +123,10 @@ impl Run {
         let rings = worker.engine.workers.rings();
         let looked = worker.look(claiming, &self.under_way).await;
         if looked.is_err() {
-            // The slots that were kept for it are free again, which would be a reason to look at once.
+            // The slots that were kept for it are free again, which would be a reason to look at once. What could not be
+            // claimed is looked for then, whether anything else wakes the worker or not.
             self.not_before = Moment::now() + AFTER_ERROR;
+            self.claim = Claim::At(self.not_before);
         }
         if claiming == Claiming::All {
             let now = Moment::now();
@@ -146,7 +148,7 @@ impl Run {
                 }) => Claim::At(
                     now + next.map_or(worker.poll, |next| next.max(LEAST).min(worker.poll)),
                 ),
-                Err(_) => Claim::At(now + AFTER_ERROR),
+                Err(_) => self.claim,
             };
         }
         looked.map(Some)
