@@ -60,7 +60,8 @@ use recipients::Recipients;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// /// use std::sync::{Arc, RwLock};
+/// use std::collections::HashMap;
+/// use std::sync::{Arc, RwLock};
 ///
 /// use orderhook::notification::{By, OrderState};
 /// use orderhook::{Dispatcher, MemoryStore, PaidOrder, Source, Supplier, SupplierId, Worker};
