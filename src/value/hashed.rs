@@ -1,7 +1,7 @@
 //! Tables in memory that every delivery looks into many times.
 //!
-//! Their keys are ids that the application has given, so they are hashed fast instead of so that nobody on earth can make
-//! them collide; the seeds differ from process to process all the same.
+//! Their keys are ids that the application has given, so they are hashed fast, with less protection against keys that were
+//! chosen to collide than the standard library has; the seeds differ from process to process all the same.
 
 use std::collections::{HashMap, HashSet};
 

@@ -222,13 +222,12 @@ impl State {
                     .rooms
                     .entry(supplier.clone())
                     .or_insert_with(|| Room::new(1));
-                if room.turn == Turn::New && !room.waiting.is_empty() {
-                    self.let_in(traffic, &supplier, Turn::New, undelivered);
-                } else if !room.old.is_empty() {
-                    self.let_in(traffic, &supplier, Turn::Old, undelivered);
-                } else {
-                    room.turn = Turn::New;
-                    wanted += 1;
+                match room.next_in_memory(true) {
+                    Some(which) => self.let_in(traffic, &supplier, which, undelivered),
+                    None => {
+                        room.turn = Turn::New;
+                        wanted += 1;
+                    }
                 }
             }
             share -= wanted;
@@ -241,17 +240,14 @@ impl State {
         work
     }
 
-    /// How many of a supplier are claimed ahead, beside so many for which there is room: half of its limit at least, or each
-    /// would have a claim of its own again.
+    /// How many of a supplier are claimed ahead, beside so many for which there is room.
     fn ahead(&self, supplier: &SupplierId, wanted: usize) -> usize {
         let Some(room) = self.rooms.get(supplier) else {
             return 0;
         };
-        let ahead = room.ahead();
-        let is_worth_it = wanted > 0 || 2 * ahead >= room.limit as usize;
         let most = self.slots.saturating_sub(self.in_line());
-        if is_worth_it && self.free() > wanted {
-            ahead.min(most)
+        if (wanted > 0 || room.is_low()) && self.free() > wanted {
+            room.ahead().min(most)
         } else {
             0
         }

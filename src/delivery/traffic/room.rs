@@ -68,6 +68,21 @@ impl Room {
         }
     }
 
+    /// Whether half of what may be claimed ahead has gone, or more: less would cost a claim for each of them again.
+    pub(super) fn is_low(&self) -> bool {
+        2 * self.ahead() >= self.limit as usize
+    }
+
+    /// Which of those who wait in memory is next; `None` when that is nobody, or something of what is put off in the store.
+    pub(super) fn next_in_memory(&self, has_old: bool) -> Option<Turn> {
+        match (self.turn, self.waiting.is_empty(), self.old.is_empty()) {
+            (Turn::Old, _, false) | (Turn::New, true, false) => Some(Turn::Old),
+            (Turn::Old, false, true) if has_old => None,
+            (_, false, _) => Some(Turn::New),
+            (_, true, true) => None,
+        }
+    }
+
     fn round_took(&mut self, this: Duration) {
         self.took = Some(match self.took {
             Some(so_far) => (so_far * 3 + this) / 4,
@@ -363,11 +378,8 @@ impl State {
             let Some(room) = self.rooms.get(supplier) else {
                 return;
             };
-            let which = match (room.turn, room.waiting.is_empty(), room.old.is_empty()) {
-                (Turn::Old, _, false) | (Turn::New, true, false) => Turn::Old,
-                (Turn::Old, false, true) if has_old => break,
-                (_, false, _) => Turn::New,
-                (_, true, true) => break,
+            let Some(which) = room.next_in_memory(has_old) else {
+                break;
             };
             self.let_in(traffic, supplier, which, undelivered);
         }
@@ -387,7 +399,6 @@ impl State {
     /// Whether something of this supplier that is put off could be claimed now: there is room, or half of what waits in memory
     /// has gone.
     fn may_claim_old(&self, supplier: &SupplierId, now: Moment) -> bool {
-        let is_low = |room: &Room| 2 * room.ahead() >= room.limit as usize && room.ahead() > 0;
-        self.has_room(supplier, now) || self.rooms.get(supplier).is_some_and(is_low)
+        self.has_room(supplier, now) || self.rooms.get(supplier).is_some_and(Room::is_low)
     }
 }

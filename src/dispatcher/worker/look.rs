@@ -252,28 +252,37 @@ impl Look {
         let is_new = pick == Pick::New;
         let mut claimed = self.engine.claim(pick, wanted, self.due_by).await?;
         let number = claimed.claims.len();
-        if is_new && self.later.is_none() {
-            self.put_off_the_surplus(&mut claimed.claims).await?;
-        }
+        let surplus = match is_new && self.later.is_none() {
+            true => self.surplus(&mut claimed.claims),
+            false => Vec::new(),
+        };
         let next_due = claimed.next_due.map(|due| due.since(claimed.now));
         *no_more = number < wanted;
         let ways = seats
             .into_iter()
             .map(|seat| (Some(seat), Way::Due { is_new }));
-        self.start(claimed, ways).await?;
+        // The others are begun first: a write that fails strands none of them.
+        let started = self.start(claimed, ways).await;
+        self.put_off(surplus).await?;
+        started?;
         Ok(Some(Share {
             number,
             next_due: next_due.filter(|_| number < wanted),
         }))
     }
 
-    /// Hands back, in one write, what would only find out that its supplier takes no more: a long backlog of one supplier is
-    /// walked through in front of what is new of others.
-    async fn put_off_the_surplus(&self, claims: &mut Vec<Claim>) -> Result<(), Error> {
+    /// Takes out what would only find out that its supplier takes no more: a long backlog of one supplier is walked through in
+    /// front of what is new of others.
+    fn surplus(&self, claims: &mut Vec<Claim>) -> Vec<Claim> {
         let (traffic, now) = (&self.engine.traffic, Moment::now());
         let is_surplus =
             |claim: &mut Claim| !claim.taken_over && traffic.has_no_place(&claim.key.supplier, now);
-        let surplus: Vec<_> = claims.extract_if(.., is_surplus).collect();
+        claims.extract_if(.., is_surplus).collect()
+    }
+
+    /// Hands these back in one write, until their suppliers have room.
+    async fn put_off(&self, surplus: Vec<Claim>) -> Result<(), Error> {
+        let traffic = &self.engine.traffic;
         let suppliers: BTreeSet<_> = surplus.iter().map(|it| it.key.supplier.clone()).collect();
         let put_off = surplus.into_iter().map(|claim| {
             let after = traffic.no_room(&claim.key.supplier);

@@ -129,7 +129,7 @@ async fn reader(file: &Path) -> SqliteConnection {
     options.connect().await.unwrap()
 }
 
-/// Gives room for what was delivered. The engine calls nobody back, but it writes down each attempt in the transaction that
+/// Gives room for what was delivered. The engine has no callback, but it writes down each attempt in the transaction that
 /// ends a delivery; the last row number of that table is found without reading it.
 async fn see(mut reader: SqliteConnection, room: Arc<Semaphore>) {
     let mut seen = 0;
