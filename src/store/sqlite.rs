@@ -277,7 +277,7 @@ impl SqliteStore {
         let mut savepoint = connection.begin().await?;
         let mut batch = Batch::join(&mut savepoint, &shared.clock, file_id).await?;
         let slices = [(prepared.rows(), &ClaimNew::NONE)];
-        let inserted = insert::insert(&mut batch, &slices).await?;
+        let inserted = insert::insert(&mut batch, &slices, insert::looks(&slices)).await?;
         batch.leave().await?;
         let answers = inserted.into_iter().flat_map(|inserted| inserted.answers);
         let mut enqueued = Enqueued::of(prepared.rows(), answers);
@@ -314,10 +314,10 @@ impl SqliteStore {
 }
 
 async fn prepare(connection: &mut SqliteConnection, shared: &Shared) -> Result<String, Fault> {
-    let batch = Batch::begin(connection, &shared.clock).await?;
+    let mut batch = Batch::begin(connection, &shared.clock, None).await?;
     shared.seen(batch.now);
     let file_id = sqlx::query("SELECT file_id FROM orderhook_meta WHERE id = 1")
-        .fetch_one(&mut *batch.connection)
+        .fetch_one(batch.connection().await?)
         .await;
     batch.commit().await?;
     Ok(file_id?.try_get(0)?)

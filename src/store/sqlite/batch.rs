@@ -1,5 +1,6 @@
 //! One transaction of the store: its moment, its counters, and the statements that every change goes through.
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::store::StoreError;
@@ -9,10 +10,18 @@ use crate::value::time::Timestamp;
 use super::clock::{Clock, Offset};
 use super::connect::is_durable;
 use super::error::{Fault, is_refused};
+use super::statement::{Bound, Filled, MOST, Place};
 
 /// A transaction that is open, and what it has used up so far. Its opener ends it.
+///
+/// A statement costs more on its way to the connection's thread and back than in it. So a transaction begins together with
+/// the first look at the tables, and what is written waits for what ends it.
 pub(super) struct Batch<'c> {
-    pub(super) connection: &'c mut SqliteConnection,
+    connection: &'c mut SqliteConnection,
+    /// What was found by the look with which it began, until it is asked for.
+    found: Option<Vec<SqliteRow>>,
+    /// What was written last, and is executed with the next statement at the latest.
+    unwritten: Option<Filled>,
     /// The moment at which all of it happens.
     pub(super) now: Timestamp,
     last_token: i64,
@@ -22,9 +31,25 @@ pub(super) struct Batch<'c> {
     has_news: bool,
 }
 
-const BEGIN: &str = "BEGIN IMMEDIATE; \
-    SELECT last_token, last_settled, last_seen, (SELECT clock_offset FROM orderhook_boots WHERE boot = ?1) \
-    FROM orderhook_meta WHERE id = 1";
+macro_rules! meta {
+    () => {
+        "SELECT last_token, last_settled, last_seen, (SELECT clock_offset FROM orderhook_boots WHERE boot = ?) \
+         FROM orderhook_meta WHERE id = 1"
+    };
+}
+macro_rules! commit {
+    () => {
+        "UPDATE orderhook_meta SET last_token = ?, last_settled = ?, last_seen = max(last_seen, ?) WHERE id = 1; COMMIT"
+    };
+}
+
+const BEGIN: &str = concat!("BEGIN IMMEDIATE; ", meta!());
+const COMMIT: &str = commit!();
+
+/// What stands before and after a look with which a transaction begins.
+pub(super) const LOOKING: (&str, &str) = ("BEGIN IMMEDIATE; ", concat!("; ", meta!()));
+/// What stands before and after the writes with which it ends.
+pub(super) const WRITING: (&str, &str) = ("", concat!("; ", commit!()));
 
 // The first statement takes the lock for writing, whatever the caller began its transaction with.
 const JOIN: &str = "UPDATE orderhook_meta SET last_seen = last_seen WHERE id = 1; \
@@ -34,21 +59,26 @@ const JOIN: &str = "UPDATE orderhook_meta SET last_seen = last_seen WHERE id = 1
 
 const COUNTERS: &str = "UPDATE orderhook_meta SET last_token = ?1, last_settled = ?2, last_seen = max(last_seen, ?3) WHERE id = 1";
 
-const COMMIT: &str = "UPDATE orderhook_meta SET last_token = ?1, last_settled = ?2, last_seen = max(last_seen, ?3) WHERE id = 1; \
-    COMMIT";
-
 impl<'c> Batch<'c> {
-    /// Begins a transaction of the store's own.
+    /// Begins a transaction of the store's own, with the first of the looks that are [read](Self::read) first.
     pub(super) async fn begin(
         connection: &'c mut SqliteConnection,
         clock: &Clock,
+        look: Option<Filled>,
     ) -> Result<Batch<'c>, Fault> {
-        let row = sqlx::query(BEGIN)
-            .bind(clock.boot())
-            .fetch_one(&mut *connection)
-            .await?;
+        let looks = look.is_some();
+        let query = match look {
+            Some(look) => look.at(Place::AtTheEdge)?,
+            None => sqlx::query(BEGIN),
+        };
+        let mut found = query.bind(clock.boot()).fetch_all(&mut *connection).await?;
+        let row = found.pop().ok_or(sqlx::Error::RowNotFound)?;
         let offset = Self::offset(&row, clock)?;
-        Self::with(connection, clock, &row, offset).await
+        let batch = Self::with(connection, clock, &row, offset).await?;
+        Ok(Batch {
+            found: looks.then_some(found),
+            ..batch
+        })
     }
 
     /// Goes on in a transaction of the caller's. One of another file is refused.
@@ -104,12 +134,60 @@ impl<'c> Batch<'c> {
         }
         Ok(Batch {
             connection,
+            found: None,
+            unwritten: None,
             now,
             last_token,
             last_settled,
             changed: offset.is_new,
             has_news: false,
         })
+    }
+
+    /// The connection, on which everything is executed that was written so far.
+    pub(super) async fn connection(&mut self) -> Result<&mut SqliteConnection, Fault> {
+        if let Some(writes) = self.unwritten.take() {
+            let query = writes.at(Place::Within)?;
+            query.execute(&mut *self.connection).await?;
+        }
+        Ok(self.connection)
+    }
+
+    /// The rows that looks for [many](MOST) numbered rows each find, with the numbers counted on from look to look. Of the
+    /// first looks of a transaction, the first was executed when it began.
+    pub(super) async fn read(
+        &mut self,
+        looks: impl IntoIterator<Item = Filled>,
+    ) -> Result<Vec<(usize, SqliteRow)>, Fault> {
+        let mut all = Vec::new();
+        let mut number = 0;
+        let mut add = |found: Vec<SqliteRow>| -> Result<(), Fault> {
+            let before = all.len();
+            for row in found {
+                let place = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX);
+                all.push((number + place, row));
+            }
+            // SQLite finds them in this order, but does not promise it.
+            all[before..].sort_by_key(|(place, _)| *place);
+            number += MOST;
+            Ok(())
+        };
+        if let Some(found) = self.found.take() {
+            add(found)?;
+        }
+        for look in looks {
+            let query = look.at(Place::Within)?;
+            add(query.fetch_all(self.connection().await?).await?)?;
+        }
+        Ok(all)
+    }
+
+    /// Has rows written.
+    pub(super) async fn write(&mut self, writes: Filled) -> Result<(), Fault> {
+        self.touch();
+        self.connection().await?;
+        self.unwritten = Some(writes);
+        Ok(())
     }
 
     /// A fencing token that no claim had before.
@@ -139,21 +217,26 @@ impl<'c> Batch<'c> {
     }
 
     /// Makes it durable; `false` when there was nothing to.
-    pub(super) async fn commit(self) -> Result<bool, Fault> {
+    pub(super) async fn commit(mut self) -> Result<bool, Fault> {
         if !self.changed {
             sqlx::query("ROLLBACK").execute(self.connection).await?;
             return Ok(false);
         }
-        self.counters(COMMIT).await.map(|()| true)
+        let end = match self.unwritten.take() {
+            Some(writes) => writes.at(Place::AtTheEdge)?,
+            None => sqlx::query(COMMIT),
+        };
+        self.counters(end).await.map(|()| true)
     }
 
     /// Leaves the caller's transaction to the caller.
-    pub(super) async fn leave(self) -> Result<(), Fault> {
-        self.counters(COUNTERS).await
+    pub(super) async fn leave(mut self) -> Result<(), Fault> {
+        self.connection().await?;
+        self.counters(sqlx::query(COUNTERS)).await
     }
 
-    async fn counters(self, sql: &'static str) -> Result<(), Fault> {
-        let query = sqlx::query(sql)
+    async fn counters(self, query: Bound<'static>) -> Result<(), Fault> {
+        let query = query
             .bind(self.last_token)
             .bind(self.last_settled)
             .bind(self.now.as_micros());

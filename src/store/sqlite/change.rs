@@ -2,18 +2,17 @@
 
 use std::collections::HashSet;
 
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row, Sqlite};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use crate::notification::transition::{Change, Queue};
 use crate::notification::{Closed, Key, NotificationState};
 use crate::supplier::StreamRule;
 use crate::value::time::Timestamp;
 
-use super::batch::Batch;
+use super::batch::{Batch, LOOKING, WRITING};
 use super::error::Fault;
-use super::statement::{ManyRows, keys_json};
+use super::statement::{Bound, Filled, MOST, Part, Together};
 
 /// The words for a [`StreamRule`] in the column `stream_rule`, as version 1 of the schema has them.
 pub(super) const HOLDS: &str = "holds";
@@ -97,35 +96,66 @@ macro_rules! beside_in_stream {
     };
 }
 
-// Of an array of keys those that are there: the place in the array, id, token, number of attempts, and whether others of its
-// stream stand before it or behind it.
-pub(super) const FIND: &str = concat!(
-    "SELECT j.key, n.id, n.token, (SELECT count(*) FROM orderhook_attempts a WHERE a.notification = n.id), ",
-    beside_in_stream!("<"),
-    ", ",
-    beside_in_stream!(">"),
-    " FROM json_each(?1) j CROSS JOIN orderhook_notifications n INDEXED BY orderhook_notifications_key \
-        ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
-        AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
-     ORDER BY j.key"
+/// A table `j` of keys, as [`bind_key`] binds them. One that is filled up with NULL has no source.
+pub(super) const KEYS: &str =
+    "WITH j (number, source, order_code, supplier, kind, occurrence) AS (VALUES ";
+
+// Of these keys those that are there: its number, id, token, number of attempts, and whether others of its stream stand before
+// it or behind it.
+pub(super) static FIND: Together = Together::new(
+    LOOKING,
+    &[Part {
+        before: KEYS,
+        is_numbered: true,
+        columns: 5,
+        after: concat!(
+            ") SELECT j.number, n.id, n.token, (SELECT count(*) FROM orderhook_attempts a WHERE a.notification = n.id), ",
+            beside_in_stream!("<"),
+            ", ",
+            beside_in_stream!(">"),
+            " FROM j CROSS JOIN orderhook_notifications n INDEXED BY orderhook_notifications_key \
+        ON n.source = j.source AND n.order_code = j.order_code AND n.supplier = j.supplier \
+        AND n.kind = j.kind AND n.occurrence = j.occurrence"
+        ),
+    }],
 );
 
-pub(super) static ATTEMPTS: ManyRows = ManyRows::new(
-    "INSERT OR IGNORE INTO orderhook_attempts (notification, number, attempt) VALUES ",
-    3,
-    "",
-);
+const ATTEMPTS: Part = Part {
+    before: "INSERT OR IGNORE INTO orderhook_attempts (notification, number, attempt) SELECT * FROM (VALUES ",
+    is_numbered: false,
+    columns: 3,
+    after: ") v WHERE v.column1 IS NOT NULL",
+};
 
-pub(super) static UPDATE: ManyRows = ManyRows::new(
-    "WITH v (id, token, ledger, reopens, ready_at, state, unfinished, due_at, reference, reason, stream_rule, settled_at, \
+const UPDATE: Part = Part {
+    before: "WITH v (id, token, ledger, reopens, ready_at, state, unfinished, due_at, reference, reason, stream_rule, settled_at, \
         settled_seq, put_off_to) AS (VALUES ",
-    14,
-    ") UPDATE orderhook_notifications AS n SET token = v.token, ledger = coalesce(v.ledger, n.ledger), \
+    is_numbered: false,
+    columns: 14,
+    after: ") UPDATE orderhook_notifications AS n SET token = v.token, ledger = coalesce(v.ledger, n.ledger), \
         reopened = n.reopened + v.reopens, ready_at = v.ready_at, state = v.state, unfinished = v.unfinished, \
         due_at = v.due_at, reference = v.reference, reason = v.reason, stream_rule = v.stream_rule, \
         settled_at = v.settled_at, settled_seq = v.settled_seq, put_off_to = v.put_off_to \
      FROM v WHERE n.id = v.id",
-);
+};
+
+/// What is recorded of rows.
+pub(super) static RECORD: Together = Together::new(WRITING, &[ATTEMPTS, UPDATE]);
+/// What becomes of rows, when there is no attempt to be recorded.
+pub(super) static MOVE: Together = Together::new(WRITING, &[UPDATE]);
+
+/// Looks for these keys, whose numbers are their places.
+pub(super) fn looks_for<'a>(
+    together: &'static Together,
+    keys: impl Iterator<Item = &'a Key>,
+) -> Vec<Filled> {
+    let keys: Vec<_> = keys.collect();
+    let look = |keys: &[&Key]| {
+        let look = together.for_rows(keys.len());
+        look.rows(keys, |query, key| bind_key(query, key))
+    };
+    keys.chunks(MOST).map(look).collect()
+}
 
 // ?1 source, ?2 supplier, ?3 order code of a stream: the others, when one of it has been reopened and stands before them now.
 pub(super) const HOLD_BACK: &str = "UPDATE orderhook_notifications \
@@ -165,37 +195,55 @@ impl<'a> RowChange<'a> {
     }
 }
 
+/// How many of these are changed at once. What is of one stream depends on what came before; and what settles first has the
+/// first number.
+fn at_once<'a>(keys: impl Iterator<Item = &'a Key>) -> usize {
+    let mut streams = HashSet::new();
+    keys.take_while(|key| streams.insert(key.stream())).count()
+}
+
+/// The first looks of [`apply`], for changes of these keys.
+pub(super) fn looks<'a>(keys: impl Iterator<Item = &'a Key> + Clone) -> Vec<Filled> {
+    let first = at_once(keys.clone());
+    looks_for(&FIND, keys.take(first))
+}
+
 /// Makes the changes, one after another; `false` for one whose fence is closed, of which nothing is changed.
 pub(super) async fn apply(
     batch: &mut Batch<'_>,
     changes: Vec<RowChange<'_>>,
 ) -> Result<Vec<bool>, Fault> {
+    let looks = looks(changes.iter().map(|change| change.key));
+    apply_with(batch, changes, looks).await
+}
+
+/// The same with the first [`looks`], of which the batch may have begun with the first.
+pub(super) async fn apply_with(
+    batch: &mut Batch<'_>,
+    changes: Vec<RowChange<'_>>,
+    looks: impl IntoIterator<Item = Filled>,
+) -> Result<Vec<bool>, Fault> {
     let mut changed = vec![false; changes.len()];
     let mut left: Vec<_> = changes.into_iter().enumerate().collect();
+    let mut found = batch.read(looks).await?;
     while !left.is_empty() {
-        // What is of one stream depends on what came before; and what settles first has the first number.
-        let mut streams = HashSet::new();
-        let together = left
-            .iter()
-            .take_while(|(_, change)| streams.insert(change.key.stream()))
-            .count();
-        let later = left.split_off(together);
-        at_once(batch, left, &mut changed).await?;
+        let later = left.split_off(at_once(left.iter().map(|(_, change)| change.key)));
+        make(batch, left, found, &mut changed).await?;
+        found = batch
+            .read(self::looks(later.iter().map(|(_, change)| change.key)))
+            .await?;
         left = later;
     }
     Ok(changed)
 }
 
 /// Makes changes of which no two are of one stream.
-async fn at_once(
+async fn make(
     batch: &mut Batch<'_>,
     changes: Vec<(usize, RowChange<'_>)>,
+    found: Vec<(usize, SqliteRow)>,
     changed: &mut [bool],
 ) -> Result<(), Fault> {
-    let found = sqlx::query(FIND)
-        .bind(keys_json(changes.iter().map(|(_, change)| change.key)))
-        .fetch_all(&mut *batch.connection)
-        .await?;
     let mut found = found.iter().map(Found::read).peekable();
     let (mut updates, mut attempts) = (Vec::new(), Vec::new());
     let (mut reopened, mut gone) = (Vec::new(), Vec::new());
@@ -237,18 +285,14 @@ async fn at_once(
             columns,
         });
     }
-    let line = |query: Bound<'static>, (id, number, line): (i64, i64, String)| {
-        query.bind(id).bind(number).bind(line)
-    };
-    ATTEMPTS.execute(batch.connection, attempts, line).await?;
-    update(batch, updates).await?;
+    record(batch, &updates, &attempts).await?;
     for (sql, streams) in [(HOLD_BACK, reopened), (LET_GO, gone)] {
         for key in streams {
             let query = sqlx::query(sql)
                 .bind(key.source.shared())
                 .bind(key.supplier.shared())
                 .bind(key.order.shared());
-            query.execute(&mut *batch.connection).await?;
+            query.execute(batch.connection().await?).await?;
         }
     }
     Ok(())
@@ -265,9 +309,9 @@ struct Found {
 }
 
 impl Found {
-    fn read(row: &SqliteRow) -> Result<Found, Fault> {
+    fn read((place, row): &(usize, SqliteRow)) -> Result<Found, Fault> {
         Ok(Found {
-            place: usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX),
+            place: *place,
             id: row.try_get(1)?,
             token: row.try_get(2)?,
             attempts: row.try_get(3)?,
@@ -289,25 +333,41 @@ pub(super) struct Update {
     pub(super) columns: Columns,
 }
 
-/// Writes rows, each of which must be there.
-pub(super) async fn update(batch: &mut Batch<'_>, updates: Vec<Update>) -> Result<(), Fault> {
-    if !updates.is_empty() {
-        batch.touch();
-    }
-    let row = |query: Bound<'static>, update: Update| {
+/// Writes rows, each of which must be there, and with them attempts: of which notification, its number, and how it is stored.
+pub(super) async fn record(
+    batch: &mut Batch<'_>,
+    updates: &[Update],
+    attempts: &[(i64, i64, String)],
+) -> Result<(), Fault> {
+    let row = |query: Bound<'static>, update: &Update| {
         let query = query
             .bind(update.id)
             .bind(update.token)
-            .bind(update.ledger)
+            .bind(update.ledger.clone())
             .bind(i64::from(update.reopens))
             .bind(update.ready_at);
-        bind_columns(query, update.columns)
+        bind_columns(query, &update.columns)
     };
-    UPDATE.execute(batch.connection, updates, row).await
+    let line = |query: Bound<'static>, (id, number, line): &(i64, i64, String)| {
+        query.bind(*id).bind(*number).bind(line.clone())
+    };
+    let (mut updates, mut attempts) = (updates.chunks(MOST), attempts.chunks(MOST));
+    loop {
+        let (updates, attempts) = (updates.next(), attempts.next());
+        let writes = match (updates, attempts) {
+            (None, None) => return Ok(()),
+            (Some(updates), None) => MOVE.for_rows(updates.len()).rows(updates, row),
+            (updates, Some(attempts)) => {
+                let updates = updates.unwrap_or_default();
+                RECORD
+                    .for_rows(updates.len().max(attempts.len()))
+                    .rows(attempts, line)
+                    .rows(updates, row)
+            }
+        };
+        batch.write(writes).await?;
+    }
 }
-
-/// A statement with some of its arguments.
-pub(super) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// Binds the five names of a key, in the order of its index.
 pub(super) fn bind_key<'q>(query: Bound<'q>, key: &Key) -> Bound<'q> {
@@ -320,13 +380,13 @@ pub(super) fn bind_key<'q>(query: Bound<'q>, key: &Key) -> Bound<'q> {
 }
 
 /// Binds the nine columns of a state.
-pub(super) fn bind_columns<'q>(query: Bound<'q>, columns: Columns) -> Bound<'q> {
+pub(super) fn bind_columns<'q>(query: Bound<'q>, columns: &Columns) -> Bound<'q> {
     query
         .bind(columns.state)
         .bind(i64::from(columns.unfinished))
         .bind(columns.due_at)
-        .bind(columns.reference)
-        .bind(columns.reason)
+        .bind(columns.reference.clone())
+        .bind(columns.reason.clone())
         .bind(columns.stream_rule)
         .bind(columns.settled_at)
         .bind(columns.settled_seq)

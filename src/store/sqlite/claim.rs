@@ -91,7 +91,7 @@ pub(super) async fn claim(
         let mut given = Given::default();
         for row in sqlx::query(READ)
             .bind(ids)
-            .fetch_all(&mut *batch.connection)
+            .fetch_all(batch.connection().await?)
             .await?
         {
             given.give(batch, &row, request.lease, answer);
@@ -111,7 +111,7 @@ async fn front(
     let query = sqlx::query(sql)
         .bind(request.source.as_str())
         .bind(i64::from(request.limit) + 1);
-    let mut candidates = candidates(query.fetch_all(&mut *batch.connection).await?)?;
+    let mut candidates = candidates(query.fetch_all(batch.connection().await?).await?)?;
     let now = batch.now;
     let now = request
         .due_by
@@ -151,7 +151,9 @@ async fn put_off(
                 .bind(supplier.as_str().to_owned())
                 .bind(i64::from(request.limit));
         }
-        found.extend(candidates(query.fetch_all(&mut *batch.connection).await?)?);
+        found.extend(candidates(
+            query.fetch_all(batch.connection().await?).await?,
+        )?);
     }
     found.sort_unstable();
     found.truncate(usize::try_from(request.limit).unwrap_or(usize::MAX));
@@ -188,7 +190,7 @@ async fn of_keys(
         .bind(now);
     let mut found: Vec<BTreeMap<Candidate, SqliteRow>> =
         requests.iter().map(|_| BTreeMap::new()).collect();
-    for row in query.fetch_all(&mut *batch.connection).await? {
+    for row in query.fetch_all(batch.connection().await?).await? {
         let (ready_at, place) = (
             row.try_get::<i64, _>(claim_column::READY_AT)?,
             row.try_get::<i64, _>(claim_column::PLACE)?,
@@ -271,7 +273,7 @@ impl Given {
                 columns,
             }
         };
-        let updates = self.rows.into_iter().map(update).collect();
-        change::update(batch, updates).await
+        let updates: Vec<_> = self.rows.into_iter().map(update).collect();
+        change::record(batch, &updates, &[]).await
     }
 }

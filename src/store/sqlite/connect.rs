@@ -16,6 +16,9 @@ use super::error::Fault;
 /// How long other connections may be in the way before the call fails.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many statements a connection keeps prepared.
+const STATEMENTS: usize = 200;
+
 /// What the store opens its connections with.
 #[derive(Clone)]
 pub(super) struct Opener {
@@ -64,6 +67,8 @@ impl Opener {
             .synchronous(SqliteSynchronous::Full)
             .thread_name(|id| format!("orderhook-sqlite-{id}"))
             .disable_statement_logging()
+            // Each size of the statements for many rows, and the others.
+            .statement_cache_capacity(STATEMENTS)
             // Statistics are the application's business, and a busy file is no place for them.
             .optimize_on_close(false, None)
     }

@@ -47,7 +47,7 @@ pub(super) async fn tell(
         .bind(entry.action.as_str())
         .bind(who)
         .bind(why)
-        .execute(&mut *batch.connection)
+        .execute(batch.connection().await?)
         .await?;
     Ok(())
 }
@@ -64,7 +64,7 @@ pub(super) async fn begin(
         .bind(entry.action.as_str())
         .bind(who)
         .bind(why)
-        .execute(&mut *batch.connection)
+        .execute(batch.connection().await?)
         .await?;
     Ok(())
 }

@@ -11,53 +11,71 @@ use crate::notification::{Claim, HistoryEntry, Key, Ledger, NotificationState, S
 use crate::store::{ClaimNew, Inserted, Insertion, NewNotification};
 use crate::value::time::Timestamp;
 
-use super::batch::Batch;
-use super::change::{Bound, Columns, bind_columns, bind_key};
+use super::batch::{Batch, LOOKING, WRITING};
+use super::change::{Columns, KEYS, bind_columns, bind_key, looks_for};
 use super::error::Fault;
 use super::history;
-use super::statement::{ManyRows, keys_json};
+use super::statement::{Bound, Filled, MOST, Part, Together};
 
-// One row for each key in the order of the array: whether it is there, its digest, the end of its stream, whether something of
-// that is unfinished, and the id that was given last.
-pub(super) const LOOK: &str = "SELECT n.id IS NOT NULL, n.digest, \
+// One row for each key: its number, whether it is there, its digest, the end of its stream, whether something of that is
+// unfinished, and the id that was given last.
+pub(super) static LOOK: Together = Together::new(
+    LOOKING,
+    &[Part {
+        before: KEYS,
+        is_numbered: true,
+        columns: 5,
+        after: ") SELECT j.number, n.id IS NOT NULL, n.digest, \
         (SELECT max(e.position) FROM orderhook_notifications e INDEXED BY orderhook_notifications_stream \
-         WHERE e.source = j.value ->> 0 AND e.supplier = j.value ->> 2 AND e.order_code = j.value ->> 1), \
+         WHERE e.source = j.source AND e.supplier = j.supplier AND e.order_code = j.order_code), \
         EXISTS (SELECT 1 FROM orderhook_notifications e INDEXED BY orderhook_notifications_unfinished \
-         WHERE e.source = j.value ->> 0 AND e.supplier = j.value ->> 2 AND e.order_code = j.value ->> 1 AND e.unfinished = 1), \
+         WHERE e.source = j.source AND e.supplier = j.supplier AND e.order_code = j.order_code AND e.unfinished = 1), \
         (SELECT seq FROM sqlite_sequence WHERE name = 'orderhook_notifications') \
-    FROM json_each(?1) j LEFT JOIN orderhook_notifications n INDEXED BY orderhook_notifications_key \
-        ON n.source = j.value ->> 0 AND n.order_code = j.value ->> 1 AND n.supplier = j.value ->> 2 \
-        AND n.kind = j.value ->> 3 AND n.occurrence = j.value ->> 4 \
-    ORDER BY j.key";
-
-pub(super) static ADD: ManyRows = ManyRows::new(
-    "INSERT INTO orderhook_notifications (source, order_code, supplier, kind, occurrence, \
-        state, unfinished, due_at, reference, reason, stream_rule, settled_at, settled_seq, put_off_to, \
-        id, token, ready_at, event_id, position, memo, digest, traceparent, created_at, first_ledger, reopened) VALUES ",
-    25,
-    "",
+    FROM j LEFT JOIN orderhook_notifications n INDEXED BY orderhook_notifications_key \
+        ON n.source = j.source AND n.order_code = j.order_code AND n.supplier = j.supplier \
+        AND n.kind = j.kind AND n.occurrence = j.occurrence \
+    WHERE j.source IS NOT NULL",
+    }],
 );
 
-pub(super) static ADD_BODIES: ManyRows = ManyRows::new(
-    "INSERT INTO orderhook_bodies (notification, body) VALUES ",
-    2,
-    "",
+pub(super) static ADD: Together = Together::new(
+    WRITING,
+    &[
+        Part {
+            before: "INSERT INTO orderhook_notifications (source, order_code, supplier, kind, occurrence, \
+                state, unfinished, due_at, reference, reason, stream_rule, settled_at, settled_seq, put_off_to, \
+                id, token, ready_at, event_id, position, memo, digest, traceparent, created_at, first_ledger, reopened) \
+                SELECT * FROM (VALUES ",
+            is_numbered: false,
+            columns: 25,
+            after: ") v WHERE v.column1 IS NOT NULL",
+        },
+        Part {
+            before: "INSERT INTO orderhook_bodies (notification, body) SELECT * FROM (VALUES ",
+            is_numbered: false,
+            columns: 2,
+            after: ") v WHERE v.column1 IS NOT NULL",
+        },
+    ],
 );
 
-/// Stores each slice whole or, when a position in it is stale, nothing of it; and hands out what is to be claimed of it.
+/// The looks for what is to be stored.
+pub(super) fn looks(slices: &[(&[NewNotification], &ClaimNew)]) -> Vec<Filled> {
+    let all = slices.iter().flat_map(|(slice, _)| slice.iter());
+    looks_for(&LOOK, all.map(|new| &new.key))
+}
+
+/// With what the [`looks`] find, stores each slice whole or, when a position in it is stale, nothing of it; and hands out what is to be claimed of it.
 pub(super) async fn insert(
     batch: &mut Batch<'_>,
     slices: &[(&[NewNotification], &ClaimNew)],
+    looks: impl IntoIterator<Item = Filled>,
 ) -> Result<Vec<Insertion>, Fault> {
-    let all = slices.iter().flat_map(|(slice, _)| slice.iter());
-    let found = sqlx::query(LOOK)
-        .bind(keys_json(all.map(|new| &new.key)))
-        .fetch_all(&mut *batch.connection)
-        .await?;
+    let found = batch.read(looks).await?;
     let mut looked = found.iter();
     let mut adding = Adding {
         last_id: match found.first() {
-            Some(row) => row.try_get::<Option<i64>, _>(4)?.unwrap_or(0),
+            Some((_, row)) => row.try_get::<Option<i64>, _>(5)?.unwrap_or(0),
             None => 0,
         },
         held: HashSet::new(),
@@ -68,14 +86,14 @@ pub(super) async fn insert(
     let mut answers = Vec::with_capacity(slices.len());
     for (slice, claim) in slices {
         let rows: Vec<_> = looked.by_ref().take(slice.len()).collect();
-        let present = rows.iter().map(|row| present(row));
+        let present = rows.iter().map(|(_, row)| present(row));
         let judged = judge.judge(slice, present.collect::<Result<Vec<_>, _>>()?);
         let mut insertion = Insertion::new(batch.now, judged);
         let is_stale = |answer: &Inserted| matches!(answer, Inserted::Stale { .. });
         if !insertion.answers.iter().any(is_stale) {
-            for ((new, row), answer) in slice.iter().zip(rows).zip(&insertion.answers) {
+            for ((new, (_, row)), answer) in slice.iter().zip(rows).zip(&insertion.answers) {
                 if let Inserted::New { position } = *answer {
-                    let is_held = row.try_get(3)?;
+                    let is_held = row.try_get(4)?;
                     let claimed = adding.add(batch, new, position, is_held, claim);
                     insertion.claims.extend(claimed);
                 }
@@ -89,17 +107,17 @@ pub(super) async fn insert(
 
 /// What is there under a key.
 fn present(row: &SqliteRow) -> Result<Present, Fault> {
-    if row.try_get(0)? {
+    if row.try_get(1)? {
         // A damaged digest compares with nothing; reading the row itself says so.
         let digest = row
-            .try_get::<Option<&[u8]>, _>(1)
+            .try_get::<Option<&[u8]>, _>(2)
             .ok()
             .flatten()
             .and_then(ContentDigest::from_bytes);
         return Ok(Present::Yes { digest });
     }
     let end = row
-        .try_get::<Option<i64>, _>(2)?
+        .try_get::<Option<i64>, _>(3)?
         .and_then(|end| u64::try_from(end).ok());
     Ok(Present::No {
         stream_end: end.unwrap_or(0),
@@ -177,17 +195,15 @@ impl<'a> Adding<'a> {
     }
 
     async fn write(self, batch: &mut Batch<'_>) -> Result<(), Fault> {
-        let with_body = self.rows.iter().filter_map(|row| Some((row.id, row.body?)));
-        let bodies: Vec<_> = with_body.collect();
-        if !self.rows.is_empty() {
-            batch.touch();
-        }
         let now = batch.now;
-        let row = |query, row: Adds<'_>| row.bind(query, now);
-        ADD.execute(batch.connection, self.rows, row).await?;
-        let row =
+        let row = |query, row: &Adds<'_>| row.bind(query, now);
+        let body =
             |query: Bound<'static>, (id, body): (i64, &Body)| query.bind(id).bind(body.shared());
-        ADD_BODIES.execute(batch.connection, bodies, row).await?;
+        for rows in self.rows.chunks(MOST) {
+            let bodies = rows.iter().filter_map(|row| Some((row.id, row.body?)));
+            let adds = ADD.for_rows(rows.len()).rows(rows, row).rows(bodies, body);
+            batch.write(adds).await?;
+        }
         for (key, entry) in self.told {
             history::begin(batch, key, &entry).await?;
         }
@@ -196,10 +212,10 @@ impl<'a> Adding<'a> {
 }
 
 impl Adds<'_> {
-    fn bind(self, query: Bound<'static>, now: Timestamp) -> Bound<'static> {
+    fn bind(&self, query: Bound<'static>, now: Timestamp) -> Bound<'static> {
         let new = self.new;
         let ready_at = self.columns.due_at.filter(|_| self.is_head);
-        bind_columns(bind_key(query, &new.key), self.columns)
+        bind_columns(bind_key(query, &new.key), &self.columns)
             .bind(self.id)
             .bind(self.token)
             .bind(ready_at)

@@ -140,7 +140,7 @@ async fn of_ids(
         for sql in statements {
             sqlx::query(*sql)
                 .bind(id)
-                .execute(&mut *batch.connection)
+                .execute(batch.connection().await?)
                 .await?;
         }
     }
@@ -155,7 +155,7 @@ async fn drop_what_cannot_be_read(batch: &mut Batch<'_>, ids: Vec<i64>) -> Resul
     }
     for row in sqlx::query(EXTRAS)
         .bind(Value::from(ids).to_string())
-        .fetch_all(&mut *batch.connection)
+        .fetch_all(batch.connection().await?)
         .await?
     {
         let (columns, attempts) = row::unreadable_extras(&row);
@@ -163,13 +163,13 @@ async fn drop_what_cannot_be_read(batch: &mut Batch<'_>, ids: Vec<i64>) -> Resul
             let sql = format!("UPDATE orderhook_notifications SET {column} = NULL WHERE id = ?1");
             sqlx::query(AssertSqlSafe(sql))
                 .bind(row::id(&row))
-                .execute(&mut *batch.connection)
+                .execute(batch.connection().await?)
                 .await?;
         }
         if attempts {
             sqlx::query(DROP_ATTEMPTS)
                 .bind(row::id(&row))
-                .execute(&mut *batch.connection)
+                .execute(batch.connection().await?)
                 .await?;
         }
     }
@@ -185,7 +185,7 @@ async fn selected(
     let filter = match selection {
         Selection::Keys(keys) => {
             let query = sqlx::query(OF_KEYS).bind(keys_json(keys.iter()));
-            return Ok(query.fetch_all(&mut *batch.connection).await?);
+            return Ok(query.fetch_all(batch.connection().await?).await?);
         }
         Selection::Matching(filter) => filter.for_action(&intervention.action),
     };
@@ -193,7 +193,7 @@ async fn selected(
         return Ok(Vec::new());
     };
     let mut query = rows_query(&filter, batch.now, Leases::RunOut, i64::from(limit));
-    Ok(query.build().fetch_all(&mut *batch.connection).await?)
+    Ok(query.build().fetch_all(batch.connection().await?).await?)
 }
 
 /// What of a filter's selection is left alone because it is being sent.
@@ -211,7 +211,7 @@ async fn in_flight(
     };
     filter.states = vec![StateName::Sending];
     let mut query = rows_query(&filter, batch.now, Leases::Live, i64::from(limit));
-    let rows = query.build().fetch_all(&mut *batch.connection).await?;
+    let rows = query.build().fetch_all(batch.connection().await?).await?;
     Ok(rows.iter().filter_map(|row| row::key(row).ok()).collect())
 }
 
@@ -238,7 +238,7 @@ pub(super) async fn prune(
             .bind(source.as_str())
             .bind(after)
             .bind(latest)
-            .fetch_all(&mut *batch.connection)
+            .fetch_all(batch.connection().await?)
             .await?;
         if page.is_empty() {
             break;

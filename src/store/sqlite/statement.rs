@@ -1,73 +1,153 @@
-//! One statement for several rows at once: the way to the thread that works on the connection costs more than the work. Either
-//! the statement has a row of values for each, or it is repeated, or it takes an array.
+//! One statement for several rows at once, and several statements in one text: the way to the thread that works on the
+//! connection costs more than the work. Either a statement has a row of values for each, or it is repeated, or it takes an
+//! array.
 
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use sqlx::SqliteConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Execute, Sqlite};
 
 use crate::notification::Key;
 
-use super::change::Bound;
 use super::error::Fault;
 
-/// How many times a statement is repeated. What is to be done is cut into these, so that few statements are prepared.
-const TIMES: [usize; 4] = [64, 16, 4, 1];
+/// A statement with some of its arguments.
+pub(super) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 
-/// A statement with a row of values for each of several things: `VALUES (..), (..)` between two halves.
-pub(super) struct ManyRows {
-    before: &'static str,
-    columns: usize,
-    after: &'static str,
-    texts: [OnceLock<String>; TIMES.len()],
+/// For how many rows a statement is prepared. What there is less of is filled up with NULL; the last is the most at once.
+const SIZES: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+pub(super) const MOST: usize = 64;
+
+/// A statement with a row of values for each of several things: `VALUES (..), (..)` between two halves. A row of which all
+/// values are NULL must change nothing and answer nothing.
+pub(super) struct Part {
+    pub(super) before: &'static str,
+    /// Whether the number of the row, from 0, comes before its values.
+    pub(super) is_numbered: bool,
+    pub(super) columns: usize,
+    pub(super) after: &'static str,
 }
 
-impl ManyRows {
-    pub(super) const fn new(before: &'static str, columns: usize, after: &'static str) -> ManyRows {
-        ManyRows {
-            before,
-            columns,
-            after,
-            texts: [const { OnceLock::new() }; TIMES.len()],
-        }
-    }
-
-    /// The statement for the first of so many rows, and for how many it is. There must be one at least.
-    fn for_first_of(&'static self, rows: usize) -> (&'static str, usize) {
-        let (size, times) = size_for(rows);
-        (self.texts[size].get_or_init(|| self.text(times)), times)
-    }
-
-    /// Executes it for all of these, as often as it takes; `bind` binds the values of one.
-    pub(super) async fn execute<T>(
-        &'static self,
-        connection: &mut SqliteConnection,
-        rows: Vec<T>,
-        bind: impl Fn(Bound<'static>, T) -> Bound<'static>,
-    ) -> Result<(), Fault> {
-        let mut left = rows.into_iter();
-        while left.len() > 0 {
-            let (sql, times) = self.for_first_of(left.len());
-            let query = left.by_ref().take(times).fold(sqlx::query(sql), &bind);
-            query.execute(&mut *connection).await?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn text(&self, rows: usize) -> String {
-        let row = format!("({})", vec!["?"; self.columns].join(", "));
-        let rows = vec![row; rows].join(", ");
+impl Part {
+    fn text(&self, rows: usize) -> String {
+        let values = vec!["?"; self.columns].join(", ");
+        let row = |number| match self.is_numbered {
+            true => format!("({number}, {values})"),
+            false => format!("({values})"),
+        };
+        let rows = (0..rows).map(row).collect::<Vec<_>>().join(", ");
         format!("{}{rows}{}", self.before, self.after)
     }
 }
 
-fn size_for(rows: usize) -> (usize, usize) {
-    let size = TIMES
-        .iter()
-        .position(|times| *times <= rows)
-        .unwrap_or(TIMES.len() - 1);
-    (size, TIMES[size])
+/// Where a text stands in its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Somewhere in the middle.
+    Within,
+    /// At its beginning, where one looks, or at its end, where one writes.
+    AtTheEdge,
 }
+
+/// Statements that are executed together, each for the same number of rows at most.
+pub(super) struct Together {
+    /// What stands before and after them at the edge of a transaction.
+    edge: (&'static str, &'static str),
+    parts: &'static [Part],
+    texts: [[OnceLock<String>; 2]; SIZES.len()],
+}
+
+impl Together {
+    /// These statements.
+    pub(super) const fn new(
+        edge: (&'static str, &'static str),
+        parts: &'static [Part],
+    ) -> Together {
+        Together {
+            edge,
+            parts,
+            texts: [const { [const { OnceLock::new() }; 2] }; SIZES.len()],
+        }
+    }
+
+    /// The same for so many rows of each statement, without values so far. More than 64 need another one.
+    pub(super) fn for_rows(&'static self, rows: usize) -> Filled {
+        let fits = |size: &usize| *size >= rows;
+        Filled {
+            together: self,
+            size: SIZES.iter().position(fits).unwrap_or(SIZES.len() - 1),
+            part: 0,
+            values: sqlx::query(""),
+        }
+    }
+
+    fn text(&'static self, size: usize, place: Place) -> &'static str {
+        let write = || {
+            let rows = SIZES.get(size).copied().unwrap_or(MOST);
+            let parts: Vec<_> = self.parts.iter().map(|part| part.text(rows)).collect();
+            let parts = parts.join("; ");
+            match place {
+                Place::Within => parts,
+                Place::AtTheEdge => format!("{}{parts}{}", self.edge.0, self.edge.1),
+            }
+        };
+        match self.texts.get(size) {
+            Some(texts) => texts[usize::from(place == Place::AtTheEdge)].get_or_init(write),
+            None => "",
+        }
+    }
+
+    /// The statements one by one, for so many rows at least.
+    #[cfg(test)]
+    pub(super) fn statements(&self, rows: usize) -> Vec<String> {
+        self.parts.iter().map(|part| part.text(rows)).collect()
+    }
+}
+
+/// Statements with the values of their rows.
+pub(super) struct Filled {
+    together: &'static Together,
+    size: usize,
+    part: usize,
+    values: Bound<'static>,
+}
+
+impl Filled {
+    /// Gives the next statement its rows, of which there may not be more than was said; `bind` binds the values of one.
+    pub(super) fn rows<T>(
+        mut self,
+        rows: impl IntoIterator<Item = T>,
+        bind: impl Fn(Bound<'static>, T) -> Bound<'static>,
+    ) -> Filled {
+        let mut missing = SIZES.get(self.size).copied().unwrap_or(MOST);
+        for row in rows {
+            self.values = bind(self.values, row);
+            missing = missing.saturating_sub(1);
+        }
+        let columns = self
+            .together
+            .parts
+            .get(self.part)
+            .map_or(0, |part| part.columns);
+        for _ in 0..missing * columns {
+            self.values = self.values.bind(None::<i64>);
+        }
+        self.part += 1;
+        self
+    }
+
+    /// The text. At the edge of a transaction the arguments of the statements there are bound behind those of the rows.
+    pub(super) fn at(mut self, place: Place) -> Result<Bound<'static>, Fault> {
+        let values = self.values.take_arguments().map_err(sqlx::Error::Encode)?;
+        let text = self.together.text(self.size, place);
+        Ok(sqlx::query_with(text, values.unwrap_or_default()))
+    }
+}
+
+/// How many times a statement is repeated. What is to be done is cut into these, so that few statements are prepared.
+const TIMES: [usize; 4] = [64, 16, 4, 1];
 
 /// A statement with numbered parameters, and the same several times over with the numbers counted on.
 pub(super) struct Repeated {
@@ -87,7 +167,9 @@ impl Repeated {
 
     /// The statement for the first of so many rows, and for how many it is. There must be one at least.
     pub(super) fn for_first_of(&'static self, rows: usize) -> (&'static str, usize) {
-        let (size, times) = size_for(rows);
+        let fits = |times: &usize| *times <= rows;
+        let size = TIMES.iter().position(fits).unwrap_or(TIMES.len() - 1);
+        let times = TIMES[size];
         (self.texts[size].get_or_init(|| self.write(times)), times)
     }
 
@@ -135,12 +217,55 @@ pub(super) fn keys_json<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
 mod tests {
     use super::*;
 
+    static TOGETHER: Together = Together::new(
+        ("BEGIN; ", "; COMMIT"),
+        &[
+            Part {
+                before: "INSERT INTO t SELECT * FROM (VALUES ",
+                is_numbered: false,
+                columns: 2,
+                after: ")",
+            },
+            Part {
+                before: "VALUES ",
+                is_numbered: true,
+                columns: 1,
+                after: "",
+            },
+        ],
+    );
+
     #[test]
-    fn rows_stand_between_the_halves() {
-        static STATEMENT: ManyRows = ManyRows::new("INSERT INTO t VALUES ", 2, " RETURNING a");
-        let four = "INSERT INTO t VALUES (?, ?), (?, ?), (?, ?), (?, ?) RETURNING a";
-        assert_eq!(STATEMENT.for_first_of(7), (four, 4));
-        assert_eq!(STATEMENT.for_first_of(2).1, 1);
+    fn every_statement_has_as_many_rows_and_what_is_missing_is_null() {
+        let bind = |values: Bound<'static>, value: i64| values.bind(value);
+        let two = |values: Bound<'static>, value: i64| values.bind(value).bind(value);
+        let filled = TOGETHER.for_rows(3).rows([1, 2, 3], two).rows([4], bind);
+        let mut within = filled.at(Place::Within).unwrap();
+        let values = format!("{:?}", within.take_arguments().unwrap().unwrap());
+        assert_eq!(values.matches("Int64").count(), 7, "{values}");
+        assert_eq!(values.matches("Null").count(), 2, "{values}");
+        assert_eq!(
+            within.sql().as_str(),
+            "INSERT INTO t SELECT * FROM (VALUES (?, ?), (?, ?), (?, ?)); VALUES (0, ?), (1, ?), (2, ?)"
+        );
+    }
+
+    #[test]
+    fn at_the_edge_of_a_transaction_stands_what_begins_or_ends_it() {
+        let filled = TOGETHER.for_rows(1);
+        assert_eq!(
+            filled.at(Place::AtTheEdge).unwrap().sql().as_str(),
+            "BEGIN; INSERT INTO t SELECT * FROM (VALUES (?, ?)); VALUES (0, ?); COMMIT"
+        );
+    }
+
+    #[test]
+    fn there_are_few_sizes() {
+        let size = |rows| TOGETHER.for_rows(rows).size;
+        assert_eq!(
+            (SIZES[size(5)], SIZES[size(33)], SIZES[size(64)]),
+            (6, 48, 64)
+        );
     }
 
     #[test]

@@ -5,17 +5,24 @@ use crate::store::{Claim, Step, Written};
 use crate::value::time::Timestamp;
 
 use super::batch::Batch;
-use super::change::{Fence, RowChange, apply};
+use super::change::{self, Fence, RowChange, apply, apply_with};
 use super::error::Fault;
+use super::statement::Filled;
 
-/// Records steps, each under its token.
+/// The first looks for what steps are of.
+pub(super) fn looks<'a>(steps: impl Iterator<Item = &'a Step> + Clone) -> Vec<Filled> {
+    change::looks(steps.map(|step| &step.key))
+}
+
+/// Records steps, each under its token, with what the first [`looks`] find.
 pub(super) async fn write<'a>(
     batch: &mut Batch<'_>,
     steps: impl Iterator<Item = &'a Step>,
+    looks: impl IntoIterator<Item = Filled>,
 ) -> Result<Vec<Written>, Fault> {
     let now = batch.now;
     let changes = steps.map(|step| change(step, now));
-    let changed = apply(batch, changes.collect()).await?;
+    let changed = apply_with(batch, changes.collect(), looks).await?;
     Ok(changed
         .into_iter()
         .map(|changed| {

@@ -1,14 +1,16 @@
 //! One transaction for several requests, and how it came to its end.
 
 use std::sync::atomic::Ordering;
+use std::vec::IntoIter;
 
 use sqlx::SqliteConnection;
 
-use crate::store::Recorded;
+use crate::store::{ClaimNew, ClaimRequest, Claims, Insertion, NewNotification, Recorded, Step};
 
 use super::batch::Batch;
 use super::error::{Fault, is_refused};
 use super::job::{Ask, Job};
+use super::statement::Filled;
 use super::writer::Shared;
 use super::{claim, insert, intervene, step};
 
@@ -33,9 +35,11 @@ pub(super) async fn transaction(
 ) -> Result<(), Aborted> {
     #[cfg(test)]
     shared.tries.fetch_add(1, Ordering::Relaxed);
-    let mut batch = Batch::begin(connection, &shared.clock).await?;
+    let asked = Asked::of(jobs);
+    let mut looks = asked.looks().into_iter();
+    let mut batch = Batch::begin(connection, &shared.clock, looks.next()).await?;
     shared.seen(batch.now);
-    answer(&mut batch, jobs).await?;
+    asked.answer(&mut batch, looks).await?;
     let has_news = batch.has_news();
     let committed = batch.commit().await;
     #[cfg(test)]
@@ -52,51 +56,89 @@ pub(super) async fn transaction(
     Ok(())
 }
 
-/// Answers each. Jobs of the same time have no order among them: what is alike is done together, and claims come last, when
-/// there is most to be had.
-async fn answer(batch: &mut Batch<'_>, jobs: &mut [Job]) -> Result<(), Fault> {
-    let (mut inserts, mut writes, mut claims) = (Vec::new(), Vec::new(), Vec::new());
-    let mut others = Vec::new();
-    for job in jobs {
-        match job {
-            Job::Insert(ask) => inserts.push(ask),
-            Job::Write(ask) => writes.push(ask),
-            Job::Claim(ask) => claims.push(ask),
-            other @ (Job::Intervene(_) | Job::Prune(_) | Job::TakeBack(_)) => others.push(other),
+/// What is asked for, by its kind. Jobs of the same time have no order among them: what is alike is done together, and claims
+/// come last, when there is most to be had.
+#[derive(Default)]
+struct Asked<'j> {
+    inserts: Vec<&'j mut Ask<(Vec<NewNotification>, ClaimNew), Insertion>>,
+    writes: Vec<&'j mut Ask<Vec<Step>, Recorded>>,
+    others: Vec<&'j mut Job>,
+    claims: Vec<&'j mut Ask<ClaimRequest, Claims>>,
+}
+
+impl<'j> Asked<'j> {
+    fn of(jobs: &'j mut [Job]) -> Asked<'j> {
+        let mut asked = Asked::default();
+        for job in jobs {
+            match job {
+                Job::Insert(ask) => asked.inserts.push(ask),
+                Job::Write(ask) => asked.writes.push(ask),
+                Job::Claim(ask) => asked.claims.push(ask),
+                Job::Intervene(_) | Job::Prune(_) | Job::TakeBack(_) => asked.others.push(job),
+            }
+        }
+        asked
+    }
+
+    fn slices(&self) -> Vec<(&[NewNotification], &ClaimNew)> {
+        let questions = self.inserts.iter().map(|ask| &ask.question);
+        questions
+            .map(|(slice, claim)| (slice.as_slice(), claim))
+            .collect()
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> + Clone {
+        self.writes.iter().flat_map(|ask| &ask.question)
+    }
+
+    /// The looks at the tables that come first.
+    fn looks(&self) -> Vec<Filled> {
+        match self.inserts.is_empty() {
+            false => insert::looks(&self.slices()),
+            true => step::looks(self.steps()),
         }
     }
-    if !inserts.is_empty() {
-        let slices: Vec<_> = inserts
-            .iter()
-            .map(|ask| (ask.question.0.as_slice(), &ask.question.1))
-            .collect();
-        let inserted = insert::insert(batch, &slices).await?;
-        give(inserts, inserted);
-    }
-    let steps = writes.iter().flat_map(|ask| &ask.question);
-    let mut written = step::write(batch, steps).await?.into_iter();
-    for ask in writes {
-        let answers = written.by_ref().take(ask.question.len()).collect();
-        ask.answer = Some(Recorded::new(batch.now, answers));
-    }
-    for job in others {
-        match job {
-            Job::Intervene(ask) => {
-                let (selection, intervention, limit) = &*ask.question;
-                let done = intervene::intervene(batch, selection, intervention, *limit).await?;
-                ask.answer = Some(done);
-            }
-            Job::Prune(ask) => {
-                let (source, older_than, limit) = &ask.question;
-                ask.answer = Some(intervene::prune(batch, source, *older_than, *limit).await?);
-            }
-            Job::TakeBack(claims) => step::take_back(batch, claims).await?,
-            Job::Insert(_) | Job::Write(_) | Job::Claim(_) => {}
+
+    /// Answers each, with these looks first.
+    async fn answer(self, batch: &mut Batch<'_>, looks: IntoIter<Filled>) -> Result<(), Fault> {
+        let mut looks = Some(looks);
+        if !self.inserts.is_empty() {
+            let looks = looks.take().into_iter().flatten();
+            let inserted = insert::insert(batch, &self.slices(), looks).await?;
+            give(self.inserts, inserted);
         }
+        let steps = self.writes.iter().flat_map(|ask| &ask.question);
+        let looks = looks.unwrap_or_else(|| step::looks(steps.clone()).into_iter());
+        let mut written = step::write(batch, steps, looks).await?.into_iter();
+        for ask in self.writes {
+            let answers = written.by_ref().take(ask.question.len()).collect();
+            ask.answer = Some(Recorded::new(batch.now, answers));
+        }
+        for job in self.others {
+            other(batch, job).await?;
+        }
+        let requests: Vec<_> = self.claims.iter().map(|ask| &ask.question).collect();
+        let claimed = claim::claim(batch, &requests).await?;
+        give(self.claims, claimed);
+        Ok(())
     }
-    let requests: Vec<_> = claims.iter().map(|ask| &ask.question).collect();
-    let claimed = claim::claim(batch, &requests).await?;
-    give(claims, claimed);
+}
+
+/// Answers what is neither an insert, a step nor a claim.
+async fn other(batch: &mut Batch<'_>, job: &mut Job) -> Result<(), Fault> {
+    match job {
+        Job::Intervene(ask) => {
+            let (selection, intervention, limit) = &*ask.question;
+            let done = intervene::intervene(batch, selection, intervention, *limit).await?;
+            ask.answer = Some(done);
+        }
+        Job::Prune(ask) => {
+            let (source, older_than, limit) = &ask.question;
+            ask.answer = Some(intervene::prune(batch, source, *older_than, *limit).await?);
+        }
+        Job::TakeBack(claims) => step::take_back(batch, claims).await?,
+        Job::Insert(_) | Job::Write(_) | Job::Claim(_) => {}
+    }
     Ok(())
 }
 

@@ -100,41 +100,32 @@ fn statements() -> Vec<String> {
             select::count_query(filter, now, Group::SupplierAndReason).into_sql(),
         ]
     });
-    let of_rows = [
-        &insert::ADD,
-        &insert::ADD_BODIES,
-        &change::ATTEMPTS,
-        &change::UPDATE,
-    ];
+    let of_rows = [&insert::LOOK, &insert::ADD, &change::FIND, &change::RECORD];
     let of_rows = of_rows
         .into_iter()
-        .flat_map(|statement| [1, 16].map(|rows| statement.text(rows)));
-    [
-        insert::LOOK,
-        change::FIND,
-        change::HOLD_BACK,
-        change::LET_GO,
-    ]
-    .into_iter()
-    .chain([claim::FRONT_NEW, claim::FRONT_DUE, claim::FRONT_PUT_OFF])
-    .chain([claim::READ, claim::READ_KEYS])
-    .chain([
-        intervene::OF_KEYS,
-        intervene::DROP_CONTENT,
-        intervene::BLANK,
-        intervene::FORGET,
-        intervene::WITH_CONTENT,
-        history::TELL,
-        history::BEGIN,
-        intervene::EXTRAS,
-        intervene::DROP_ATTEMPTS,
-    ])
-    .chain([queries::GET, queries::SETTLED])
-    .flat_map(|sql| sql.split("; "))
-    .map(str::to_owned)
-    .chain(of_rows)
-    .chain(dynamic.map(|sql| sql.as_str().to_owned()))
-    .collect()
+        .flat_map(|together| [1, 2, 16].map(|rows| together.statements(rows)))
+        .flatten();
+    [change::HOLD_BACK, change::LET_GO]
+        .into_iter()
+        .chain([claim::FRONT_NEW, claim::FRONT_DUE, claim::FRONT_PUT_OFF])
+        .chain([claim::READ, claim::READ_KEYS])
+        .chain([
+            intervene::OF_KEYS,
+            intervene::DROP_CONTENT,
+            intervene::BLANK,
+            intervene::FORGET,
+            intervene::WITH_CONTENT,
+            history::TELL,
+            history::BEGIN,
+            intervene::EXTRAS,
+            intervene::DROP_ATTEMPTS,
+        ])
+        .chain([queries::GET, queries::SETTLED])
+        .flat_map(|sql| sql.split("; "))
+        .map(str::to_owned)
+        .chain(of_rows)
+        .chain(dynamic.map(|sql| sql.as_str().to_owned()))
+        .collect()
 }
 
 async fn plan(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
