@@ -37,27 +37,26 @@ macro_rules! meta {
          FROM orderhook_meta WHERE id = 1"
     };
 }
-macro_rules! commit {
+macro_rules! counters {
     () => {
-        "UPDATE orderhook_meta SET last_token = ?, last_settled = ?, last_seen = max(last_seen, ?) WHERE id = 1; COMMIT"
+        "UPDATE orderhook_meta SET last_token = ?, last_settled = ?, last_seen = max(last_seen, ?) WHERE id = 1"
     };
 }
 
 const BEGIN: &str = concat!("BEGIN IMMEDIATE; ", meta!());
-const COMMIT: &str = commit!();
+const COUNTERS: &str = counters!();
+const COMMIT: &str = concat!(counters!(), "; COMMIT");
 
 /// What stands before and after a look with which a transaction begins.
 pub(super) const LOOKING: (&str, &str) = ("BEGIN IMMEDIATE; ", concat!("; ", meta!()));
 /// What stands before and after the writes with which it ends.
-pub(super) const WRITING: (&str, &str) = ("", concat!("; ", commit!()));
+pub(super) const WRITING: (&str, &str) = ("", concat!("; ", counters!(), "; COMMIT"));
 
 // The first statement takes the lock for writing, whatever the caller began its transaction with.
 const JOIN: &str = "UPDATE orderhook_meta SET last_seen = last_seen WHERE id = 1; \
     SELECT last_token, last_settled, last_seen, (SELECT clock_offset FROM orderhook_boots WHERE boot = ?1), file_id, \
         (SELECT synchronous FROM pragma_synchronous) \
     FROM orderhook_meta WHERE id = 1";
-
-const COUNTERS: &str = "UPDATE orderhook_meta SET last_token = ?1, last_settled = ?2, last_seen = max(last_seen, ?3) WHERE id = 1";
 
 impl<'c> Batch<'c> {
     /// Begins a transaction of the store's own, with the first of the looks that are [read](Self::read) first.

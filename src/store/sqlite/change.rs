@@ -285,7 +285,7 @@ async fn make(
             columns,
         });
     }
-    record(batch, &updates, &attempts).await?;
+    record(batch, updates, attempts).await?;
     for (sql, streams) in [(HOLD_BACK, reopened), (LET_GO, gone)] {
         for key in streams {
             let query = sqlx::query(sql)
@@ -336,34 +336,32 @@ pub(super) struct Update {
 /// Writes rows, each of which must be there, and with them attempts: of which notification, its number, and how it is stored.
 pub(super) async fn record(
     batch: &mut Batch<'_>,
-    updates: &[Update],
-    attempts: &[(i64, i64, String)],
+    updates: Vec<Update>,
+    attempts: Vec<(i64, i64, String)>,
 ) -> Result<(), Fault> {
-    let row = |query: Bound<'static>, update: &Update| {
+    let row = |query: Bound<'static>, update: Update| {
         let query = query
             .bind(update.id)
             .bind(update.token)
-            .bind(update.ledger.clone())
+            .bind(update.ledger)
             .bind(i64::from(update.reopens))
             .bind(update.ready_at);
-        bind_columns(query, &update.columns)
+        bind_columns(query, update.columns)
     };
-    let line = |query: Bound<'static>, (id, number, line): &(i64, i64, String)| {
-        query.bind(*id).bind(*number).bind(line.clone())
+    let line = |query: Bound<'static>, (id, number, line): (i64, i64, String)| {
+        query.bind(id).bind(number).bind(line)
     };
-    let (mut updates, mut attempts) = (updates.chunks(MOST), attempts.chunks(MOST));
+    let (mut updates, mut attempts) = (updates.into_iter(), attempts.into_iter());
     loop {
-        let (updates, attempts) = (updates.next(), attempts.next());
-        let writes = match (updates, attempts) {
-            (None, None) => return Ok(()),
-            (Some(updates), None) => MOVE.for_rows(updates.len()).rows(updates, row),
-            (updates, Some(attempts)) => {
-                let updates = updates.unwrap_or_default();
-                RECORD
-                    .for_rows(updates.len().max(attempts.len()))
-                    .rows(attempts, line)
-                    .rows(updates, row)
-            }
+        let (rows, lines) = (updates.len().min(MOST), attempts.len().min(MOST));
+        let (updates, attempts) = (updates.by_ref().take(rows), attempts.by_ref().take(lines));
+        let writes = match (rows, lines) {
+            (0, 0) => return Ok(()),
+            (rows, 0) => MOVE.for_rows(rows).rows(updates, row),
+            (rows, lines) => RECORD
+                .for_rows(rows.max(lines))
+                .rows(attempts, line)
+                .rows(updates, row),
         };
         batch.write(writes).await?;
     }
@@ -380,13 +378,13 @@ pub(super) fn bind_key<'q>(query: Bound<'q>, key: &Key) -> Bound<'q> {
 }
 
 /// Binds the nine columns of a state.
-pub(super) fn bind_columns<'q>(query: Bound<'q>, columns: &Columns) -> Bound<'q> {
+pub(super) fn bind_columns<'q>(query: Bound<'q>, columns: Columns) -> Bound<'q> {
     query
         .bind(columns.state)
         .bind(i64::from(columns.unfinished))
         .bind(columns.due_at)
-        .bind(columns.reference.clone())
-        .bind(columns.reason.clone())
+        .bind(columns.reference)
+        .bind(columns.reason)
         .bind(columns.stream_rule)
         .bind(columns.settled_at)
         .bind(columns.settled_seq)

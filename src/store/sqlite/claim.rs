@@ -273,7 +273,7 @@ impl Given {
                 columns,
             }
         };
-        let updates: Vec<_> = self.rows.into_iter().map(update).collect();
-        change::record(batch, &updates, &[]).await
+        let updates = self.rows.into_iter().map(update).collect();
+        change::record(batch, updates, Vec::new()).await
     }
 }

@@ -196,11 +196,14 @@ impl<'a> Adding<'a> {
 
     async fn write(self, batch: &mut Batch<'_>) -> Result<(), Fault> {
         let now = batch.now;
-        let row = |query, row: &Adds<'_>| row.bind(query, now);
+        let row = |query, row: Adds<'_>| row.bind(query, now);
         let body =
             |query: Bound<'static>, (id, body): (i64, &Body)| query.bind(id).bind(body.shared());
-        for rows in self.rows.chunks(MOST) {
+        let mut left = self.rows.into_iter();
+        while left.len() > 0 {
+            let rows: Vec<_> = left.by_ref().take(MOST).collect();
             let bodies = rows.iter().filter_map(|row| Some((row.id, row.body?)));
+            let bodies: Vec<_> = bodies.collect();
             let adds = ADD.for_rows(rows.len()).rows(rows, row).rows(bodies, body);
             batch.write(adds).await?;
         }
@@ -212,10 +215,10 @@ impl<'a> Adding<'a> {
 }
 
 impl Adds<'_> {
-    fn bind(&self, query: Bound<'static>, now: Timestamp) -> Bound<'static> {
+    fn bind(self, query: Bound<'static>, now: Timestamp) -> Bound<'static> {
         let new = self.new;
         let ready_at = self.columns.due_at.filter(|_| self.is_head);
-        bind_columns(bind_key(query, &new.key), &self.columns)
+        bind_columns(bind_key(query, &new.key), self.columns)
             .bind(self.id)
             .bind(self.token)
             .bind(ready_at)

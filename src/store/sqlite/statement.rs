@@ -99,7 +99,7 @@ impl Together {
         }
     }
 
-    /// The statements one by one, for so many rows at least.
+    /// The statements one by one, each for so many rows.
     #[cfg(test)]
     pub(super) fn statements(&self, rows: usize) -> Vec<String> {
         self.parts.iter().map(|part| part.text(rows)).collect()
